@@ -1,0 +1,75 @@
+# edgebench: entry points for people and CI. Needs CPython 3.11 to 3.13 with venv, GNU make and git.
+# `make` alone prints what there is.
+
+.DEFAULT_GOAL := help
+# The benchmark and the timing tests want the machine for themselves, so -j changes nothing here.
+.NOTPARALLEL:
+.PHONY: help bench report test lint format unit stacks integration perf lock clean venv venv-test
+
+export PYTHON
+export UPGRADE
+
+STEP := tools/step.sh
+BIN := .venv/bin
+# Linters and Ansible's tools call one another by name.
+WITH_VENV := env PATH="$(CURDIR)/$(BIN):$$PATH"
+PYTEST := $(WITH_VENV) $(BIN)/python -m pytest
+# What a caller adds to ansible-playbook and pytest, for example ANSIBLE_ARGS='-v' or PYTEST_ARGS='-x -k records'.
+ANSIBLE_ARGS :=
+PYTEST_ARGS :=
+
+help:
+	@echo 'edgebench: make TARGET'
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@echo
+	@echo "Variables: PYTHON=/path/to/python3.12, ANSIBLE_ARGS='...', PYTEST_ARGS='...', UPGRADE=1 (with lock)"
+
+venv:
+	@tools/setup_venv.sh controller
+
+venv-test:
+	@command -v git >/dev/null || { echo 'edgebench: git is missing; install the Debian package git' >&2; exit 1; }
+	@tools/setup_venv.sh test
+
+bench: venv ## benchmark this machine (quick profile) and show the tables
+	@$(STEP) 'Preparing this machine under .edgebench/' $(BIN)/ansible-playbook provision.yml -l local $(ANSIBLE_ARGS)
+	@$(STEP) 'Benchmarking this machine' $(BIN)/ansible-playbook bench.yml -l local $(ANSIBLE_ARGS)
+
+report: venv ## build the report again from the records in results/
+	@$(STEP) 'Building the report' $(BIN)/ansible-playbook report.yml $(ANSIBLE_ARGS)
+
+test: lint unit stacks integration ## everything: lint, unit, stacks, integration
+
+lint: venv-test ## linters, types, Python 3.5 floor of the runner, playbook syntax
+	@$(STEP) 'ruff check' $(BIN)/ruff check .
+	@$(STEP) 'ruff format' $(BIN)/ruff format --check .
+	@$(STEP) 'mypy' $(BIN)/mypy
+	@$(STEP) 'vermin: Python 3.5 for bench/edgebench' $(BIN)/vermin --quiet --no-tips --violations -t=3.5- bench/edgebench
+	@$(STEP) 'yamllint' $(BIN)/yamllint --strict .
+	@$(STEP) 'ansible-lint' $(WITH_VENV) $(BIN)/ansible-lint --offline --profile production
+	@$(STEP) 'playbook syntax' $(BIN)/ansible-playbook --syntax-check provision.yml bench.yml collect.yml report.yml
+
+format: venv-test ## let ruff rewrite what it can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+unit: venv-test ## tests of the runner, the reporter and the plugins
+	@$(STEP) 'Unit tests' $(PYTEST) -m 'not stacks and not integration and not perf' --ignore=tests/host $(PYTEST_ARGS)
+
+stacks: venv-test ## the runner on real TensorFlow 1.5 to 2.21 and on an emulated Phenom
+	@$(STEP) 'Tests on real framework stacks' $(PYTEST) -m stacks $(PYTEST_ARGS)
+
+integration: venv-test ## playbooks and make bench against real hosts
+	@$(STEP) 'Integration tests' $(PYTEST) -m integration $(PYTEST_ARGS)
+
+perf: venv-test ## the runner's time over a bare Keras script's, for each workload
+	@$(STEP) 'Performance ratios' $(PYTEST) -s -m perf $(PYTEST_ARGS)
+
+lock: venv ## resolve requirements/**/*.in into hash-locked *.txt
+	@tools/lock.sh
+
+clean: ## remove .venv and caches; records, data and .edgebench stay
+	@rm -rf .venv .venv.lock .venv.log .mypy_cache .pytest_cache .ruff_cache .hypothesis .ansible build dist bench/*.egg-info
+	@find bench tests plugins -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	@echo 'Removed .venv and caches. Kept: results/ and .edgebench/ (delete them by hand if you mean it).'
