@@ -1,0 +1,8 @@
+"""The edgebench runner: times the eight Keras workloads of the 2019 report on one host.
+
+It is shipped to hosts as one zipapp and must run on anything from Python 3.5
+(syntax) with TensorFlow 1.5 to today's stack, so it uses the standard library,
+NumPy and the framework alone, and imports the last two only in a worker.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,254 @@
+"""The only place that knows Keras and TensorFlow versions: from Keras 2.1.6 on TensorFlow 1.5 to Keras 3 on 2.21.
+
+Workloads and the worker speak to a ``Framework`` and never import the
+framework themselves. What differs between versions is listed in the
+documentation of each method.
+"""
+
+import os
+import sys
+
+from edgebench.errors import UnsupportedError, UsageError
+
+
+def load(threads=None, use_gpu=True):
+    """Import TensorFlow and Keras and return a Framework.
+
+    threads: number of threads for both thread pools, or None for the
+    framework's choice. use_gpu: False hides every GPU. Raises UsageError when
+    the framework is not installed; any other failure of the import passes
+    through, and a CPU without the instructions kills the process.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    if not use_gpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    try:
+        import tensorflow
+    except ImportError as error:
+        if getattr(error, "name", None) == "tensorflow":
+            raise UsageError(
+                "TensorFlow is not installed for {}. Provision this host (ansible-playbook provision.yml -l "
+                "HOST), or start edgebench with the Python that has it.".format(sys.executable)
+            )
+        raise
+    return Framework(tensorflow, threads)
+
+
+def _version(text):
+    return tuple(int(part) for part in text.split(".")[:2])
+
+
+class Framework:
+    """One installed TensorFlow with its Keras.
+
+    tensorflow, keras: the modules. tensorflow_version, keras_version: texts.
+    layers, models: of Keras. All methods work alike on every version.
+    """
+
+    def __init__(self, tensorflow, threads=None):
+        self.tensorflow = tensorflow
+        self.tensorflow_version = tensorflow.__version__
+        self._tf = _version(tensorflow.__version__)
+        self.threads = threads
+        self._configure_devices()
+        if self._tf >= (2, 0):
+            self.keras = tensorflow.keras
+        else:
+            import keras
+
+            self.keras = keras
+        self.keras_version = self._find_keras_version()
+        self._keras = _version(self.keras_version)
+        if self._tf < (2, 0):
+            self._open_session()
+        self.layers = self.keras.layers
+        self.models = self.keras.models
+        self.precision = "float32"
+
+    def _find_keras_version(self):
+        # tf.keras has no __version__ in 2.15 and an own one (2.2.4-tf) in 2.0 to 2.3.
+        version = getattr(self.keras, "__version__", None)
+        if version is None:
+            import keras
+
+            version = keras.__version__
+        return version
+
+    @property
+    def v1(self):
+        """TensorFlow's 1.x interface, which is the module itself before 1.13."""
+        return getattr(getattr(self.tensorflow, "compat", None), "v1", self.tensorflow)
+
+    def _configure_devices(self):
+        if self._tf < (2, 0):
+            return
+        config = self.tensorflow.config
+        for gpu in config.experimental.list_physical_devices("GPU"):
+            config.experimental.set_memory_growth(gpu, True)
+        if self.threads:
+            config.threading.set_intra_op_parallelism_threads(self.threads)
+            config.threading.set_inter_op_parallelism_threads(self.threads)
+
+    def _open_session(self):
+        options = self.v1.ConfigProto()
+        options.gpu_options.allow_growth = True
+        if self.threads:
+            options.intra_op_parallelism_threads = self.threads
+            options.inter_op_parallelism_threads = self.threads
+        backend = self.keras.backend
+        # Keras 2.3 moved set_session behind its TensorFlow backend; keras.backend keeps it to 2.2.
+        setter = getattr(backend, "set_session", None) or backend.tensorflow_backend.set_session
+        setter(self.v1.Session(config=options))
+
+    def devices(self):
+        """Return what the framework computes on, GPUs first: dicts of kind ("gpu", "cpu"), name, memory_bytes (or None)."""
+        found = [self._gpu(device) for device in self._list_gpus()]
+        return found + [{"kind": "cpu", "name": None, "memory_bytes": None}]
+
+    def _list_gpus(self):
+        if self._tf >= (2, 0):
+            return self.tensorflow.config.experimental.list_physical_devices("GPU")
+        from tensorflow.python.client import device_lib
+
+        return [device for device in device_lib.list_local_devices() if device.device_type == "GPU"]
+
+    def _gpu(self, device):
+        if self._tf >= (2, 3):
+            details = self.tensorflow.config.experimental.get_device_details(device)
+            return {"kind": "gpu", "name": details.get("device_name", device.name), "memory_bytes": None}
+        if self._tf >= (2, 0):
+            return {"kind": "gpu", "name": device.name, "memory_bytes": None}
+        return {"kind": "gpu", "name": device.physical_device_desc, "memory_bytes": int(device.memory_limit)}
+
+    def gpu_peak_bytes(self):
+        """Return the most memory the first GPU held, in bytes; None where the framework cannot tell (before 2.5)."""
+        if self._tf < (2, 5) or not self._list_gpus():
+            return None
+        return int(self.tensorflow.config.experimental.get_memory_info("GPU:0")["peak"])
+
+    def build_flags(self):
+        """Return what TensorFlow says of its own build: CUDA, ROCm, compiler flags, MKL/oneDNN."""
+        test, sysconfig = self.tensorflow.test, self.tensorflow.sysconfig
+        flags = {
+            "cuda": bool(test.is_built_with_cuda()),
+            "compile_flags": [flag for flag in sysconfig.get_compile_flags() if not flag.startswith("-I")],
+        }
+        if hasattr(sysconfig, "get_build_info"):
+            flags["build_info"] = {str(k): str(v) for k, v in dict(sysconfig.get_build_info()).items()}
+        return flags
+
+    def set_seed(self, seed):
+        """Seed Python, NumPy and TensorFlow."""
+        import random
+
+        import numpy
+
+        random.seed(seed)
+        numpy.random.seed(seed % 2**32)
+        if self._tf >= (2, 0):
+            self.tensorflow.random.set_seed(seed)
+        else:
+            self.v1.set_random_seed(seed)
+
+    def set_precision(self, precision):
+        """Compute in float32, or really in float16.
+
+        float16 is mixed precision from TensorFlow 2.4 on (float32 weights,
+        loss scaling); before, Keras' floatx, with an epsilon that float16 can
+        hold. Raises UnsupportedError between them (2.0 to 2.3).
+        """
+        self.precision = precision
+        if precision == "float32":
+            return
+        if self._tf >= (2, 4):
+            self.keras.mixed_precision.set_global_policy("mixed_float16")
+        elif self._tf < (2, 0):
+            self.keras.backend.set_floatx("float16")
+            # The default 1e-7 is zero in float16, and a division by it fills the weights with NaN.
+            self.keras.backend.set_epsilon(1e-4)
+        else:
+            raise UnsupportedError(
+                "float16 needs mixed precision (TensorFlow 2.4 or newer) or standalone Keras (TensorFlow 1.x); "
+                "this is TensorFlow {}".format(self.tensorflow_version)
+            )
+
+    def sequential(self, input_shape, layers, input_dtype="float32"):
+        """Return a Sequential model of ``layers`` on inputs of ``input_shape`` (without the batch; None is any)."""
+        if self._keras >= (3, 0):
+            first = self.keras.Input(shape=input_shape, dtype=input_dtype)
+        elif self.precision == "float16" and self._tf < (2, 0) and input_dtype == "float32":
+            first = self.layers.InputLayer(input_shape=input_shape, dtype="float16")
+        else:
+            first = self.layers.InputLayer(input_shape=input_shape, dtype=input_dtype)
+        return self.models.Sequential([first] + list(layers))
+
+    def gru(self, units, **options):
+        """Return a GRU layer with the published parameter count: hard sigmoid, reset before the product.
+
+        Both defaults changed over the versions (reset_after in TF 2, the
+        activation in Keras 2.3); left alone they would give 96 weights more.
+        """
+        return self.layers.GRU(units, reset_after=False, recurrent_activation="hard_sigmoid", **options)
+
+    def output(self, units, activation=None):
+        """Return a Dense output layer that answers in float32 also under mixed precision, so that the loss is exact."""
+        options = {"dtype": "float32"} if self.precision == "float16" and self._tf >= (2, 4) else {}
+        return self.layers.Dense(units, activation=activation, **options)
+
+    def rmsprop(self, learning_rate):
+        """Return an RMSprop optimiser; its argument was called lr up to 2.2.4, and 2.15 ignores that name."""
+        name = "lr" if self._keras < (2, 3) else "learning_rate"
+        return self.keras.optimizers.RMSprop(**{name: learning_rate})
+
+    def compile(self, model, learning_rate, loss, accuracy):
+        """Compile ``model`` with RMSprop; accuracy: whether to measure it."""
+        model.compile(
+            optimizer=self.rmsprop(learning_rate), loss=loss, metrics=["accuracy"] if accuracy else None
+        )
+
+    def fit(self, model, inputs, epochs, on_epoch=None):
+        """Train and return the loss of each epoch.
+
+        inputs: an ``Arrays`` or ``Stream`` of edgebench.inputs. on_epoch: called with the
+        number of finished epochs; the only hook there is, so that nothing is
+        added to a training step.
+        """
+        callbacks = [self._epoch_callback(on_epoch)] if on_epoch else []
+        common = {"epochs": epochs, "verbose": 0, "callbacks": callbacks}
+        if inputs.streamed:
+            method = model.fit_generator if self._tf < (2, 1) else model.fit
+            history = method(inputs.batches(), steps_per_epoch=inputs.steps, **common)
+        else:
+            history = model.fit(inputs.x, inputs.y, batch_size=inputs.batch, shuffle=True, **common)
+        return [float(loss) for loss in history.history["loss"]]
+
+    def _epoch_callback(self, on_epoch):
+        class EpochEnd(self.keras.callbacks.Callback):
+            def on_epoch_end(self, epoch, logs=None):
+                on_epoch(epoch + 1)
+
+        return EpochEnd()
+
+    def evaluate(self, model, inputs):
+        """Return [loss] or [loss, accuracy] of ``model`` over ``inputs``."""
+        if inputs.streamed:
+            method = model.evaluate_generator if self._tf < (2, 1) else model.evaluate
+            options = {} if self._tf < (2, 1) else {"verbose": 0}
+            values = method(inputs.batches(), steps=inputs.steps, **options)
+        else:
+            values = model.evaluate(inputs.x, inputs.y, batch_size=inputs.batch, verbose=0)
+        return [float(each) for each in (values if isinstance(values, (list, tuple)) else [values])]
+
+    def reset_optimizer(self, model):
+        """Set the optimiser's moments and step counter back to zero, as before the first step."""
+        optimizer = model.optimizer
+        if self._tf < (2, 11):
+            weights = optimizer.get_weights()
+            optimizer.set_weights([each * 0 for each in weights])
+            return
+        for variable in optimizer.variables if not callable(optimizer.variables) else optimizer.variables():
+            name = getattr(variable, "path", variable.name)
+            # The rate, and the scale of mixed precision's loss, are settings, not moments.
+            if "learning_rate" not in name and "scale" not in name:
+                variable.assign(variable * 0)

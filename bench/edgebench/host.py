@@ -1,0 +1,168 @@
+"""What this host is: CPU, memory, operating system, board. Reads files of the kernel; nothing needs root.
+
+What the host does not tell is None; ``reasons`` says why, as records need.
+Sources: proc(5), the kernel's documentation of sysfs cpufreq, cacheinfo and
+DMI, os-release(5), and L4T's /etc/nv_tegra_release.
+"""
+
+import os
+import platform
+import re
+
+_CPU = "/sys/devices/system/cpu/cpu0/"
+
+
+def facts():
+    """Return the host's facts as the record schema wants them, without framework and devices."""
+    return {"cpu": cpu(), "memory": memory(), "os": operating_system(), "board": board()}
+
+
+def reasons():
+    """Return {dotted path: why it can be null} for the facts of ``facts``."""
+    no_scaling = "this kernel offers no frequency scaling (no cpufreq in sysfs)"
+    return {
+        "facts.cpu.governor": no_scaling,
+        "facts.cpu.clock_min_mhz": no_scaling,
+        "facts.cpu.clock_max_mhz": no_scaling,
+        "facts.cpu.clock_current_mhz": no_scaling,
+        "facts.cpu.vendor": "the CPU does not name its vendor",
+        "facts.board.model": "neither a device tree nor DMI names the board",
+        "facts.board.l4t": "not a Jetson (no /etc/nv_tegra_release)",
+    }
+
+
+def cpu():
+    """Return the CPU's facts: caches in bytes, clocks in MHz."""
+    info = _cpuinfo()
+    model = info.get("model name") or info.get("Hardware") or _by_py_cpuinfo("brand_raw")
+    flags = (info.get("flags") or info.get("Features") or "").split()
+    current_khz = _number(_CPU + "cpufreq/scaling_cur_freq")
+    return {
+        "model": model,
+        "vendor": info.get("vendor_id"),
+        "architecture": platform.machine(),
+        "flags": sorted(flags or _by_py_cpuinfo("flags") or []),
+        "cores_physical": _cores_physical(),
+        "cores_logical": os.cpu_count(),
+        "caches_bytes": _caches(),
+        "governor": _text(_CPU + "cpufreq/scaling_governor"),
+        "clock_min_mhz": _khz_to_mhz(_number(_CPU + "cpufreq/cpuinfo_min_freq")),
+        "clock_max_mhz": _khz_to_mhz(_number(_CPU + "cpufreq/cpuinfo_max_freq")),
+        "clock_current_mhz": _khz_to_mhz(current_khz) or (float(info["cpu MHz"]) if "cpu MHz" in info else None),
+    }
+
+
+def _cpuinfo():
+    """Return the fields of the first processor of /proc/cpuinfo, and of the lines ARM puts after the last."""
+    fields = {}
+    for line in (_text("/proc/cpuinfo") or "").splitlines():
+        name, colon, value = line.partition(":")
+        if colon and value.strip():
+            fields.setdefault(name.strip(), value.strip())
+    return fields
+
+
+def _by_py_cpuinfo(field):
+    try:
+        import cpuinfo
+    except ImportError:
+        return None
+    return cpuinfo.get_cpu_info().get(field)
+
+
+def _cores_physical():
+    pairs = set()
+    package = None
+    for line in (_text("/proc/cpuinfo") or "").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "physical id":
+            package = value.strip()
+        elif name.strip() == "core id":
+            pairs.add((package, value.strip()))
+    if pairs:
+        return len(pairs)
+    try:
+        import psutil
+    except ImportError:
+        return os.cpu_count()
+    return psutil.cpu_count(logical=False) or os.cpu_count()
+
+
+def _caches():
+    sizes = {}
+    for index in range(8):
+        folder = "{}cache/index{}/".format(_CPU, index)
+        level, kind, size = (_text(folder + name) for name in ("level", "type", "size"))
+        if level and size:
+            letter = {"Data": "d", "Instruction": "i"}.get(kind, "")
+            sizes["L{}{}".format(level, letter)] = _size_bytes(size)
+    return sizes
+
+
+def _size_bytes(text):
+    match = re.match(r"(\d+)([KMG]?)$", text)
+    return int(match.group(1)) * 1024 ** " KMG".index(match.group(2) or " ") if match else None
+
+
+def memory():
+    """Return the memory's sizes in bytes."""
+    fields = {}
+    for line in (_text("/proc/meminfo") or "").splitlines():
+        name, _, value = line.partition(":")
+        fields[name] = int(value.split()[0]) * 1024
+    if fields:
+        return {
+            "total_bytes": fields.get("MemTotal"),
+            "available_bytes": fields.get("MemAvailable"),
+            "swap_total_bytes": fields.get("SwapTotal"),
+        }
+    try:
+        import psutil
+    except ImportError:
+        return {"total_bytes": None, "available_bytes": None, "swap_total_bytes": None}
+    virtual = psutil.virtual_memory()
+    return {
+        "total_bytes": virtual.total,
+        "available_bytes": virtual.available,
+        "swap_total_bytes": psutil.swap_memory().total,
+    }
+
+
+def operating_system():
+    """Return the names and versions of the operating system and its kernel."""
+    fields = {}
+    for line in (_text("/etc/os-release") or "").splitlines():
+        name, _, value = line.partition("=")
+        fields[name] = value.strip().strip('"')
+    return {
+        "name": fields.get("NAME") or platform.system(),
+        "version": fields.get("VERSION_ID") or platform.version(),
+        "kernel": platform.release(),
+    }
+
+
+def board():
+    """Return the board's model and, on a Jetson, the release of L4T."""
+    model = _text("/proc/device-tree/model")
+    if model is None:
+        dmi = [_text("/sys/class/dmi/id/" + name) for name in ("sys_vendor", "product_name")]
+        model = " ".join(part for part in dmi if part) or None
+    release = re.match(r"# R(\d+) \(release\), REVISION: ([\d.]+)", _text("/etc/nv_tegra_release") or "")
+    return {"model": model, "l4t": "{}.{}".format(*release.groups()) if release else None}
+
+
+def _text(path):
+    try:
+        with open(path, errors="replace") as handle:
+            return handle.read().strip("\0 \n\t") or None
+    except (IOError, OSError):
+        return None
+
+
+def _number(path):
+    text = _text(path)
+    return int(text) if text and text.isdigit() else None
+
+
+def _khz_to_mhz(khz):
+    return None if khz is None else khz / 1000.0

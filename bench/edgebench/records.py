@@ -1,0 +1,141 @@
+"""Records: one JSON object a line, written durably, checked against the schema both ways.
+
+The file is append-only. A process killed in the middle of a write leaves at
+most one torn last line; opening the file for writing moves that line aside
+and keeps every whole record as it was, byte for byte.
+"""
+
+import datetime
+import json
+import math
+import os
+import pkgutil
+
+from edgebench import schema
+from edgebench.errors import RecordError
+
+SCHEMA_VERSION = 1
+_UNEXPLAINED = ("reason", "traceback", "missing", "data.note", "telemetry")
+
+
+def load_schema():
+    """Return the record schema, a draft-07 JSON Schema, as a dict."""
+    return json.loads(pkgutil.get_data("edgebench", "record.schema.json").decode("utf-8"))
+
+
+def utc_now():
+    """Return the time now as ``YYYY-MM-DDTHH:MM:SSZ``."""
+    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def without_nonfinite(value):
+    """Return ``value`` with every NaN and infinity, which JSON does not have, replaced by None."""
+    if isinstance(value, dict):
+        return {key: without_nonfinite(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_nonfinite(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def explain_missing(record, reason):
+    """Give every null of ``record`` that has no reason of its own ``reason``, under its dotted path in ``missing``."""
+    missing = dict(record.get("missing") or {})
+    for path in _null_paths(record, ""):
+        if not path.startswith(_UNEXPLAINED):
+            missing.setdefault(path, reason)
+    record["missing"] = missing
+    return record
+
+
+def _null_paths(value, prefix):
+    for name in sorted(value):
+        path = prefix + name
+        if value[name] is None:
+            yield path
+        elif isinstance(value[name], dict):
+            for deeper in _null_paths(value[name], path + "."):
+                yield deeper
+
+
+def validate(record, where):
+    """Raise RecordError naming ``where`` and every problem when ``record`` does not follow the schema."""
+    found = schema.problems(record, load_schema())
+    if found:
+        raise RecordError("{}: not a valid record: {}".format(where, "; ".join(found[:5])))
+    return record
+
+
+def read(path):
+    """Read a records file.
+
+    Returns (records, torn): the valid records in order, and the bytes of an
+    unfinished last line (b"" when there is none). Raises RecordError for any
+    other line that is not a valid record: that file was not written by this
+    program and is not touched.
+    """
+    with open(path, "rb") as handle:
+        content = handle.read()
+    whole, newline, torn = content.rpartition(b"\n")
+    records = []
+    for number, line in enumerate((whole + newline).splitlines(), 1):
+        where = "{}:{}".format(path, number)
+        try:
+            record = json.loads(line.decode("utf-8"))
+        except ValueError as error:
+            raise RecordError("{}: not JSON ({}). Move the file away, or name another with --out.".format(where, error))
+        records.append(validate(record, where))
+    return records, torn
+
+
+class RecordFile:
+    """The records of one host and run, open for appending.
+
+    ``records`` holds what the file had when it was opened. ``torn_path`` is
+    where an unfinished last line was moved to, or None.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        self.records = []
+        self.torn_path = None
+        folder = os.path.dirname(os.path.abspath(path))
+        os.makedirs(folder, exist_ok=True)
+        if os.path.exists(path):
+            self.records, torn = read(path)
+            if torn:
+                self._set_aside(torn)
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        _sync_folder(folder)
+
+    def _set_aside(self, torn):
+        self.torn_path = self.path + ".torn"
+        with open(self.torn_path, "ab") as handle:
+            handle.write(torn + b"\n")
+            handle.flush()
+            os.fsync(handle.fileno())
+        with open(self.path, "r+b") as handle:
+            handle.truncate(os.path.getsize(self.path) - len(torn))
+            os.fsync(handle.fileno())
+
+    def append(self, record):
+        """Validate ``record`` and add it durably: when this returns, it survives a power cut."""
+        validate(record, self.path)
+        line = json.dumps(record, allow_nan=False, ensure_ascii=False, sort_keys=True).encode("utf-8") + b"\n"
+        while line:
+            line = line[os.write(self._descriptor, line) :]
+        os.fsync(self._descriptor)
+        self.records.append(record)
+
+    def close(self):
+        """Close the file; what was appended stays."""
+        os.close(self._descriptor)
+
+
+def _sync_folder(folder):
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
