@@ -1,0 +1,236 @@
+# Copyright the edgebench authors. Licensed under Apache-2.0.
+"""What is checked on the controller before any host is touched."""
+
+from __future__ import annotations
+
+import difflib
+import platform
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible.errors import AnsibleError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+DOCUMENTATION = r"""
+name: edgebench_gate
+short_description: Check the controller and the declared hosts
+description:
+  - >-
+    Compares the versions of ansible-core and of Python with what this project is tested on, and every host's name,
+    group, connection, interpreter and variables with what the roles' argument specs allow.
+  - Touches no host. Never fails by itself.
+positional: hosts
+options:
+  _input:
+    description: The magic variable C(hostvars).
+    type: dict
+    required: true
+  hosts:
+    description: Names of the hosts to check.
+    type: list
+    required: true
+  roles_dir:
+    description: The folder of the roles.
+    type: str
+    required: true
+author: The edgebench authors
+"""
+
+EXAMPLES = r"""
+problems: "{{ hostvars | edgebench_gate(ansible_play_hosts_all, roles_dir='roles') }}"
+"""
+
+RETURN = r"""
+_value:
+  description: One sentence a problem, with the value and the remedy; empty when all is well.
+  type: list
+  elements: str
+"""
+
+KIND_GROUPS = ("local", "jetson", "raspberry_pi", "x86")
+ANSIBLE_CORE = (2, 16)
+PYTHON_MIN, PYTHON_MAX = (3, 11), (3, 13)
+# The record schema and the file systems of the hosts agree on this.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+INTERPRETER = re.compile(r"(auto|auto_silent|auto_legacy|auto_legacy_silent|/\S+)\Z")
+# Variables of the project as a whole; those of the roles stand in their argument specs.
+COMMON_SPEC = {"edgebench_home": {"type": "str"}}
+# Set by the playbooks themselves.
+OWN_FACTS = {"edgebench_runtime_reason", "edgebench_host"}
+
+
+def _at_least(least: float) -> tuple[Callable[[Any], bool], str]:
+    return (lambda value: value >= least), f"at least {least}"
+
+
+def _file_name(value: Any) -> bool:
+    return NAME.match(value) is not None
+
+
+# What an argument spec cannot say: variable → (test of the converted value, what is expected).
+BOUNDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "bench_repeats": _at_least(1),
+    "bench_threads": _at_least(1),
+    "bench_throttle": _at_least(0),
+    "bench_time_limit_s": _at_least(1),
+    "bench_poll_s": _at_least(1),
+    "bench_reconnect_s": _at_least(0),
+    "bench_run_id": (_file_name, "letters, digits, dots, dashes and underscores, at most 64, no dot or dash first"),
+    "report_run_id": (_file_name, "the name of a folder in results/, or 'all'"),
+    "datasets_throttle": _at_least(0),
+    "preflight_min_free_mb": _at_least(0),
+    "preflight_min_free_provisioned_mb": _at_least(0),
+}
+
+
+def controller_problems(ansible_version: str, python_version: str) -> list[str]:
+    """Return what is wrong with the versions (dotted strings) of ansible-core and of the controller's Python."""
+    problems = []
+    if _numbers(ansible_version) != ANSIBLE_CORE:
+        wanted = ".".join(map(str, ANSIBLE_CORE))
+        problems.append(
+            f"ansible-core is {ansible_version}, this project needs {wanted}.x (the newest that manages Python 3.6, "
+            "which JetPack 4 and Ubuntu 18.04 have): run .venv/bin/ansible-playbook, which `make setup` installs."
+        )
+    if not PYTHON_MIN <= _numbers(python_version) <= PYTHON_MAX:
+        low, high = (".".join(map(str, version)) for version in (PYTHON_MIN, PYTHON_MAX))
+        problems.append(
+            f"Python on the controller is {python_version}, this project needs {low} to {high}: make .venv anew "
+            "with one of them (rm -r .venv; make setup PYTHON=python3.12)."
+        )
+    return problems
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+
+
+def load_specs(roles_dir: str) -> dict[str, dict[str, Any]]:
+    """Return role → variable → argument spec, from every entry point of every role."""
+    specs: dict[str, dict[str, Any]] = {}
+    for path in sorted(Path(roles_dir).glob("*/meta/argument_specs.yml")):
+        entry_points = yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]
+        options: dict[str, Any] = {}
+        for entry_point in entry_points.values():
+            options.update(entry_point.get("options") or {})
+        specs[path.parent.parent.name] = options
+    return specs
+
+
+def host_problems(host: str, variables: Mapping[str, Any], specs: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return what is wrong with one declared host; every sentence begins with its name."""
+    problems = []
+    if not NAME.match(host):
+        problems.append(
+            "the name becomes a file name and stands in every record: use letters, digits, dots, dashes and "
+            "underscores, at most 64, no dot or dash first, and give the address by ansible_host"
+        )
+    problems += _group_problems(variables)
+    problems += _interpreter_problems(variables)
+    problems += _variable_problems(variables, specs)
+    return [f"{host}: {problem}." for problem in problems]
+
+
+def _group_problems(variables: Mapping[str, Any]) -> list[str]:
+    kinds = [group for group in variables.get("group_names", []) if group in KIND_GROUPS]
+    problems = []
+    if not kinds:
+        problems.append(
+            f"it is in none of the groups {', '.join(KIND_GROUPS)}; declare it under the one that says what it is, "
+            "as in inventory/hosts.yml"
+        )
+    if len(kinds) > 1:
+        problems.append(f"it is in the groups {' and '.join(kinds)}; a host is of one kind, leave it in one of them")
+    if "local" not in kinds and variables.get("ansible_connection") == "local":
+        problems.append(
+            "ansible_connection is 'local', so that this very machine would be measured under the host's name; "
+            "leave ansible_connection out, or put the host into the group local"
+        )
+    if "local" in kinds and variables.get("ansible_connection") != "local":
+        problems.append(
+            f"it is in the group local, but ansible_connection is {variables.get('ansible_connection', 'ssh')!r}; "
+            "set ansible_connection to local, or put the host into the group of its kind"
+        )
+    return problems
+
+
+def _interpreter_problems(variables: Mapping[str, Any]) -> list[str]:
+    interpreter = variables.get("ansible_python_interpreter")
+    if interpreter is None:
+        return []
+    if not INTERPRETER.match(str(interpreter)):
+        return [
+            f"ansible_python_interpreter is {interpreter!r}, expected an absolute path on the host, such as "
+            "/usr/bin/python3.6, or auto_silent"
+        ]
+    if variables.get("ansible_connection") != "local" and interpreter == variables.get("ansible_playbook_python"):
+        return [
+            f"ansible_python_interpreter is {interpreter}, the controller's own Python, for a host reached over the "
+            "network; set it for the group local or for single hosts only, never for all (neither in "
+            "group_vars/all nor by -e)"
+        ]
+    return []
+
+
+def _variable_problems(variables: Mapping[str, Any], specs: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    known: dict[str, tuple[str, Mapping[str, Any]]] = {
+        name: (role, spec) for role, options in specs.items() for name, spec in options.items()
+    }
+    known.update({name: ("all", spec) for name, spec in COMMON_SPEC.items()})
+    prefixes = tuple(f"{role}_" for role in [*specs, "edgebench"])
+    problems = []
+    for name in sorted(variables):
+        if not name.startswith(prefixes) or name in OWN_FACTS:
+            continue
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else "see the README of the role"
+            problems.append(f"no variable is called {name}; {hint} Correct or remove it")
+            continue
+        role, spec = known[name]
+        try:
+            value = variables[name]
+        except AnsibleError as error:
+            problems.append(f"{name} cannot be evaluated: {error.message}; correct the expression")
+            continue
+        problems += [f"{name} is {value!r}: {why}" for why in value_problems(name, value, role, spec)]
+    return problems
+
+
+def value_problems(name: str, value: Any, role: str, spec: Mapping[str, Any]) -> list[str]:
+    """Return why the value does not agree with the spec or the bounds of the variable."""
+    result = ArgumentSpecValidator({name: dict(spec)}).validate({name: value})
+    where = f"see roles/{role}/README.md" if role != "all" else "see inventory/README.md"
+    if result.error_messages:
+        expected = f"one of {', '.join(map(str, spec['choices']))}" if "choices" in spec else f"type {spec['type']}"
+        if spec["type"] == "list" and "elements" in spec and "choices" not in spec:
+            expected += f" of {spec['elements']}"
+        return [f"expected {expected}; {where}"]
+    test, expected = BOUNDS.get(name, (None, ""))
+    converted = result.validated_parameters[name]
+    if test is not None and converted is not None and not test(converted):
+        return [f"expected {expected}; {where}"]
+    return []
+
+
+def gate(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str], roles_dir: str) -> list[str]:
+    """Return all problems of the controller and of the hosts; see DOCUMENTATION."""
+    specs = load_specs(roles_dir)
+    problems: list[str] = []
+    for host in hosts:
+        variables = hostvars[host]
+        if not problems:
+            problems += controller_problems(variables["ansible_version"]["full"], platform.python_version())
+        problems += host_problems(host, variables, specs)
+    return list(dict.fromkeys(problems))
+
+
+class FilterModule:
+    """The filters of this file, for Ansible."""
+
+    def filters(self) -> dict[str, Any]:
+        """Return the filters by name."""
+        return {"edgebench_gate": gate}

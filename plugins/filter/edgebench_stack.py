@@ -1,0 +1,209 @@
+# Copyright the edgebench authors. Licensed under Apache-2.0.
+"""The choice of a TensorFlow stack for a host, with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+DOCUMENTATION = r"""
+name: edgebench_stack
+short_description: Choose the TensorFlow stack for a host
+description:
+  - Takes the first stack of the table that fits the host and that has a lock file, and says why.
+  - Never fails by itself; where nothing fits, C(problem) says what was looked at and what would help.
+positional: stacks
+options:
+  _input:
+    description: The fact C(edgebench_host).
+    type: dict
+    required: true
+  stacks:
+    description: The table, as in C(files/tensorflow_stacks.yml).
+    type: list
+    elements: dict
+    required: true
+  name:
+    description: The stack the user asked for. It is taken although another would be preferred.
+    type: str
+  python:
+    description: The interpreter the user named, as a path or a command name. No other is looked at.
+    type: str
+author: The edgebench authors
+"""
+
+EXAMPLES = r"""
+choice: "{{ ansible_facts.edgebench_host | edgebench_stack(stacks, name='py36-tf1.5.0') }}"
+"""
+
+RETURN = r"""
+_value:
+  description: >-
+    C(stack), the entry of the table, and C(python), the interpreter of the fact, or null both;
+    C(reason), why; C(problem), null or why not and what would help.
+  type: dict
+"""
+
+
+def stack_misfits(host: dict[str, Any], stack: dict[str, Any]) -> list[str]:
+    """Return why the stack cannot run on the host whatever Python it has; empty when it can."""
+    misfits = []
+    if host["architecture"] not in stack["architectures"]:
+        misfits.append(f"is built for {' and '.join(stack['architectures'])}, the host is {host['architecture']}")
+    if host["architecture"] == "x86_64":
+        missing = [flag for flag in stack["cpu_flags"] if flag not in host["cpu_flags"]]
+        if missing:
+            misfits.append(f"needs the CPU flags {', '.join(missing)}, which this CPU lacks")
+    if stack["gpu"] and stack["gpu"] != host["gpu"]:
+        misfits.append(f"needs a GPU of kind {stack['gpu']}, the host has {host['gpu'] or 'none'}")
+    if stack["l4t"] and not any(_leads(release, host["l4t"]) for release in stack["l4t"]):
+        misfits.append(f"is built for L4T {', '.join(stack['l4t'])}, the host has {host['l4t'] or 'none'}")
+    return misfits
+
+
+def _leads(prefix: str, release: str | None) -> bool:
+    """Return whether the dotted `release` begins with the dotted `prefix`, part by part."""
+    return release is not None and f"{release}.".startswith(f"{prefix}.")
+
+
+def _minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])
+
+
+def _pick_python(pythons: Iterable[dict[str, Any]], versions: list[str]) -> tuple[dict[str, Any] | None, str]:
+    """Return the interpreter to use, or None, and why not.
+
+    The order of `pythons` counts, not that of `versions`.
+    """
+    fitting = [python for python in pythons if _minor(python["version"]) in versions]
+    for python in fitting:
+        if python["venv"]:
+            return python, ""
+    wanted = " or ".join(versions)
+    if fitting:
+        names = ", ".join(python["path"] for python in fitting)
+        return None, (
+            f"needs CPython {wanted} with venv, and {names} cannot make one "
+            f"(on Debian and Ubuntu: apt install python{_minor(fitting[0]['version'])}-venv)"
+        )
+    return None, f"needs CPython {wanted}, which the host does not have"
+
+
+def _pythons_of(host: dict[str, Any], named: str | None) -> list[dict[str, Any]]:
+    """Return the interpreters to look at: all, or the one the user named by path or command name."""
+    if not named:
+        # The one the host's venv was made with comes first, so that a second run changes nothing although Ansible
+        # may have been started by another Python.
+        recorded = (host["runtime"] or {}).get("python")
+        return sorted(host["pythons"], key=lambda python: python["real"] != recorded)
+    return [
+        python
+        for python in host["pythons"]
+        if named in (python["path"], python["real"]) or python["path"].endswith(f"/{named}")
+    ]
+
+
+def describe(host: dict[str, Any], named: str | None) -> str:
+    """Return what was looked at, for a message."""
+    pythons = ", ".join(f"{python['version']} ({python['real']})" for python in host["pythons"]) or "none"
+    flags = ", ".join(f"{flag} {'yes' if flag in host['cpu_flags'] else 'no'}" for flag in ("sse4_1", "sse4_2", "avx"))
+    parts = [f"architecture {host['architecture']}", f"CPU {host['cpu_model'] or 'unnamed'}"]
+    if host["architecture"] == "x86_64":
+        parts.append(f"flags {flags}")
+    parts += [f"GPU {host['gpu'] or 'none'}", f"L4T {host['l4t'] or 'none'}", f"Pythons {pythons}"]
+    if named:
+        parts.append(f"runtime_python {named}")
+    return "; ".join(parts)
+
+
+def choose(
+    host: dict[str, Any], stacks: list[dict[str, Any]], name: str | None = None, python: str | None = None
+) -> dict[str, Any]:
+    """Return stack, python, reason and problem for the host; see RETURN."""
+    candidates = stacks
+    if name:
+        candidates = [stack for stack in stacks if stack["name"] == name]
+        if not candidates:
+            known = ", ".join(stack["name"] for stack in stacks)
+            return _refusal(f"runtime_stack is {name!r}, which is no stack of files/tensorflow_stacks.yml. Known: {known}.")
+    pythons = _pythons_of(host, python)
+    if python and not pythons:
+        return _refusal(
+            f"runtime_python is {python!r}, which is no CPython 3 on this host (it must exist, be executable and "
+            f"answer). Looked at: {describe(host, python)}."
+        )
+    passed_over = []
+    almost = []
+    for stack in candidates:
+        misfits = stack_misfits(host, stack)
+        chosen, lack = _pick_python(pythons, stack["python"])
+        if not misfits and chosen and stack["lock"]:
+            return {
+                "stack": stack,
+                "python": chosen,
+                "reason": _reason(host, stack, chosen, passed_over, asked_for=bool(name)),
+                "problem": None,
+            }
+        if not misfits and not stack["lock"]:
+            misfits.append(
+                f"fits, but has no lock file yet, and nothing is installed without one (its wheels: {stack['source']})"
+            )
+        elif not misfits:
+            almost.append(stack)
+        passed_over.append((stack["name"], "; ".join(misfits + ([lack] if lack else []))))
+    tried = "\n".join(f"- {stack_name} {why}" for stack_name, why in passed_over)
+    return _refusal(
+        f"No TensorFlow stack can be installed on this host.\nLooked at: {describe(host, python)}.\n{tried}\n"
+        f"What would help: {_help(almost, bool(name), python)}"
+    )
+
+
+def _help(almost: list[dict[str, Any]], asked_for: bool, python: str | None) -> str:
+    """Return the remedy: `almost` are the stacks that lack nothing but a Python."""
+    if almost:
+        versions = sorted({version for stack in almost for version in stack["python"]}, key=_version_key)
+        where = "let runtime_python name one" if python else "and, where it is not on the PATH, name it by runtime_python"
+        text = f"install CPython {' or '.join(versions)} with its venv module on the host, {where}."
+        return text
+    if asked_for:
+        return "leave runtime_stack out, so that a stack that fits is looked for."
+    return "a lock file for a stack that fits (files/tensorflow_stacks.yml says how stacks are declared), or another host."
+
+
+def _version_key(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def _reason(
+    host: dict[str, Any],
+    stack: dict[str, Any],
+    python: dict[str, Any],
+    passed_over: list[tuple[str, str]],
+    *,
+    asked_for: bool,
+) -> str:
+    text = (
+        f"{stack['name']} (TensorFlow {stack['tensorflow']}, Keras {stack['keras']}) with CPython {python['version']}"
+        f" ({python['real']}): {'asked for by runtime_stack' if asked_for else 'the first of the table that fits'}"
+    )
+    # A newer stack that this very host cannot have is worth a word; one for other machines is not.
+    notable = [
+        f"{name} {why}" for name, why in passed_over if "is built for" not in why and "needs a GPU" not in why
+    ]
+    if notable:
+        text += f". Passed over: {'. '.join(notable)}"
+    if host["gpu"] and not stack["gpu"]:
+        text += f". The host's {host['gpu']} GPU stays unused: the stack computes on the CPU"
+    return f"{text}."
+
+
+def _refusal(problem: str) -> dict[str, Any]:
+    return {"stack": None, "python": None, "reason": problem, "problem": problem}
+
+
+class FilterModule:
+    """The filters of this file, for Ansible."""
+
+    def filters(self) -> dict[str, Any]:
+        """Return the filters by name."""
+        return {"edgebench_stack": choose}

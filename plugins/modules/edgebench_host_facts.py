@@ -1,0 +1,266 @@
+#!/usr/bin/python
+# Copyright the edgebench authors. Licensed under Apache-2.0.
+# Runs on the managed host under Python 2.7 or 3.5 and newer: no f-strings, no annotations.
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+DOCUMENTATION = r"""
+---
+module: edgebench_host_facts
+short_description: Tell what edgebench must know about a host
+description:
+  - Reads architecture, CPU flags, GPU, board, Pythons, free disk space and the state of the edgebench home.
+  - Changes nothing, in check mode or out of it.
+options:
+  home:
+    description: The directory on the host that holds everything of edgebench. C(~) is the connecting user's home.
+    type: str
+    required: true
+  python:
+    description: An interpreter to look at first, as a path or a command name.
+    type: str
+author: The edgebench authors
+"""
+
+EXAMPLES = r"""
+- name: Look at the host
+  ansible.legacy.edgebench_host_facts:
+    home: ~/edgebench
+"""
+
+RETURN = r"""
+ansible_facts:
+  description: One fact, C(edgebench_host), with the keys below.
+  returned: always
+  type: dict
+  contains:
+    edgebench_host:
+      description: The facts.
+      type: dict
+      returned: always
+      contains:
+        architecture: {description: "What C(uname -m) says, the word size of this Python taken into account.", type: str}
+        cpu_flags: {description: "CPU flags or features, sorted.", type: list}
+        cpu_model: {description: "The CPU's name, or null.", type: str}
+        disk_free_bytes: {description: "Space free for this user where the home is or will be.", type: int}
+        gpu: {description: "C(cuda), C(tegra) or null.", type: str}
+        board: {description: "The device tree's model, or null.", type: str}
+        l4t: {description: "The release of NVIDIA's Linux for Tegra, such as 32.7.1, or null.", type: str}
+        home: {description: "Absolute path of the edgebench home.", type: str}
+        home_problem: {description: "Why the home cannot be written, or null.", type: str}
+        os: {description: "Name and version of the operating system.", type: str}
+        pythons:
+          description: The CPython interpreters that answered, with path, version and whether they can make a venv.
+          type: list
+        runtime: {description: "What the role runtime recorded in the home's venv, or null.", type: dict}
+        user: {description: "The connecting user.", type: str}
+"""
+
+import glob
+import json
+import os
+import platform
+import pwd
+import re
+import struct
+import subprocess
+import sys
+import threading
+
+from ansible.module_utils.basic import AnsibleModule
+
+PROBE = (
+    "import json, os, platform, sys\n"
+    "from importlib.util import find_spec\n"
+    "print(json.dumps({'real': os.path.realpath(sys.executable), 'version': '.'.join(map(str, sys.version_info[:3])),"
+    " 'implementation': platform.python_implementation(),"
+    " 'venv': bool(find_spec('venv') and find_spec('ensurepip'))}))\n"
+)
+ANSWER_LIMIT_S = 20
+# Python 2 makes no venv with the standard library; 3.1 to 3.4 run no version of the runner.
+NAMES = ["python3"] + ["python3.%d" % minor for minor in range(5, 20)]
+USUAL_FOLDERS = ["/usr/local/bin", "/usr/bin", "/bin", "~/.local/bin", "/opt/python*/bin", "~/.pyenv/versions/*/bin"]
+
+
+def read_text(path):
+    """Return the text of a file, or None when it cannot be read."""
+    try:
+        with open(path, "rb") as handle:
+            return handle.read().decode("utf-8", "replace")
+    except (IOError, OSError):
+        return None
+
+
+def cpu(text):
+    """Return (model, sorted flags) from the text of /proc/cpuinfo; the model is None where none is named."""
+    model, flags = None, set()
+    for line in (text or "").splitlines():
+        key, _, value = line.partition(":")
+        key = key.strip().lower()
+        if key in ("flags", "features"):
+            flags.update(value.split())
+        elif key == "model name" and model is None:
+            model = value.strip()
+    return model, sorted(flags)
+
+
+def l4t_release(text):
+    """Return '32.7.1' from the first line of /etc/nv_tegra_release, or None."""
+    match = re.search(r"R(\d+) \(release\), REVISION: ([\d.]+)", text or "")
+    return "%s.%s" % match.groups() if match else None
+
+
+def architecture(machine, pointer_bits):
+    """Return the architecture that packages for this user land must have.
+
+    A 32-bit Raspbian on a 64-bit kernel says aarch64 but runs armv7l programs only.
+    """
+    if pointer_bits == 32:
+        return {"aarch64": "armv7l", "x86_64": "i686"}.get(machine, machine)
+    return machine
+
+
+def ask(commands):
+    """Return what the interpreters say of themselves, in their order; None for one that does not answer in time."""
+    processes = []
+    for command in commands:
+        try:
+            processes.append(subprocess.Popen([command, "-S", "-c", PROBE], stdin=subprocess.PIPE,
+                                              stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+        except OSError:
+            processes.append(None)
+    started = [process for process in processes if process]
+    timer = threading.Timer(ANSWER_LIMIT_S, lambda: [process.kill() for process in started])
+    timer.start()
+    answers = []
+    try:
+        for process in processes:
+            try:
+                answers.append(json.loads(process.communicate(b"")[0].decode("utf-8")) if process else None)
+            except ValueError:
+                answers.append(None)
+    finally:
+        timer.cancel()
+    return answers
+
+
+def find_pythons(first, own):
+    """Return the CPython 3 interpreters found: `first` (a path or a name, or None), `own`, then the usual places.
+
+    Each is a dict: path (as it would be called), real (with links resolved), version, venv. One entry a real path.
+    """
+    folders = os.environ.get("PATH", "").split(os.pathsep)
+    for pattern in USUAL_FOLDERS:
+        folders.extend(sorted(glob.glob(os.path.expanduser(pattern)), reverse=True))
+    paths = []
+    if first:
+        expanded = os.path.expanduser(first)
+        paths.extend([expanded] if os.sep in expanded else [os.path.join(folder, expanded) for folder in folders])
+    paths.append(own)
+    paths.extend(os.path.join(folder, name) for folder in folders if folder for name in NAMES)
+    commands, targets = [], set()
+    for path in paths:
+        target = os.path.realpath(path)
+        # A program with several names answers the same under each; a script may go by the name it is called by.
+        key = path if read_start(target) == b"#!" else target
+        if key not in targets and os.access(path, os.X_OK) and not os.path.isdir(path):
+            targets.add(key)
+            commands.append(path)
+    found, seen = [], set()
+    for path, answer in zip(commands, ask(commands)):
+        if not answer or answer["implementation"] != "CPython" or answer["real"] in seen:
+            continue
+        seen.add(answer["real"])
+        found.append({"path": path, "real": answer["real"], "version": answer["version"], "venv": answer["venv"]})
+    return found
+
+
+def read_start(path):
+    """Return the first two bytes of a file, empty when it cannot be read."""
+    try:
+        with open(path, "rb") as handle:
+            return handle.read(2)
+    except (IOError, OSError):
+        return b""
+
+
+def nearest_existing(path):
+    """Return the deepest directory on the way to `path` that exists."""
+    while not os.path.exists(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def home_problem(home):
+    """Return why this user cannot use `home`, or None."""
+    existing = nearest_existing(home)
+    if not os.path.isdir(existing):
+        return "%s is not a directory" % existing
+    if not os.access(existing, os.W_OK | os.X_OK):
+        return "%s may not be written by this user" % existing
+    if re.search(r"\s", home):
+        return "the path contains white space, which the launchers of a venv cannot have"
+    return None
+
+
+def gpu_kind():
+    """Return 'tegra' for NVIDIA's boards, 'cuda' where NVIDIA's driver is loaded, else None."""
+    if os.path.exists("/etc/nv_tegra_release") or os.path.exists("/dev/nvhost-gpu"):
+        return "tegra"
+    if os.path.exists("/proc/driver/nvidia/version"):
+        return "cuda"
+    return None
+
+
+def os_name():
+    """Return the operating system's name and version for a person."""
+    match = re.search(r'^PRETTY_NAME="?([^"\n]*)', read_text("/etc/os-release") or "", re.M)
+    return match.group(1) if match else platform.system()
+
+
+def runtime_record(home):
+    """Return what stands in the venv's record, or None when there is none or it cannot be read."""
+    try:
+        return json.loads(read_text(os.path.join(home, "venv", "edgebench-runtime.json")) or "")
+    except ValueError:
+        return None
+
+
+def user_name():
+    """Return the name of the user this module runs as, or the number where it has no name."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={"home": {"type": "str", "required": True}, "python": {"type": "str"}},
+        supports_check_mode=True,
+    )
+    home = os.path.abspath(os.path.expanduser(module.params["home"]))
+    model, flags = cpu(read_text("/proc/cpuinfo"))
+    disk = os.statvfs(nearest_existing(home))
+    board = read_text("/proc/device-tree/model")
+    facts = {
+        "architecture": architecture(platform.machine(), struct.calcsize("P") * 8),
+        "board": board.strip("\0\n ") if board else None,
+        "cpu_flags": flags,
+        "cpu_model": model,
+        "disk_free_bytes": disk.f_bavail * disk.f_frsize,
+        "gpu": gpu_kind(),
+        "home": home,
+        "home_problem": home_problem(home),
+        "l4t": l4t_release(read_text("/etc/nv_tegra_release")),
+        "os": os_name(),
+        "pythons": find_pythons(module.params["python"], sys.executable),
+        "runtime": runtime_record(home),
+        "user": user_name(),
+    }
+    module.exit_json(changed=False, ansible_facts={"edgebench_host": facts})
+
+
+if __name__ == "__main__":
+    main()
