@@ -1,0 +1,193 @@
+# Copyright the edgebench authors. Licensed under Apache-2.0.
+"""Start the benchmark on a host, detached, and show its progress until it ends."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from typing import Any
+
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+DOCUMENTATION = r"""
+module: edgebench_run
+short_description: Run the benchmark on a host and show its progress
+description:
+  - >-
+    Starts the runner by C(EDGEBENCH_HOME/bin/edgebench-detached), so that neither a lost connection nor the end of
+    this playbook ends it, and shows the lines of its progress as they come. A run of the same name that is already
+    under way is followed, not started twice.
+  - >-
+    A lost connection is tried again. In difference to C(async), following costs the host no Python process a poll,
+    which on a small board would be felt in the timings, and the person sees how far it is.
+options:
+  home:
+    description: The edgebench home, an absolute path on the host.
+    type: str
+    required: true
+  run_id:
+    description: Name of the run.
+    type: str
+    required: true
+  arguments:
+    description: Arguments of C(edgebench), from C(run) on.
+    type: list
+    elements: str
+    required: true
+  limit_s:
+    description: Seconds after which the host ends the run as a whole.
+    type: int
+    required: true
+  poll_s:
+    description: Seconds between two looks at the progress.
+    type: int
+    default: 10
+  reconnect_s:
+    description: Seconds for which a lost connection is tried again.
+    type: int
+    default: 900
+author: The edgebench authors
+"""
+
+EXAMPLES = r"""
+- name: Run the benchmark
+  ansible.legacy.edgebench_run:
+    home: /home/nano/edgebench
+    run_id: 20261121-031355
+    arguments: [run, --run-id, 20261121-031355]
+    limit_s: 7200
+"""
+
+RETURN = r"""
+started:
+  description: Whether a run was started; false where one was followed that had been under way.
+  type: bool
+  returned: success
+exit_code:
+  description: Exit code of the runner; null where it ended without one (killed, or the power went).
+  type: int
+  returned: success
+progress:
+  description: The last lines of the progress.
+  type: list
+  returned: success
+"""
+
+display = Display()
+
+KEPT_LINES = 20
+TIMED_OUT = (124, 137)
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """See DOCUMENTATION."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return exit code and last lines; fail where the run cannot be started or its host is lost for good."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _, arguments = self.validate_argument_spec(
+            {
+                "home": {"type": "str", "required": True},
+                "run_id": {"type": "str", "required": True},
+                "arguments": {"type": "list", "elements": "str", "required": True},
+                "limit_s": {"type": "int", "required": True},
+                "poll_s": {"type": "int", "default": 10},
+                "reconnect_s": {"type": "int", "default": 900},
+            }
+        )
+        self._host = (task_vars or {})["inventory_hostname"]
+        self._script = f"{arguments['home']}/bin/edgebench-detached"
+        self._run_id = arguments["run_id"]
+        self._reconnect_s = arguments["reconnect_s"]
+        command = shlex.join([f"{arguments['home']}/bin/edgebench", *arguments["arguments"]])
+        if self._play_context.check_mode:
+            return {**result, "changed": True, "skipped": True, "msg": f"would run: {command}"}
+        try:
+            started = self._start(arguments)
+            state = self._follow(arguments["poll_s"])
+        except KeyboardInterrupt:
+            self._interrupted()
+            raise
+        result.update(started=started, changed=True, progress=self._lines[-KEPT_LINES:])
+        result["exit_code"] = int(state.removeprefix("exit-")) if state.startswith("exit-") else None
+        if result["exit_code"] in TIMED_OUT:
+            result.update(failed=True, msg=f"the run was ended after {arguments['limit_s']} s, its limit as a whole")
+        return result
+
+    def _start(self, arguments: dict[str, Any]) -> bool:
+        """Start the run and return whether it was started; false where it was under way already."""
+        self._shown, self._partial, self._lines = 0, "", []
+        words = ["start", self._host, self._run_id, str(arguments["limit_s"]), *arguments["arguments"]]
+        answer = self._ask(words).strip()
+        if answer.startswith("busy"):
+            other = answer.removeprefix("busy").strip()
+            raise AnsibleActionFail(
+                f"another run, {other or 'without a name'}, is under way on {self._host}, and two at a time would "
+                f"disturb each other. Wait for it, follow it (-e bench_run_id={other}), or end it on the host: "
+                f"{self._script} stop {self._host} {other}"
+            )
+        if answer not in ("started", "attached"):
+            raise AnsibleActionFail(f"{self._script} answered {answer!r}, expected 'started'")
+        verb = "runs" if answer == "started" else "was already under way"
+        self._say(f"{self._run_id} {verb}, apart from this connection.")
+        return answer == "started"
+
+    def _follow(self, poll_s: int) -> str:
+        """Show the progress until the run has ended, and return its last state."""
+        while True:
+            first, _, text = self._ask(["poll", self._host, self._run_id, str(self._shown)]).partition("\n")
+            state, size = first.split()
+            self._shown = int(size)
+            self._show(text)
+            if state != "running":
+                if self._partial:
+                    self._show("\n")
+                return state
+            time.sleep(poll_s)
+
+    def _show(self, text: str) -> None:
+        *lines, self._partial = (self._partial + text).split("\n")
+        for line in lines:
+            self._lines.append(line)
+            self._say(line)
+
+    def _say(self, line: str) -> None:
+        display.display(f"{self._host} | {line}")
+
+    def _ask(self, words: list[str]) -> str:
+        """Run the script on the host and return what it prints; a lost connection is tried again for a while."""
+        command = shlex.join([self._script, *words])
+        lost_at: float | None = None
+        while True:
+            try:
+                answer = self._low_level_execute_command(command)
+            except AnsibleConnectionFailure as error:
+                now = time.monotonic()
+                if lost_at is None:
+                    lost_at = now
+                    self._say("connection lost; the run goes on there, trying again")
+                if now - lost_at > self._reconnect_s:
+                    raise AnsibleActionFail(
+                        f"{self._host} could not be reached for {self._reconnect_s} s ({error}). If it was started, "
+                        f"the run goes on there; get its records later: ansible-playbook collect.yml -l {self._host} "
+                        f"-e bench_run_id={self._run_id}"
+                    ) from error
+                self._connection.reset()
+                time.sleep(5)
+                continue
+            if answer["rc"] != 0:
+                raise AnsibleActionFail(f"{command} failed on {self._host}: {answer['stderr'] or answer['stdout']}")
+            if lost_at is not None:
+                self._say("connected again")
+            return str(answer["stdout"]).replace("\r\n", "\n")
+
+    def _interrupted(self) -> None:
+        """Ctrl-C: end the run on this machine, as for any program; leave that of another host alone."""
+        if self._connection.transport == "local":
+            self._low_level_execute_command(shlex.join([self._script, "stop", self._host, self._run_id]))
