@@ -1,0 +1,81 @@
+"""The command ``edgebench-report``."""
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+from typing import TextIO
+
+from edgebench_report import terminal, text
+from edgebench_report.build import DEFAULT_TITLE, build
+from edgebench_report.errors import ReportError
+
+_DESCRIPTION = "Turns the records of edgebench runs into tables, charts and a page."
+_EXIT_CODES = """\
+exit codes:
+  0  the report was built from everything named
+  1  the report was built, but something was left out; it is listed, in the report too
+  2  nothing was built: bad usage, nothing that could be read, or nowhere to write
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command with ``arguments`` (default: those of the process) and return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="edgebench-report",
+        description=_DESCRIPTION,
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_build(commands)
+    given = parser.parse_args(arguments)
+    try:
+        code: int = given.run(given)
+    except ReportError as error:
+        _say(f"edgebench-report: {error}", sys.stderr)
+        return 2
+    return code
+
+
+def _add_build(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "build",
+        help="build a report from records",
+        description="Reads records and writes index.html, report.md, the tables as CSV and the charts into a "
+        "folder, then prints the tables and the path of the page.",
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "paths", nargs="+", type=Path, metavar="PATH", help=".jsonl file, or folder searched for them"
+    )
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="DIR", help="folder for the report; made if absent"
+    )
+    parser.add_argument("--title", default=DEFAULT_TITLE, help="title of the report (default: %(default)s)")
+    parser.add_argument("--quiet", action="store_true", help="print only the path of the page")
+    parser.set_defaults(run=_build)
+
+
+def _build(given: argparse.Namespace) -> int:
+    built = build(given.paths, given.out, text.one_line(given.title) or DEFAULT_TITLE)
+    if not given.quiet:
+        width = shutil.get_terminal_size((110, 40)).columns
+        _say(terminal.render(built.summary, built.tables, width), sys.stdout)
+    for problem in built.loaded.problems:
+        _say(f"left out: {text.one_line(str(problem))}", sys.stderr)
+    _say(str(built.page) if given.quiet else f"Report: {built.page}", sys.stdout)
+    return 1 if built.loaded.problems else 0
+
+
+_ASCII = str.maketrans({"–": "-", "·": "|", "°": " ", "…": "...", "“": '"', "”": '"', "×": "x"})
+
+
+def _say(message: str, stream: TextIO) -> None:
+    encoding = stream.encoding or "utf-8"
+    try:
+        message.encode(encoding)
+    except UnicodeEncodeError:
+        message = message.translate(_ASCII).encode(encoding, "replace").decode(encoding)
+    print(message, file=stream)

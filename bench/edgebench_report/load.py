@@ -1,0 +1,231 @@
+"""Reads records: every good line is used, every bad one is named with what to do about it."""
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft7Validator
+from jsonschema.exceptions import ValidationError
+
+from edgebench_report import text
+from edgebench_report.errors import ReportError
+
+SCHEMA_FILE = Path(__file__).resolve().parents[1] / "edgebench" / "record.schema.json"
+Record = dict[str, Any]
+
+_NOT_OURS = "If it is not a records file of edgebench, do not name it (or move it out of the folder)."
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that was left out: where (``file:line`` or a path), what was wrong, what to do."""
+
+    where: str
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}. {self.remedy}"
+
+
+@dataclass
+class Loaded:
+    """What was read.
+
+    ``runs`` are the run records that count, ``superseded`` the earlier attempts of retried ones,
+    ``hosts`` the host records; ``origin`` gives ``file:line`` of a record by its ``id()``.
+    """
+
+    hosts: list[Record] = field(default_factory=list)
+    runs: list[Record] = field(default_factory=list)
+    superseded: list[Record] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    duplicates: int = 0
+    origin: dict[int, str] = field(default_factory=dict)
+
+
+def load(paths: Iterable[Path]) -> Loaded:
+    """Read records from files, and from all ``.jsonl`` files in and below folders.
+
+    Raises ReportError when a path does not exist, or when nothing at all can be read; anything
+    less than that is a Problem in the result.
+    """
+    loaded = Loaded()
+    validator = _Validator()
+    for path in _files(paths, loaded.problems):
+        loaded.files.append(str(path))
+        _read_file(path, validator, loaded)
+    runs = _without_duplicates(loaded)
+    _keep_newest_attempts(runs, loaded)
+    if not loaded.runs:
+        raise ReportError(_nothing_message(loaded))
+    return loaded
+
+
+def _files(paths: Iterable[Path], problems: list[Problem]) -> list[Path]:
+    found: dict[Path, Path] = {}
+    for path in paths:
+        if not path.exists():
+            raise ReportError(
+                f"{path}: there is no such file or folder. Name .jsonl files, or folders that hold some."
+            )
+        inside = _jsonl_below(path, problems) if path.is_dir() else [path]
+        if not inside:
+            problems.append(
+                Problem(
+                    str(path), "holds no .jsonl file", "Run `edgebench run`, or collect the results, first."
+                )
+            )
+        for each in inside:
+            found.setdefault(each.resolve(), each)
+    return sorted(found.values(), key=str)
+
+
+def _jsonl_below(folder: Path, problems: list[Problem]) -> list[Path]:
+    def unreadable(failure: OSError) -> None:
+        problems.append(_unreadable(str(failure.filename), failure))
+
+    return [
+        Path(parent, name)
+        for parent, _, names in os.walk(folder, onerror=unreadable)
+        for name in names
+        if name.endswith(".jsonl")
+    ]
+
+
+def _unreadable(where: str, failure: OSError) -> Problem:
+    return Problem(
+        where, f"cannot be read ({failure.strerror or failure})", "Make it readable and build again."
+    )
+
+
+def _read_file(path: Path, validator: "_Validator", loaded: Loaded) -> None:
+    try:
+        content = path.read_bytes()
+    except OSError as failure:
+        loaded.problems.append(_unreadable(str(path), failure))
+        return
+    lines = content.split(b"\n")
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        where = f"{path}:{number}"
+        outcome = _parse(where, line, torn=number == len(lines), validator=validator)
+        if isinstance(outcome, Problem):
+            loaded.problems.append(outcome)
+            continue
+        loaded.origin[id(outcome)] = where
+        (loaded.hosts if outcome["record"] == "host" else loaded.runs).append(outcome)
+
+
+def _parse(where: str, line: bytes, torn: bool, validator: "_Validator") -> Record | Problem:
+    try:
+        record = json.loads(line.decode("utf-8"))
+        # Infinities and lone surrogates are accepted by json.loads, and are no JSON.
+        json.dumps(record, allow_nan=False, ensure_ascii=False).encode("utf-8")
+    except (ValueError, RecursionError) as failure:
+        if torn:
+            return Problem(
+                where,
+                "torn: the line ends in the middle, its writer was stopped",
+                "Give the run again with the same run id; it does what has no record.",
+            )
+        return Problem(where, f"not JSON ({text.shorten(text.one_line(str(failure)), 120)})", _NOT_OURS)
+    return validator.problem(where, record) or record
+
+
+class _Validator:
+    def __init__(self) -> None:
+        schema = json.loads(SCHEMA_FILE.read_text("utf-8"))
+        Draft7Validator.check_schema(schema)
+        self._versions: list[int] = schema["properties"]["schema"]["enum"]
+        self._branches = [each["$ref"].rsplit("/", 1)[1] for each in schema["oneOf"]]
+        self._validator = Draft7Validator(schema)
+
+    def problem(self, where: str, record: Any) -> Problem | None:
+        if not isinstance(record, dict):
+            return Problem(where, f"a record is an object, this is {_shown(record)}", _NOT_OURS)
+        version = record.get("schema")
+        if type(version) is int and version > max(self._versions):
+            return Problem(
+                where,
+                f"schema version {version} of a newer edgebench; known here: {_shown(self._versions)}",
+                "Update this checkout and build again.",
+            )
+        wrong = sorted({self._message(each, record) for each in self._validator.iter_errors(record)})
+        if not wrong:
+            return None
+        more = f" (and {len(wrong) - 3} more)" if len(wrong) > 3 else ""
+        return Problem(where, "not a valid record: " + "; ".join(wrong[:3]) + more, _NOT_OURS)
+
+    def _message(self, error: ValidationError, record: Record) -> str:
+        if error.validator == "oneOf" and error.context and record.get("record") in self._branches:
+            branch = self._branches.index(record["record"])
+            inside = [each for each in error.context if each.schema_path and each.schema_path[0] == branch]
+            if inside:
+                error = min(inside, key=lambda each: (str(each.json_path), each.message))
+        return f"{error.json_path.removeprefix('$.')}: {text.shorten(text.one_line(error.message), 160)}"
+
+
+def _shown(value: Any) -> str:
+    return text.shorten(text.one_line(json.dumps(value, ensure_ascii=False)), 60)
+
+
+def _run_key(run: Record) -> str:
+    # What the runner compares when it looks for runs that have a record already.
+    asked_for = ["run_id", "host", "workload", "profile", "variant", "options", "precision", "repeat"]
+    return json.dumps([run[each] for each in asked_for], sort_keys=True)
+
+
+def _without_duplicates(loaded: Loaded) -> list[Record]:
+    loaded.hosts, doubles = _distinct(loaded.hosts)
+    runs, more_doubles = _distinct(loaded.runs)
+    loaded.duplicates = doubles + more_doubles
+    by_attempt: dict[tuple[str, int], Record] = {}
+    for run in runs:
+        key = (_run_key(run), run["attempt"])
+        other = by_attempt.setdefault(key, run)
+        if other is run:
+            continue
+        older, newer = sorted([other, run], key=lambda each: each["finished_utc"])
+        by_attempt[key] = newer
+        loaded.problems.append(
+            Problem(
+                loaded.origin[id(older)],
+                f"the same run and attempt as {loaded.origin[id(newer)]}, yet another record; that is used",
+                "Give different runs different run ids.",
+            )
+        )
+    return list(by_attempt.values())
+
+
+def _distinct(records: list[Record]) -> tuple[list[Record], int]:
+    seen: dict[str, Record] = {}
+    for record in records:
+        seen.setdefault(json.dumps(record, sort_keys=True), record)
+    return list(seen.values()), len(records) - len(seen)
+
+
+def _keep_newest_attempts(runs: list[Record], loaded: Loaded) -> None:
+    newest: dict[str, int] = {}
+    for run in runs:
+        key = _run_key(run)
+        newest[key] = max(newest.get(key, 0), run["attempt"])
+    loaded.runs = [run for run in runs if run["attempt"] == newest[_run_key(run)]]
+    loaded.superseded = [run for run in runs if run["attempt"] < newest[_run_key(run)]]
+
+
+def _nothing_message(loaded: Loaded) -> str:
+    read = text.plural(len(loaded.files), "file")
+    hosts = f", {text.plural(len(loaded.hosts), 'host record')}" if loaded.hosts else ""
+    lines = [
+        f"not one run record could be read ({read}{hosts}). Give `edgebench run` first, or another folder."
+    ]
+    lines += [str(each) for each in loaded.problems[:20]]
+    if len(loaded.problems) > 20:
+        lines.append(f"… and {len(loaded.problems) - 20} more")
+    return "\n  ".join(lines)

@@ -1,0 +1,66 @@
+"""The page and the Markdown file, from templates; everything that comes from records is escaped."""
+
+import re
+from dataclasses import dataclass
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from edgebench_report import text
+from edgebench_report.plots import Chart
+from edgebench_report.summary import Summary, circumstance_rows
+from edgebench_report.table import Table
+from edgebench_report.tables import Facts
+
+_MARKDOWN = re.compile(r"([\\`*_\[\]|#~!])")
+
+
+_TALL_IN = 4.0
+
+
+@dataclass(frozen=True)
+class Contents:
+    """All that a report shows."""
+
+    title: str
+    summary: Summary
+    facts: Facts
+    tables: list[Table]
+    charts: list[Chart]
+
+
+def html(contents: Contents) -> str:
+    """Return the report as one self-contained HTML page, without scripts and outside requests."""
+    return _render("index.html.j2", contents)
+
+
+def markdown(contents: Contents) -> str:
+    """Return the report as Markdown; the charts are files in the folder ``plots`` beside it."""
+    return _render("report.md.j2", contents).rstrip() + "\n"
+
+
+def _render(template: str, contents: Contents) -> str:
+    environment = Environment(
+        loader=PackageLoader("edgebench_report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=False,
+    )
+    environment.filters["md"] = _escape_markdown
+    style = environment.loader and environment.loader.get_source(environment, "style.css")[0]
+    return environment.get_template(template).render(
+        title=contents.title,
+        summary=contents.summary,
+        tables=contents.tables,
+        charts=contents.charts,
+        # Two tall charts leave room for the two lower ones in one column beside them.
+        stacked=len(contents.charts) == 4 and contents.charts[0].height_in > _TALL_IN,
+        circumstances=circumstance_rows(contents.facts.columns),
+        source=contents.facts.published.source,
+        style=Markup(style),  # noqa: S704 - the package's own file
+    )
+
+
+def _escape_markdown(value: str) -> Markup:
+    flat = str(escape(text.one_line(value)))
+    return Markup(_MARKDOWN.sub(r"\\\1", flat).replace("&\\#", "&#"))  # noqa: S704 - escaped just now

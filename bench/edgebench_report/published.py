@@ -1,0 +1,113 @@
+"""The published tables of the 2019 report, from ``files/published_2019.yml``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from edgebench_report.errors import ReportError
+
+PUBLISHED_FILE = Path(__file__).resolve().parents[2] / "files" / "published_2019.yml"
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """What is known to be wrong with one printed value, and the value of the raw logs or the code."""
+
+    table: int
+    field: str
+    printed: Any
+    raw: Any
+    note: str
+    host: str | None = None
+    workload: str | None = None
+
+
+@dataclass(frozen=True)
+class Published:
+    """The report's hosts and workloads in its order, both as mappings as in the file."""
+
+    source: dict[str, Any]
+    hosts: list[dict[str, Any]]
+    workloads: dict[str, dict[str, Any]]
+    annotations: list[Annotation]
+
+    def annotation(
+        self, field: str, host: str | None = None, workload: str | None = None
+    ) -> Annotation | None:
+        """Return the annotation of one printed value, or None."""
+        for each in self.annotations:
+            if (each.field, each.host, each.workload) == (field, host, workload):
+                return each
+        return None
+
+    def printed(self, workload: str, field: str, host: str) -> float | None:
+        """Return a result as printed (seconds, or percent), None where the report has none."""
+        values = self.workloads.get(workload, {}).get(field)
+        return None if values is None else values[host]
+
+    def measured(self, workload: str, field: str, host: str) -> float | None:
+        """Return a result as in the raw logs where they contradict the print, else as printed."""
+        known = self.annotation(field, host, workload)
+        return self.printed(workload, field, host) if known is None else known.raw
+
+    def reason(self, workload: str, field: str, host: str) -> str:
+        """Return why the report has no such result."""
+        missing = self.workloads.get(workload, {}).get("missing", {})
+        return missing.get(f"{field}.{host}") or missing.get(field) or "not part of the 2019 report"
+
+
+def read_published(path: Path = PUBLISHED_FILE) -> Published:
+    """Read the published tables; raise ReportError, naming file and fault, when they are not whole."""
+    try:
+        raw = yaml.safe_load(path.read_text("utf-8"))
+        if raw["version"] != 1:
+            raise ValueError(f"version {raw['version']!r}, known here: 1")
+        published = Published(
+            source=raw["source"],
+            hosts=raw["hosts"],
+            workloads={each["id"]: each for each in raw["workloads"]},
+            annotations=[Annotation(**each) for each in raw["annotations"]],
+        )
+        _check(published)
+    except KeyError as failure:
+        raise _fault(path, f"{failure} is missing") from failure
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as failure:
+        raise _fault(path, str(failure)) from failure
+    return published
+
+
+def _fault(path: Path, what: str) -> ReportError:
+    return ReportError(f"{path}: not the published tables: {what}. Restore the file from version control.")
+
+
+def _check(published: Published) -> None:
+    hosts = {each["id"] for each in published.hosts}
+    for name, workload in published.workloads.items():
+        for field in ("train_s", "test_s", "accuracy_percent"):
+            values = workload[field]
+            if values is not None and set(values) != hosts:
+                raise ValueError(f"{name}.{field} has the hosts {sorted(values)}, expected {sorted(hosts)}")
+            nulls = (
+                [field] if values is None else [f"{field}.{host}" for host in values if values[host] is None]
+            )
+            for path in nulls:
+                if path not in workload.get("missing", {}):
+                    raise ValueError(f"{name}.{path} is null without a reason in 'missing'")
+    for each in published.annotations:
+        place = published.workloads[each.workload] if each.workload else _host(published, each.host)
+        value = place[each.field]
+        if each.workload and each.host:
+            value = value[each.host]
+        if value != each.printed:
+            raise ValueError(
+                f"the annotation of {each.field} says {each.printed!r} was printed, the table {value!r}"
+            )
+
+
+def _host(published: Published, name: str | None) -> dict[str, Any]:
+    for each in published.hosts:
+        if each["id"] == name:
+            return each
+    raise ValueError(f"an annotation names the unknown host {name!r}")

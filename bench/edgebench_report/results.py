@@ -1,0 +1,332 @@
+"""Tables 4 to 6 and their companions: times and accuracies, measured and published."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edgebench_report import text
+from edgebench_report.aggregate import Column, Group, Statistic
+from edgebench_report.table import MISSING, Band, Cell, Footnotes, Heading, Row, Table
+from edgebench_report.tables import PUBLISHED_BAND, Facts
+
+QUICK_NOTICE = (
+    "Figures under “quick” are of the quick profile, with fewer samples and epochs: "
+    "they must not be compared with the published ones."
+)
+_STATUS = {
+    "oom": "ran out of memory",
+    "timeout": "passed its time limit",
+    "failed": "failed",
+    "unsupported": "not supported on this host",
+}
+_PARTS = (
+    ("data_s", "Data"),
+    ("build_s", "Build"),
+    ("train_s", "Train"),
+    ("test_s", "Test"),
+    ("other_s", "Other"),
+    ("wall_s", "Whole run"),
+)
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What one table shows: the metric here, its counterpart there, and how a number of it is written."""
+
+    metric: str
+    path: str
+    published: str
+    write: Callable[[float], str]
+    scale: float = 1
+
+
+TRAINING = Quantity("train_total_s", "times.train_s", "train_s", text.seconds)
+TESTING = Quantity("test_s", "times.test_s", "test_s", text.seconds)
+ACCURACY = Quantity("quality", "quality.value", "accuracy_percent", lambda value: f"{value:.1f}", scale=100)
+ERROR = Quantity("quality", "quality.value", "", text.error)
+ERROR_CELSIUS = Quantity("mae_celsius", "quality.mae_celsius", "", text.error)
+
+
+def training_time(facts: Facts) -> Table:
+    """Table 4: building the network and training it, in seconds."""
+    caption = (
+        "Training time [s]: building the network and training it, as in the 2019 report. "
+        "Median of the repeats; beside it the fastest and the slowest, and their number n."
+    )
+    return _comparison(
+        facts, TRAINING, "4", "table_4_training_time", "Training time", caption, facts.workloads
+    )
+
+
+def test_time(facts: Facts) -> Table:
+    """Table 5: evaluation on the test data, in seconds."""
+    caption = (
+        "Test time [s]. Median of the repeats; beside it the fastest and the slowest, and their number n."
+    )
+    return _comparison(facts, TESTING, "5", "table_5_test_time", "Test time", caption, facts.workloads)
+
+
+def accuracy(facts: Facts) -> Table:
+    """Table 6: the classification accuracy on test data, in percent."""
+    caption = (
+        "Classification accuracy on test data [%]. "
+        "Median of the repeats; beside it the lowest and the highest, and their number n."
+    )
+    regressions = _regressions(facts)
+    rows = [each for each in facts.workloads if each not in regressions]
+    return _comparison(facts, ACCURACY, "6", "table_6_accuracy", "Accuracy on test data", caption, rows)
+
+
+def _comparison(
+    facts: Facts, quantity: Quantity, number: str, slug: str, title: str, caption: str, workloads: list[str]
+) -> Table:
+    notes = Footnotes()
+    rows = []
+    for workload in workloads:
+        cells = [
+            _measured_cell(facts, index, workload, quantity, notes) for index in range(len(facts.columns))
+        ]
+        cells += [
+            _published_cell(facts, workload, host["id"], quantity, notes) for host in facts.published.hosts
+        ]
+        rows.append(Row(facts.title(workload), workload, cells))
+    return Table(
+        number=number,
+        slug=slug,
+        title=title,
+        corner="Workload",
+        caption=caption,
+        bands=[
+            Band("Measured", len(facts.columns), "measured"),
+            Band(PUBLISHED_BAND, len(facts.published.hosts), "published"),
+        ],
+        headings=measured_headings(facts)
+        + [
+            Heading(host["name"], side="published", csv=f"{host['name']} (published 2019)")
+            for host in facts.published.hosts
+        ],
+        rows=rows,
+        footnotes=notes.listed(),
+        notices=[QUICK_NOTICE] if "quick" in facts.profiles else [],
+    )
+
+
+def measured_headings(facts: Facts) -> list[Heading]:
+    """Return one heading for each measured column."""
+    return [Heading(each.host, each.differs, "measured", spread=True) for each in facts.columns]
+
+
+def _measured_cell(facts: Facts, index: int, workload: str, quantity: Quantity, notes: Footnotes) -> Cell:
+    column = facts.columns[index]
+    group = column.groups.get(workload)
+    statistic = facts.statistics.get((index, workload, quantity.metric))
+    if group is None or statistic is None:
+        return Cell(MISSING, marks=[notes.mark(_why_missing(facts, column, workload, quantity.path))])
+    statistic = _scaled(statistic, quantity.scale)
+    marks = [notes.mark(each) for each in remarks(group)]
+    low, high = quantity.write(statistic.low), quantity.write(statistic.high)
+    spread = f"n {statistic.count}" if statistic.count == 1 else f"{low}–{high}, n {statistic.count}"
+    return Cell(quantity.write(statistic.median), spread, marks, statistic=statistic)
+
+
+def _scaled(statistic: Statistic, scale: float) -> Statistic:
+    return Statistic(statistic.median * scale, statistic.low * scale, statistic.high * scale, statistic.count)
+
+
+def remarks(group: Group) -> list[str]:
+    """Return what a reader has to know about a value of this group: synthetic data, missing repeats."""
+    found = []
+    if any(run["data"]["synthetic"] for run in group.ok):
+        said = {first_clause(run["data"]["note"]) for run in group.ok if run["data"]["note"]}
+        why = "; ".join(sorted(said))
+        found.append(why if why.startswith("synthetic data") else f"synthetic data: {why}".removesuffix(": "))
+    unfinished = len(group.runs) - len(group.ok)
+    if unfinished and group.ok:
+        found.append(
+            f"{unfinished} of {text.plural(len(group.runs), 'repeat')} left out: {_why_unfinished(group)}"
+        )
+    return found
+
+
+def first_clause(note: str) -> str:
+    """Return what a note says before it goes into details."""
+    return text.shorten(re.split(r" \(|[.;:] ", text.one_line(note), maxsplit=1)[0], 100)
+
+
+def _why_unfinished(group: Group) -> str:
+    found: dict[str, int] = {}
+    for run in group.runs:
+        if run["status"] != "ok":
+            reason = text.shorten(text.one_line(run["reason"]), 240) if run["reason"] else ""
+            status = _STATUS[run["status"]]
+            said = f"{status}: {reason}" if reason and reason.lower() != status else status
+            found[said] = found.get(said, 0) + 1
+    return "; ".join(found)
+
+
+def _why_missing(facts: Facts, column: Column, workload: str, path: str) -> str:
+    group = column.groups.get(workload)
+    if group is None:
+        others = [each for each in facts.columns if each.host == column.host and workload in each.groups]
+        return f"not run under these circumstances; see “{others[0].label}”" if others else "not run"
+    if not group.ok:
+        return _why_unfinished(group)
+    reasons = [run["missing"].get(path) for run in group.ok]
+    return next((each for each in reasons if each), "the record has no value and no reason")
+
+
+def _published_cell(facts: Facts, workload: str, host: str, quantity: Quantity, notes: Footnotes) -> Cell:
+    value = facts.published.printed(workload, quantity.published, host)
+    if value is None:
+        return Cell(MISSING, marks=[notes.mark(facts.published.reason(workload, quantity.published, host))])
+    known = facts.published.annotation(quantity.published, host, workload)
+    marks = [] if known is None else [notes.mark(known.note)]
+    return Cell(f"{value:.1f}", marks=marks, value=value)
+
+
+def _regressions(facts: Facts) -> list[str]:
+    metrics = {run["workload"]: run["quality"]["metric"] for column in facts.columns for run in column.runs}
+    published = {name for name, each in facts.published.workloads.items() if each["accuracy_percent"] is None}
+    return [
+        each for each in facts.workloads if metrics.get(each, "mae" if each in published else "") == "mae"
+    ]
+
+
+def weather_error(facts: Facts) -> Table | None:
+    """Table 6b: the error of the regressions, which the 2019 report threw away; None without any."""
+    notes = Footnotes()
+    rows = []
+    for workload in _regressions(facts):
+        if not any(workload in column.groups for column in facts.columns):
+            continue
+        for quantity, unit in ((ERROR_CELSIUS, "°C"), (ERROR, "std. dev.")):
+            cells = [
+                _measured_cell(facts, index, workload, quantity, notes) for index in range(len(facts.columns))
+            ]
+            rows.append(Row(f"{facts.title(workload)} [{unit}]", f"{workload} {unit}", cells))
+    if not rows:
+        return None
+    return Table(
+        number="6b",
+        slug="table_6b_weather_error",
+        title="Error of the weather forecast on test data",
+        corner="Workload",
+        caption="Mean absolute error of the temperature 24 hours ahead. The 2019 report has no such figures: "
+        "it computed them and threw them away.",
+        bands=[Band("Measured", len(facts.columns), "measured")],
+        headings=measured_headings(facts),
+        rows=rows,
+        footnotes=notes.listed(),
+    )
+
+
+def time_split(facts: Facts) -> Table:
+    """Table 4b: where the time of a run goes."""
+    notes = Footnotes()
+    rows = []
+    for index, column in enumerate(facts.columns):
+        section = column.label
+        for workload in facts.workloads:
+            group = column.groups.get(workload)
+            if group is None:
+                continue
+            cells = []
+            for metric, _ in _PARTS:
+                statistic = facts.statistics.get((index, workload, metric))
+                if statistic is None:
+                    cells.append(
+                        Cell(
+                            MISSING,
+                            marks=[notes.mark(_why_missing(facts, column, workload, f"times.{metric}"))],
+                        )
+                    )
+                else:
+                    cells.append(Cell(text.seconds(statistic.median), value=float(f"{statistic.median:.6g}")))
+            for note in remarks(group):
+                mark = notes.mark(note)
+                for cell in (each for each in cells if not each.missing):
+                    cell.marks.append(mark)
+            rows.append(Row(facts.title(workload), workload, cells, section))
+            section = ""
+    return Table(
+        number="4b",
+        slug="table_4b_time_split",
+        title="Where the time goes",
+        corner="Workload",
+        caption="Medians of the repeats [s], each part by itself, so that they need not add up. "
+        "Build: building and compiling the network and the first training step. "
+        "Other: start of the process, import of the framework, and all else that is in none of the parts.",
+        bands=[],
+        headings=[Heading(name, side="measured", csv=f"{name} [s]") for _, name in _PARTS],
+        rows=rows,
+        footnotes=notes.listed(),
+    )
+
+
+def speed_ratio(facts: Facts) -> Table | None:
+    """Table 4c: the published training time over the one measured; None without the paper profile."""
+    paper = [index for index, column in enumerate(facts.columns) if column.profile == "paper"]
+    if not paper:
+        return None
+    notes = Footnotes()
+    rows = []
+    for workload in (each for each in facts.workloads if each in facts.published.workloads):
+        cells = []
+        for index in paper:
+            for host in facts.published.hosts:
+                cells.append(_ratio_cell(facts, index, workload, host["id"], notes))
+        rows.append(Row(facts.title(workload), workload, cells))
+    return Table(
+        number="4c",
+        slug="table_4c_speed_ratio",
+        title="Training speed relative to the published hosts",
+        corner="Workload",
+        caption="Published training time over the one measured here: above 1, this machine is faster. "
+        "Paper profile only.",
+        bands=[Band(facts.columns[index].label, len(facts.published.hosts), "measured") for index in paper],
+        headings=[
+            Heading(
+                f"vs {host['name']}", side="measured", csv=f"{facts.columns[index].label} vs {host['name']}"
+            )
+            for index in paper
+            for host in facts.published.hosts
+        ],
+        rows=rows,
+        footnotes=notes.listed(),
+    )
+
+
+def _ratio_cell(facts: Facts, index: int, workload: str, host: str, notes: Footnotes) -> Cell:
+    column = facts.columns[index]
+    statistic = facts.statistics.get((index, workload, TRAINING.metric))
+    theirs = facts.published.measured(workload, TRAINING.published, host)
+    group = column.groups.get(workload)
+    if statistic is None or group is None:
+        return Cell(MISSING, marks=[notes.mark(_why_missing(facts, column, workload, TRAINING.path))])
+    if theirs is None:
+        why = facts.published.reason(workload, TRAINING.published, host)
+        return Cell(MISSING, marks=[notes.mark(f"published host: {why}")])
+    obstacle = not_as_published(facts, group)
+    if obstacle:
+        return Cell(MISSING, marks=[notes.mark(obstacle)])
+    marks = [notes.mark(each) for each in remarks(group)]
+    known = facts.published.annotation(TRAINING.published, host, workload)
+    marks += [] if known is None else [notes.mark(f"{known.note}; the ratio is to that")]
+    ratio = theirs / statistic.median if statistic.median else float("inf")
+    return Cell(text.factor(ratio), marks=marks, value=float(f"{ratio:.4g}"))
+
+
+def not_as_published(facts: Facts, group: Group) -> str:
+    """Return why a group is no counterpart of the published runs; empty where it is one."""
+    run = group.ok[0]
+    if any(each["data"]["synthetic"] for each in group.ok):
+        return "not comparable: synthetic data"
+    published_lookback = facts.published.source["lookback_rows"]
+    lookback = run["options"].get("lookback_rows", published_lookback)
+    if lookback != published_lookback:
+        return f"not comparable: look-back of {lookback} rows, published {published_lookback}"
+    printed = facts.published.workloads[group.workload]
+    for name in ("train_samples", "test_samples", "epochs", "batch"):
+        if run["sizes"][name] != printed[name]:
+            return f"not comparable: {name.replace('_', ' ')} {run['sizes'][name]}, published {printed[name]}"
+    return ""

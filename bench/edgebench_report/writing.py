@@ -1,0 +1,42 @@
+"""Files that are either the old ones or the new ones, never half of one."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from edgebench_report.errors import ReportError
+
+
+def write(path: Path, content: str | bytes) -> None:
+    """Write ``content`` (text as UTF-8) to ``path`` by a temporary file beside it, fsync and rename.
+
+    Creates the folder. Raises ReportError, with the file at ``path`` as it was, when that fails.
+    """
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as handle:
+                handle.write(data)
+                handle.flush()
+                os.fchmod(handle.fileno(), 0o644)
+                os.fsync(handle.fileno())
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+    except OSError as failure:
+        raise ReportError(
+            f"{path}: cannot be written ({failure.strerror or failure}). "
+            "Name a folder that can be written with --out, or make room."
+        ) from failure
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
