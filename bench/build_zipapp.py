@@ -46,15 +46,20 @@ def build(out: Path) -> str:
                 archive.writestr(entry, content)
         partial.flush()
         os.fsync(partial.fileno())
-    os.chmod(partial.name, 0o755)
-    os.replace(partial.name, out)
+    written = Path(partial.name)
+    written.chmod(0o755)
+    written.replace(out)
     return hashlib.sha256(out.read_bytes()).hexdigest()
 
 
 def main() -> int:
     """Build the zipapp named by ``--out`` and print its SHA-256."""
-    parser = argparse.ArgumentParser(description="Build the edgebench runner as one zipapp and print its SHA-256.")
-    parser.add_argument("--out", type=Path, required=True, help="file to write, for example .edgebench/edgebench.pyz")
+    parser = argparse.ArgumentParser(
+        description="Build the edgebench runner as one zipapp and print its SHA-256."
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, help="file to write, for example .edgebench/edgebench.pyz"
+    )
     print(build(parser.parse_args().out))
     return 0
 

@@ -49,8 +49,9 @@ def run(job, log_path, limit_s, on_event, on_tick):
     finally:
         if process.poll() is None:
             _kill(process)
-        process.stdin.close()
-        process.stdout.close()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
     kills_after = _oom_kills()
     kills = None if kills_before is None or kills_after is None else kills_after - kills_before
     return Exit(code, timed_out, limit_s, phase[0], _tail(log_path), kills)
@@ -120,7 +121,7 @@ def _tail(path):
 
 
 def _oom_kills():
-    """Return how many processes the kernel has killed for memory since it booted (/proc/vmstat, Linux 4.13), or None."""
+    """Return how many processes the kernel has killed for memory since boot; None before Linux 4.13 (/proc/vmstat)."""
     try:
         with open("/proc/vmstat") as handle:
             for line in handle:

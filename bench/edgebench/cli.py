@@ -55,8 +55,13 @@ def _parser():
     _add_run(commands)
     _add_host(commands)
     _add_data(commands)
-    parser.set_defaults(command=lambda options: (parser.print_help(), USAGE)[1])
+    parser.set_defaults(command=lambda options: _help(parser))
     return parser
+
+
+def _help(parser):
+    parser.print_help()
+    return USAGE
 
 
 def _add_list(commands):
@@ -112,7 +117,12 @@ def _add_run(commands):
         "file. The same command again does only what has no record yet.",
     )
     command.add_argument(
-        "-w", "--workload", nargs="+", action="append", metavar="NAME", help="only these (default: all; see list)"
+        "-w",
+        "--workload",
+        nargs="+",
+        action="append",
+        metavar="NAME",
+        help="only these (default: all; see list)",
     )
     command.add_argument(
         "--profile",
@@ -146,7 +156,9 @@ def _add_run(commands):
         help="rows of look-back of the weather workloads: the report's code has 1440, its text 720 "
         "(default: %(default)s)",
     )
-    command.add_argument("--threads", type=_positive, metavar="N", help="threads of the framework (default: its own)")
+    command.add_argument(
+        "--threads", type=_positive, metavar="N", help="threads of the framework (default: its own)"
+    )
     command.add_argument(
         "--device", choices=("auto", "cpu"), default="auto", help="cpu hides the GPU (default: %(default)s)"
     )
@@ -157,13 +169,22 @@ def _add_run(commands):
         help="how multi-hot texts are fed; auto streams them where memory is short (default: %(default)s)",
     )
     command.add_argument(
-        "--time-limit", type=_positive, metavar="S", help="seconds a run may take (default: quick 900, else 28800)"
+        "--time-limit",
+        type=_positive,
+        metavar="S",
+        help="seconds a run may take (default: quick 900, else 28800)",
     )
-    command.add_argument("--seed", type=_natural, default=0, metavar="N", help="repeat i is seeded with N + i")
     command.add_argument(
-        "--run-id", metavar="ID", help="name of this run; an existing one is continued (default: the UTC time)"
+        "--seed", type=_natural, default=0, metavar="N", help="repeat i is seeded with N + i"
     )
-    command.add_argument("--host", metavar="NAME", help="name of this host in records (default: its host name)")
+    command.add_argument(
+        "--run-id",
+        metavar="ID",
+        help="name of this run; an existing one is continued (default: the UTC time)",
+    )
+    command.add_argument(
+        "--host", metavar="NAME", help="name of this host in records (default: its host name)"
+    )
     command.add_argument(
         "--out",
         metavar="FILE",
@@ -185,7 +206,9 @@ def _add_run(commands):
         default="auto",
         help="how progress is shown on standard error (default: a bar on a terminal, else plain lines)",
     )
-    command.add_argument("--json", action="store_true", help="print the records as one JSON list instead of a table")
+    command.add_argument(
+        "--json", action="store_true", help="print the records as one JSON list instead of a table"
+    )
     command.set_defaults(command=_run)
 
 
@@ -211,7 +234,9 @@ def _settings(options):
     for label, name in (("--run-id", run_id), ("--host", host)):
         if not _NAME.match(name):
             raise UsageError(
-                "{} {!r} cannot name a file: use letters, digits, '.', '_' and '-', at most 64.".format(label, name)
+                "{} {!r} cannot name a file: use letters, digits, '.', '_' and '-', at most 64.".format(
+                    label, name
+                )
             )
     names = [name for group in options.workload or [] for name in group] or list(workloads.NAMES)
     for name in names:
@@ -277,7 +302,9 @@ def _run(options):
 
 
 def _add_host(commands):
-    command = commands.add_parser("host", help="show what this host is: CPU, memory, system, board, framework")
+    command = commands.add_parser(
+        "host", help="show what this host is: CPU, memory, system, board, framework"
+    )
     command.add_argument("--json", action="store_true", help="as JSON, as records hold it")
     command.set_defaults(command=_host)
 
@@ -296,10 +323,14 @@ def _host(options):
 
 def _host_lines(facts):
     cpu, memory, system, framework = facts["cpu"], facts["memory"], facts["os"], facts["framework"]
-    caches = ", ".join("{} {} KiB".format(name, size // 1024) for name, size in sorted(cpu["caches_bytes"].items()))
+    caches = ", ".join(
+        "{} {} KiB".format(name, size // 1024) for name, size in sorted(cpu["caches_bytes"].items())
+    )
     simd = [flag for flag in ("sse4_2", "avx", "avx2", "avx512f", "asimd", "neon") if flag in cpu["flags"]]
     yield "board      {}".format(facts["board"]["model"] or "unknown")
-    yield "cpu        {}, {} cores, {}".format(cpu["model"] or "unknown", cpu["cores_logical"], cpu["architecture"])
+    yield "cpu        {}, {} cores, {}".format(
+        cpu["model"] or "unknown", cpu["cores_logical"], cpu["architecture"]
+    )
     yield "           {}; caches {}".format(" ".join(simd) or "no SIMD flags known", caches or "unknown")
     yield "clock      {} MHz now, governor {}".format(
         cpu["clock_current_mhz"] or "unknown", cpu["governor"] or "none (no frequency scaling)"
@@ -318,18 +349,30 @@ def _host_lines(facts):
         yield "device     {} {}".format(device["kind"], device["name"] or "")
 
 
+def _tell(line):
+    print("edgebench: " + line, file=sys.stderr)
+
+
 def _add_data(commands):
     command = commands.add_parser("data", help="fetch and check the data sets")
     actions = command.add_subparsers(title="actions", metavar="ACTION")
-    for name, text in (("fetch", "get what can be had into the cache"), ("status", "say what is there; fetches nothing")):
+    for name, text in (
+        ("fetch", "get what can be had into the cache"),
+        ("status", "say what is there; fetches nothing"),
+    ):
         action = actions.add_parser(name, help=text)
         action.add_argument(
-            "-w", "--workload", nargs="+", action="append", metavar="NAME", help="only what these workloads need"
+            "-w",
+            "--workload",
+            nargs="+",
+            action="append",
+            metavar="NAME",
+            help="only what these workloads need",
         )
         _add_data_options(action)
         action.add_argument("--json", action="store_true", help="as JSON")
         action.set_defaults(command=_data, fetch=name == "fetch")
-    command.set_defaults(command=lambda options: (command.print_help(), USAGE)[1])
+    command.set_defaults(command=lambda options: _help(command))
 
 
 def _data(options):
@@ -338,14 +381,15 @@ def _data(options):
     names = [name for group in options.workload or [] for name in group] or list(workloads.NAMES)
     datasets = sorted({workloads.get(name).SPEC.dataset for name in names})
     data_dir = os.path.abspath(options.data_dir) if options.data_dir else None
-    result = stage.stage(
-        datasets, data_dir, _cache_dir(options), options.offline or not options.fetch, copy=options.fetch
-    )
+    offline = options.offline or not options.fetch
+    result = stage.stage(datasets, data_dir, _cache_dir(options), offline, copy=options.fetch, say=_tell)
     if options.json:
         print(json.dumps(result, indent=2, sort_keys=True))
     else:
         for entry in result["datasets"]:
-            print("{:<13} {:<12} {}".format(entry["name"], entry["state"], entry["source"] or entry["reason"]))
+            print(
+                "{:<13} {:<12} {}".format(entry["name"], entry["state"], entry["source"] or entry["reason"])
+            )
         for warning in result["warnings"]:
             print("edgebench: {}".format(warning), file=sys.stderr)
     return NOT_ALL_OK if result["wrong_files"] else OK

@@ -102,7 +102,7 @@ class Framework:
         setter(self.v1.Session(config=options))
 
     def devices(self):
-        """Return what the framework computes on, GPUs first: dicts of kind ("gpu", "cpu"), name, memory_bytes (or None)."""
+        """Return what the framework computes on, GPUs first: dicts of kind ("gpu", "cpu"), name, memory_bytes."""
         found = [self._gpu(device) for device in self._list_gpus()]
         return found + [{"kind": "cpu", "name": None, "memory_bytes": None}]
 
@@ -184,12 +184,16 @@ class Framework:
         return self.models.Sequential([first] + list(layers))
 
     def gru(self, units, **options):
-        """Return a GRU layer with the published parameter count: hard sigmoid, reset before the product.
+        """Return a GRU layer as it was when the report was made, whatever the defaults are now.
 
-        Both defaults changed over the versions (reset_after in TF 2, the
-        activation in Keras 2.3); left alone they would give 96 weights more.
+        reset_after=False (True from TF 2 on, which adds 96 weights),
+        recurrent_activation hard sigmoid (sigmoid from Keras 2.3 on) and
+        implementation 1 (2 from Keras 2.3 on, which lets the recurrent dropout
+        scale the state that is carried on: over 80 steps it overflows).
         """
-        return self.layers.GRU(units, reset_after=False, recurrent_activation="hard_sigmoid", **options)
+        return self.layers.GRU(
+            units, reset_after=False, recurrent_activation="hard_sigmoid", implementation=1, **options
+        )
 
     def output(self, units, activation=None):
         """Return a Dense output layer that answers in float32 also under mixed precision, so that the loss is exact."""
@@ -224,11 +228,8 @@ class Framework:
         return [float(loss) for loss in history.history["loss"]]
 
     def _epoch_callback(self, on_epoch):
-        class EpochEnd(self.keras.callbacks.Callback):
-            def on_epoch_end(self, epoch, logs=None):
-                on_epoch(epoch + 1)
-
-        return EpochEnd()
+        # LambdaCallback takes (epoch, logs) on every version.
+        return self.keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: on_epoch(epoch + 1))
 
     def evaluate(self, model, inputs):
         """Return [loss] or [loss, accuracy] of ``model`` over ``inputs``."""

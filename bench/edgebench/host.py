@@ -48,13 +48,14 @@ def cpu():
         "governor": _text(_CPU + "cpufreq/scaling_governor"),
         "clock_min_mhz": _khz_to_mhz(_number(_CPU + "cpufreq/cpuinfo_min_freq")),
         "clock_max_mhz": _khz_to_mhz(_number(_CPU + "cpufreq/cpuinfo_max_freq")),
-        "clock_current_mhz": _khz_to_mhz(current_khz) or (float(info["cpu MHz"]) if "cpu MHz" in info else None),
+        "clock_current_mhz": _khz_to_mhz(current_khz)
+        or (float(info["cpu MHz"]) if "cpu MHz" in info else None),
     }
 
 
 def _cpuinfo():
     """Return the fields of the first processor of /proc/cpuinfo, and of the lines ARM puts after the last."""
-    fields = {}
+    fields = {}  # type: ignore[var-annotated]
     for line in (_text("/proc/cpuinfo") or "").splitlines():
         name, colon, value = line.partition(":")
         if colon and value.strip():

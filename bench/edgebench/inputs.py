@@ -7,7 +7,7 @@ import numpy
 try:
     import resource
 except ImportError:
-    resource = None
+    resource = None  # type: ignore[assignment]
 
 
 class Arrays:
@@ -31,7 +31,7 @@ class Arrays:
 
 
 class Stream:
-    """Samples made per batch: ``make_batches()`` returns an endless generator of (x, y); ``steps`` batches make an epoch."""
+    """Samples made per batch: ``make_batches()`` gives an endless generator of (x, y), ``steps`` make an epoch."""
 
     streamed = True
     kind = "streamed"
@@ -70,7 +70,9 @@ def choose_multi_hot(rows, columns, available_bytes):
 
 def available_memory_bytes():
     """Return the memory this process may still take: the least of what the system, its cgroup and its limits leave."""
-    bounds = [bound for bound in (_system_bytes(), _cgroup_bytes(), _address_space_bytes()) if bound is not None]
+    bounds = [
+        bound for bound in (_system_bytes(), _cgroup_bytes(), _address_space_bytes()) if bound is not None
+    ]
     return min(bounds) if bounds else None
 
 

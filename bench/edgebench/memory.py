@@ -5,7 +5,7 @@ import sys
 try:
     import resource
 except ImportError:
-    resource = None
+    resource = None  # type: ignore[assignment]
 
 
 def current_bytes():

@@ -16,7 +16,7 @@ _HEARTBEAT_S = 60
 
 
 def display(kind, stream=None):
-    """Return the display for ``kind``: "bar", "plain", "none", or "auto", a bar on a terminal and plain lines elsewhere."""
+    """Return the display for ``kind``: "bar", "plain", "none", or "auto", a bar on a terminal, else plain lines."""
     stream = sys.stderr if stream is None else stream
     if kind == "auto":
         kind = "bar" if stream.isatty() else "plain"
@@ -164,7 +164,9 @@ def outcome(record):
     if record["status"] != "ok":
         return "{} ({})".format(head, record["reason"])
     times = record["times"]
-    line = "{}  train {:.2f} s  test {:.2f} s  {}".format(head, times["train_s"], times["test_s"], quality(record))
+    line = "{}  train {:.2f} s  test {:.2f} s  {}".format(
+        head, times["train_s"], times["test_s"], quality(record)
+    )
     return line + ("  (synthetic data)" if record["data"]["synthetic"] else "")
 
 

@@ -20,7 +20,8 @@ _UNEXPLAINED = ("reason", "traceback", "missing", "data.note", "telemetry")
 
 def load_schema():
     """Return the record schema, a draft-07 JSON Schema, as a dict."""
-    return json.loads(pkgutil.get_data("edgebench", "record.schema.json").decode("utf-8"))
+    content = pkgutil.get_data("edgebench", "record.schema.json") or b""
+    return json.loads(content.decode("utf-8"))
 
 
 def utc_now():
@@ -84,7 +85,9 @@ def read(path):
         try:
             record = json.loads(line.decode("utf-8"))
         except ValueError as error:
-            raise RecordError("{}: not JSON ({}). Move the file away, or name another with --out.".format(where, error))
+            raise RecordError(
+                "{}: not JSON ({}). Move the file away, or name another with --out.".format(where, error)
+            )
         records.append(validate(record, where))
     return records, torn
 

@@ -14,7 +14,9 @@ _TYPES = {
     "string": lambda v: isinstance(v, str),
     "boolean": lambda v: isinstance(v, bool),
     "null": lambda v: v is None,
-    "integer": lambda v: isinstance(v, int) and not isinstance(v, bool) or (isinstance(v, float) and v.is_integer()),
+    "integer": lambda v: (
+        (isinstance(v, int) and not isinstance(v, bool)) or (isinstance(v, float) and v.is_integer())
+    ),
     "number": lambda v: isinstance(v, (int, float)) and not isinstance(v, bool),
 }
 
@@ -64,7 +66,9 @@ def _own_problems(value, schema, path):
 
 
 def _member_problems(value, schema, root, path):
-    found = ["{}: {!r} is missing".format(path, name) for name in schema.get("required", ()) if name not in value]
+    found = [
+        "{}: {!r} is missing".format(path, name) for name in schema.get("required", ()) if name not in value
+    ]
     declared = schema.get("properties", {})
     for name in sorted(value):
         below = "{}.{}".format(path, name)

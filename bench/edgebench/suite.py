@@ -53,7 +53,9 @@ class Suite:
         file = records.RecordFile(settings.out)
         try:
             if file.torn_path:
-                self.display.say("an unfinished last line of {} was moved to {}".format(file.path, file.torn_path))
+                self.display.say(
+                    "an unfinished last line of {} was moved to {}".format(file.path, file.torn_path)
+                )
             known = self._known(file)
             pending = [each for each in self._order() if self._is_pending(each, known)]
             self.display.plan(pending, len(self._order()) - len(pending))
@@ -74,7 +76,7 @@ class Suite:
         return self.settings.workloads.index(pair[0]), pair[1]
 
     def _order(self):
-        """Return all (workload, repeat): round by round, each starting one further on, so that drift hits all alike."""
+        """Return all (workload, repeat), each round starting one further on, so that drift hits all alike."""
         names = self.settings.workloads
         order = []
         for repeat in range(1, self.settings.repeats + 1):
@@ -83,7 +85,7 @@ class Suite:
         return order
 
     def _known(self, file):
-        known = {}
+        known = {}  # type: ignore[var-annotated]
         for record in file.records:
             if record["record"] == "run" and self._is_same(record):
                 known.setdefault((record["workload"], record["repeat"]), []).append(record)
@@ -124,7 +126,11 @@ class Suite:
         if settings.data_mode == "synthetic":
             return
         finder = Finder(
-            manifest.load(), settings.data_dir, settings.cache_dir, offline=settings.offline, say=self.display.say
+            manifest.load(),
+            settings.data_dir,
+            settings.cache_dir,
+            offline=settings.offline,
+            say=self.display.say,
         )
         for dataset in sorted({workloads.get(name).SPEC.dataset for name in settings.workloads}):
             try:
@@ -134,8 +140,8 @@ class Suite:
                 self.display.say("data: {}".format(error))
 
     def _probe(self):
-        """Import the framework once in a process of its own: returns (what it told, its End). Raises UsageError without one."""
-        told = {}
+        """Import the framework once, in a process of its own; return (what it told, its End). Raises UsageError."""
+        told = {}  # type: ignore[var-annotated]
         job = {"kind": "probe", "threads": self.settings.threads, "device": self.settings.device}
         end = _run_child(job, told, _PROBE_LIMIT_S, self._log_path("probe.log"), progress.Silent(None))
         if end.status == "failed" and end.traceback is None and not told:
@@ -168,7 +174,9 @@ class Suite:
             log_name = "{}.{}.{}.log".format(workload, repeat, attempt)
             end = _run_child(job, record, settings.limit_s, self._log_path(log_name), self.display)
         record["times"]["wall_s"] = time.monotonic() - started
-        record.update(status=end.status, reason=end.reason, traceback=end.traceback, finished_utc=records.utc_now())
+        record.update(
+            status=end.status, reason=end.reason, traceback=end.traceback, finished_utc=records.utc_now()
+        )
         return _explained(records.without_nonfinite(record))
 
     def _log_path(self, name):
@@ -253,10 +261,11 @@ def _host_part(told, probe_end):
 
 def host_facts():
     """Return (facts, missing) of this host and its framework, which is imported in a process of its own."""
-    told = {}
-    end = End("failed", "the probe told nothing", None)
+    told = {}  # type: ignore[var-annotated]
     with tempfile.TemporaryDirectory(prefix="edgebench-") as folder:
-        end = _run_child({"kind": "probe"}, told, _PROBE_LIMIT_S, os.path.join(folder, "probe.log"), progress.Silent(None))
+        end = _run_child(
+            {"kind": "probe"}, told, _PROBE_LIMIT_S, os.path.join(folder, "probe.log"), progress.Silent(None)
+        )
     part = _host_part(told, end)
     return part["facts"], part["missing"]
 
@@ -277,7 +286,8 @@ def _run_child(job, told, limit_s, log_path, display):
 
     ended = child.run(job, log_path, limit_s, on_event, display.tick)
     if not ends:
-        return End(*verdict.judge(ended), traceback=None)
+        status, reason = verdict.judge(ended)
+        return End(status, reason, None)
     end = ends[-1]
     if end.status == "failed" and end.traceback and verdict.no_memory_in(end.traceback):
         return end._replace(status="oom")

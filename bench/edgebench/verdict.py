@@ -19,20 +19,27 @@ _IMPORT_SIGNALS = (signal.SIGILL, signal.SIGABRT)
 def judge(ended):
     """Return (status, reason) for an ``Exit``."""
     if ended.timed_out:
-        return "timeout", "stopped after its limit of {:g} s, in the phase {}".format(ended.limit_s, ended.phase)
+        return "timeout", "stopped after its limit of {:g} s, in the phase {}".format(
+            ended.limit_s, ended.phase
+        )
     last_words = _last_line(ended.log_tail)
     name = _signal_name(-ended.code) if ended.code < 0 else "exit code {}".format(ended.code)
     if -ended.code == signal.SIGKILL:
         if ended.oom_kills is None:
-            return "oom", "killed (SIGKILL) in the phase {}, most likely by the kernel for memory".format(ended.phase)
+            return "oom", "killed (SIGKILL) in the phase {}, most likely by the kernel for memory".format(
+                ended.phase
+            )
         if ended.oom_kills > 0:
             return "oom", "killed by the kernel for memory, in the phase {}".format(ended.phase)
         return "failed", "killed from outside (SIGKILL) in the phase {}".format(ended.phase)
     if any(sign in ended.log_tail for sign in _NO_MEMORY):
         return "oom", "out of memory in the phase {} ({}): {}".format(ended.phase, name, last_words)
     if -ended.code == signal.SIGILL or (ended.phase == "import" and -ended.code in _IMPORT_SIGNALS):
-        return "unsupported", "this CPU lacks instructions the framework was built for ({} in the phase {}){}".format(
-            name, ended.phase, ": " + last_words if last_words else ""
+        return (
+            "unsupported",
+            "this CPU lacks instructions the framework was built for ({} in the phase {}){}".format(
+                name, ended.phase, ": " + last_words if last_words else ""
+            ),
         )
     return "failed", "died by {} in the phase {}{}".format(
         name, ended.phase, ": " + last_words if last_words else ""

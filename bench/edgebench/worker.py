@@ -26,7 +26,7 @@ from edgebench.workloads.spec import sizes_for
 
 
 def main():
-    """Run the job given on standard input. Never returns: the process ends here, without the framework's slow teardown."""
+    """Run the job given on standard input and end the process, without the framework's slow teardown."""
     events = os.fdopen(os.dup(1), "w")
     # Whatever the framework prints goes to the log, not between the events.
     os.dup2(2, 1)
@@ -47,7 +47,7 @@ def main():
         status, reason = "unsupported", str(error)
     except EdgebenchError as error:
         status, reason = "failed", str(error)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever the framework raises becomes a record
         status = "oom" if type(error).__name__ == "ResourceExhaustedError" else "failed"
         reason, trace = "{}: {}".format(type(error).__name__, _first_line(error)), traceback.format_exc()
     emit("update", record={"memory": {"peak_bytes": memory.peak_bytes()}})
@@ -182,7 +182,9 @@ def _first_step(framework, model, train):
             raise UnsupportedError("float16 does not work here: {}".format(_first_line(error)))
         raise
     if framework.precision == "float16" and not math.isfinite(loss):
-        raise UnsupportedError("float16 does not work here: the first training step gives a loss of {}".format(loss))
+        raise UnsupportedError(
+            "float16 does not work here: the first training step gives a loss of {}".format(loss)
+        )
     model.set_weights(weights)
     framework.reset_optimizer(model)
 

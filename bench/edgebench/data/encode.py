@@ -31,8 +31,15 @@ def multi_hot_inputs(job, halves, as_targets):
 
     train, test = halves
     return (
-        make(train[0].head(sizes.train_samples), as_targets(train[1][: sizes.train_samples]), sizes.batch, True),
-        make(test[0].head(sizes.test_samples), as_targets(test[1][: sizes.test_samples]), sizes.test_batch, False),
+        make(
+            train[0].head(sizes.train_samples), as_targets(train[1][: sizes.train_samples]), sizes.batch, True
+        ),
+        make(
+            test[0].head(sizes.test_samples),
+            as_targets(test[1][: sizes.test_samples]),
+            sizes.test_batch,
+            False,
+        ),
         {},
     )
 

@@ -28,10 +28,10 @@ def load(found, train_samples, test_samples, warnings):
         )
     hashes = {}
     classes = []
-    for label, word in ((_CAT, "cat"), (_DOG, "dog")):
+    for word in ("cat", "dog"):
         wanted = (train_samples + test_samples) // 2
         names = sorted((n for n in found.paths if _class_of(n) == word), key=_number)
-        images = []
+        images = []  # type: ignore[var-annotated]
         for name in names:
             if len(images) == wanted:
                 break

@@ -26,6 +26,8 @@ def _load_from_checkout():
     try:
         import yaml
     except ImportError:
-        raise UsageError("Run from a checkout, the runner needs PyYAML to read {}. Use the zipapp.".format(path))
+        raise UsageError(
+            "Run from a checkout, the runner needs PyYAML to read {}. Use the zipapp.".format(path)
+        )
     with open(path) as handle:
         return yaml.safe_load(handle)["datasets"]

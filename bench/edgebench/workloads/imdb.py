@@ -25,7 +25,11 @@ def network(framework, options):
     layers = framework.layers
     return framework.sequential(
         SPEC.input_shape,
-        [layers.Dense(16, activation="relu"), layers.Dense(16, activation="relu"), framework.output(1, "sigmoid")],
+        [
+            layers.Dense(16, activation="relu"),
+            layers.Dense(16, activation="relu"),
+            framework.output(1, "sigmoid"),
+        ],
     )
 
 

@@ -34,5 +34,7 @@ def as_json(spec):
     plain["input_shape"] = list(spec.input_shape)
     plain["paper"] = dict(spec.paper._asdict())
     plain["quick"] = dict(spec.quick._asdict())
-    plain["options"] = {name: {"default": v[0], "choices": list(v)} for name, v in sorted(spec.options.items())}
+    plain["options"] = {
+        name: {"default": v[0], "choices": list(v)} for name, v in sorted(spec.options.items())
+    }
     return plain

@@ -46,7 +46,9 @@ def inputs(job):
     if len(rows) < rows_needed:
         raise DataError(
             "The weather series has {} rows, the {} profile needs {}: get the 16 half-year files "
-            "mpi_roof_2009a.zip to mpi_roof_2016b.zip (420,551 rows).".format(len(rows), job.profile, rows_needed)
+            "mpi_roof_2009a.zip to mpi_roof_2016b.zip (420,551 rows).".format(
+                len(rows), job.profile, rows_needed
+            )
         )
     training = rows[: job.sizes.train_samples]
     mean, deviation = training.mean(axis=0, dtype=numpy.float64), training.std(axis=0, dtype=numpy.float64)
