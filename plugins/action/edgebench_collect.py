@@ -45,7 +45,7 @@ author: The edgebench authors
 
 EXAMPLES = r"""
 - name: Fetch all runs
-  ansible.legacy.edgebench_collect:
+  edgebench_collect:
     home: /home/nano/edgebench
     dest: results
 """
@@ -187,7 +187,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         runs = []
         for run_id, state in states.items():
             name = f"{run_id}/{host}.jsonl"
-            content = (dest / name).read_bytes() if (dest / name).exists() else whole_lines(files.get(name, b""))
+            content = (
+                (dest / name).read_bytes() if (dest / name).exists() else whole_lines(files.get(name, b""))
+            )
             runs.append({"run_id": run_id, "state": state, **summarise(content)})
         result.update(changed=bool(changed), files=sorted(changed), runs=runs)
         if changed and self._task.diff:
@@ -205,7 +207,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         quoted_home, quoted_host = shlex.quote(home), shlex.quote(host)
         listing = self._shell(
             f"cd {quoted_home}/results 2> /dev/null || exit 0; "
-            f"for run in *; do if [ -e \"$run\"/{quoted_host}.jsonl ] || [ -e \"$run\"/{quoted_host}.progress.log ]; then "
+            f'for run in *; do if [ -e "$run"/{quoted_host}.jsonl ] || [ -e "$run"/{quoted_host}.progress.log ]; then '
             f'echo "$run $({quoted_home}/bin/edgebench-detached poll {quoted_host} "$run" 999999999999)"; fi; done'
         )
         states = {}
@@ -220,7 +222,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         if not run_ids:
             return {}
         patterns = " ".join(
-            f"{shlex.quote(run_id)}/{shlex.quote(host)}.{end}" for run_id in run_ids for end in ("jsonl", "logs", "progress.log", "exit")
+            f"{shlex.quote(run_id)}/{shlex.quote(host)}.{end}"
+            for run_id in run_ids
+            for end in ("jsonl", "logs", "progress.log", "exit")
         )
         # A file that grows while it is read makes tar end with 1; what it holds by then is as good as any.
         encoded = self._shell(

@@ -53,7 +53,7 @@ author: The edgebench authors
 
 EXAMPLES = r"""
 - name: Run the benchmark
-  ansible.legacy.edgebench_run:
+  edgebench_run:
     home: /home/nano/edgebench
     run_id: 20261121-031355
     arguments: [run, --run-id, 20261121-031355]
@@ -117,7 +117,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result.update(started=started, changed=True, progress=self._lines[-KEPT_LINES:])
         result["exit_code"] = int(state.removeprefix("exit-")) if state.startswith("exit-") else None
         if result["exit_code"] in TIMED_OUT:
-            result.update(failed=True, msg=f"the run was ended after {arguments['limit_s']} s, its limit as a whole")
+            result.update(
+                failed=True, msg=f"the run was ended after {arguments['limit_s']} s, its limit as a whole"
+            )
         return result
 
     def _start(self, arguments: dict[str, Any]) -> bool:
@@ -182,7 +184,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 time.sleep(5)
                 continue
             if answer["rc"] != 0:
-                raise AnsibleActionFail(f"{command} failed on {self._host}: {answer['stderr'] or answer['stdout']}")
+                raise AnsibleActionFail(
+                    f"{command} failed on {self._host}: {answer['stderr'] or answer['stdout']}"
+                )
             if lost_at is not None:
                 self._say("connected again")
             return str(answer["stdout"]).replace("\r\n", "\n")

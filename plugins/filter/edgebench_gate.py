@@ -78,7 +78,10 @@ BOUNDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "bench_time_limit_s": _at_least(1),
     "bench_poll_s": _at_least(1),
     "bench_reconnect_s": _at_least(0),
-    "bench_run_id": (_file_name, "letters, digits, dots, dashes and underscores, at most 64, no dot or dash first"),
+    "bench_run_id": (
+        _file_name,
+        "letters, digits, dots, dashes and underscores, at most 64, no dot or dash first",
+    ),
     "report_run_id": (_file_name, "the name of a folder in results/, or 'all'"),
     "datasets_throttle": _at_least(0),
     "preflight_min_free_mb": _at_least(0),
@@ -120,7 +123,9 @@ def load_specs(roles_dir: str) -> dict[str, dict[str, Any]]:
     return specs
 
 
-def host_problems(host: str, variables: Mapping[str, Any], specs: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def host_problems(
+    host: str, variables: Mapping[str, Any], specs: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
     """Return what is wrong with one declared host; every sentence begins with its name."""
     problems = []
     if not NAME.match(host):
@@ -143,7 +148,9 @@ def _group_problems(variables: Mapping[str, Any]) -> list[str]:
             "as in inventory/hosts.yml"
         )
     if len(kinds) > 1:
-        problems.append(f"it is in the groups {' and '.join(kinds)}; a host is of one kind, leave it in one of them")
+        problems.append(
+            f"it is in the groups {' and '.join(kinds)}; a host is of one kind, leave it in one of them"
+        )
     if "local" not in kinds and variables.get("ansible_connection") == "local":
         problems.append(
             "ansible_connection is 'local', so that this very machine would be measured under the host's name; "
@@ -166,7 +173,9 @@ def _interpreter_problems(variables: Mapping[str, Any]) -> list[str]:
             f"ansible_python_interpreter is {interpreter!r}, expected an absolute path on the host, such as "
             "/usr/bin/python3.6, or auto_silent"
         ]
-    if variables.get("ansible_connection") != "local" and interpreter == variables.get("ansible_playbook_python"):
+    if variables.get("ansible_connection") != "local" and interpreter == variables.get(
+        "ansible_playbook_python"
+    ):
         return [
             f"ansible_python_interpreter is {interpreter}, the controller's own Python, for a host reached over the "
             "network; set it for the group local or for single hosts only, never for all (neither in "
@@ -205,7 +214,9 @@ def value_problems(name: str, value: Any, role: str, spec: Mapping[str, Any]) ->
     result = ArgumentSpecValidator({name: dict(spec)}).validate({name: value})
     where = f"see roles/{role}/README.md" if role != "all" else "see inventory/README.md"
     if result.error_messages:
-        expected = f"one of {', '.join(map(str, spec['choices']))}" if "choices" in spec else f"type {spec['type']}"
+        expected = (
+            f"one of {', '.join(map(str, spec['choices']))}" if "choices" in spec else f"type {spec['type']}"
+        )
         if spec["type"] == "list" and "elements" in spec and "choices" not in spec:
             expected += f" of {spec['elements']}"
         return [f"expected {expected}; {where}"]

@@ -49,7 +49,9 @@ def stack_misfits(host: dict[str, Any], stack: dict[str, Any]) -> list[str]:
     """Return why the stack cannot run on the host whatever Python it has; empty when it can."""
     misfits = []
     if host["architecture"] not in stack["architectures"]:
-        misfits.append(f"is built for {' and '.join(stack['architectures'])}, the host is {host['architecture']}")
+        misfits.append(
+            f"is built for {' and '.join(stack['architectures'])}, the host is {host['architecture']}"
+        )
     if host["architecture"] == "x86_64":
         missing = [flag for flag in stack["cpu_flags"] if flag not in host["cpu_flags"]]
         if missing:
@@ -106,7 +108,9 @@ def _pythons_of(host: dict[str, Any], named: str | None) -> list[dict[str, Any]]
 def describe(host: dict[str, Any], named: str | None) -> str:
     """Return what was looked at, for a message."""
     pythons = ", ".join(f"{python['version']} ({python['real']})" for python in host["pythons"]) or "none"
-    flags = ", ".join(f"{flag} {'yes' if flag in host['cpu_flags'] else 'no'}" for flag in ("sse4_1", "sse4_2", "avx"))
+    flags = ", ".join(
+        f"{flag} {'yes' if flag in host['cpu_flags'] else 'no'}" for flag in ("sse4_1", "sse4_2", "avx")
+    )
     parts = [f"architecture {host['architecture']}", f"CPU {host['cpu_model'] or 'unnamed'}"]
     if host["architecture"] == "x86_64":
         parts.append(f"flags {flags}")
@@ -125,7 +129,9 @@ def choose(
         candidates = [stack for stack in stacks if stack["name"] == name]
         if not candidates:
             known = ", ".join(stack["name"] for stack in stacks)
-            return _refusal(f"runtime_stack is {name!r}, which is no stack of files/tensorflow_stacks.yml. Known: {known}.")
+            return _refusal(
+                f"runtime_stack is {name!r}, which is no stack of files/tensorflow_stacks.yml. Known: {known}."
+            )
     pythons = _pythons_of(host, python)
     if python and not pythons:
         return _refusal(
@@ -162,12 +168,15 @@ def _help(almost: list[dict[str, Any]], asked_for: bool, python: str | None) -> 
     """Return the remedy: `almost` are the stacks that lack nothing but a Python."""
     if almost:
         versions = sorted({version for stack in almost for version in stack["python"]}, key=_version_key)
-        where = "let runtime_python name one" if python else "and, where it is not on the PATH, name it by runtime_python"
-        text = f"install CPython {' or '.join(versions)} with its venv module on the host, {where}."
-        return text
+        where = (
+            "let runtime_python name one"
+            if python
+            else "and, where it is not on the PATH, name it by runtime_python"
+        )
+        return f"install CPython {' or '.join(versions)} with its venv module on the host, {where}."
     if asked_for:
         return "leave runtime_stack out, so that a stack that fits is looked for."
-    return "a lock file for a stack that fits (files/tensorflow_stacks.yml says how stacks are declared), or another host."
+    return "a lock file for a stack that fits (see files/tensorflow_stacks.yml), or another host."
 
 
 def _version_key(version: str) -> tuple[int, ...]:

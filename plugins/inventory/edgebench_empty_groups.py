@@ -51,8 +51,9 @@ def limit_terms(subset: str | None) -> list[str]:
     return [term for term in terms if term and re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", term)]
 
 
-def messages(subset: str | None, members: dict[str, int], hosts: set[str], examples: dict[str, str],
-             hosts_file: str) -> list[str]:
+def messages(
+    subset: str | None, members: dict[str, int], hosts: set[str], examples: dict[str, str], hosts_file: str
+) -> list[str]:
     """Return what to say about a limit.
 
     `members` maps every group to its number of hosts, those of child groups included; `examples` maps the kinds of
@@ -67,14 +68,18 @@ def messages(subset: str | None, members: dict[str, int], hosts: set[str], examp
             continue
         if term in members:
             if term in examples:
-                said.append(f"The group {term} has no hosts yet.\n{_remedy(term, examples[term], hosts_file)}")
+                said.append(
+                    f"The group {term} has no hosts yet.\n{_remedy(term, examples[term], hosts_file)}"
+                )
             else:
                 said.append(f"The group {term} has no hosts. Declare some in {hosts_file}.")
         else:
             near = difflib.get_close_matches(term, [*hosts, *members], n=1, cutoff=0.6)
             hint = f" Did you mean {near[0]}?" if near else ""
             kinds = ", ".join(examples)
-            said.append(f"The limit names {term!r}, which is neither a host nor a group (groups: local, {kinds}).{hint}")
+            said.append(
+                f"The limit names {term!r}, which is neither a host nor a group (groups: local, {kinds}).{hint}"
+            )
     return said
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/python
 # Copyright the edgebench authors. Licensed under Apache-2.0.
 # Runs on the managed host under Python 2.7 or 3.5 and newer: no f-strings, no annotations.
+# ruff: noqa: PTH100, PTH110, PTH111, PTH112, PTH118, PTH120, PTH123, PTH207, UP001, UP010, UP024, UP031, E402, B905
 from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
@@ -25,7 +26,7 @@ author: The edgebench authors
 
 EXAMPLES = r"""
 - name: Look at the host
-  ansible.legacy.edgebench_host_facts:
+  edgebench_host_facts:
     home: ~/edgebench
 """
 
@@ -40,7 +41,7 @@ ansible_facts:
       type: dict
       returned: always
       contains:
-        architecture: {description: "What C(uname -m) says, the word size of this Python taken into account.", type: str}
+        architecture: {description: "What C(uname -m) says, corrected by the word size of this Python.", type: str}
         cpu_flags: {description: "CPU flags or features, sorted.", type: list}
         cpu_model: {description: "The CPU's name, or null.", type: str}
         disk_free_bytes: {description: "Space free for this user where the home is or will be.", type: int}
