@@ -370,7 +370,7 @@ def _wide_text(name: str, value: Hashable) -> str:
 
 def _own_text(name: str, value: Hashable) -> str:
     if name == "synthetic":
-        return {None: "data unknown", True: "synthetic data"}.get(value, "real data")
+        return "data unknown" if value is None else "synthetic data" if value is True else "real data"
     if name == "sha256":
         return f"data {str(value)[:8]}"
     if name == "input":

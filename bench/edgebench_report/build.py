@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgebench_report import aggregate, flat, page, plots, results, summary, tables
+from edgebench_report import aggregate, flat, page, plots, results, summary, tables, text
 from edgebench_report.load import Loaded, load
 from edgebench_report.published import read_published
 from edgebench_report.summary import Summary
@@ -47,7 +47,9 @@ def build(paths: list[Path], out: Path, title: str = DEFAULT_TITLE) -> Built:
         results.weather_error(facts),
     ]
     present = [each for each in shown if each is not None]
-    contents = page.Contents(title, head, facts, present, plots.draw(facts, frame))
+    contents = page.Contents(
+        text.one_line(title) or DEFAULT_TITLE, head, facts, present, plots.draw(facts, frame)
+    )
     files: dict[str, str | bytes] = {f"{each.slug}.csv": each.csv() for each in present}
     files["runs.csv"] = flat.runs_csv(columns, loaded.superseded)
     for chart in contents.charts:

@@ -59,7 +59,7 @@ def _add_build(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _build(given: argparse.Namespace) -> int:
-    built = build(given.paths, given.out, text.one_line(given.title) or DEFAULT_TITLE)
+    built = build(given.paths, given.out, given.title)
     if not given.quiet:
         width = shutil.get_terminal_size((110, 40)).columns
         _say(terminal.render(built.summary, built.tables, width), sys.stdout)

@@ -351,7 +351,10 @@ def _incomparable(facts: Facts, group: Group) -> bool:
 def _split(facts: Facts) -> Chart | None:
     """Draw the shares of data, build, training, test and the rest in the time of a run, a panel a column."""
     panels = []
-    labels = short_labels(facts.columns)
+    labels: dict[int, str] = {}
+    for profile in facts.profiles:
+        shown = [index for index, column in enumerate(facts.columns) if column.profile == profile]
+        labels.update(zip(shown, short_labels([facts.columns[index] for index in shown]), strict=True))
     for index, column in enumerate(facts.columns):
         rows = []
         for workload in (each for each in facts.workloads if each in column.groups):
@@ -360,9 +363,7 @@ def _split(facts: Facts) -> Chart | None:
             if len(medians) == len(_PARTS) and sum(medians) > 0:
                 rows.append((facts.title(workload), medians))
         if rows:
-            panels.append(
-                (labels[index] if len(facts.profiles) > 1 else f"{labels[index]} · {column.profile}", rows)
-            )
+            panels.append((f"{labels[index]} · {column.profile}", rows))
     if not panels:
         return None
     longest = max(len(name) for _, rows in panels for name, _ in rows)
@@ -381,7 +382,7 @@ def _split(facts: Facts) -> Chart | None:
     _key(axes[-1], figure)
     caption = (
         "Where the time of a run goes: shares of the medians, and their sum in seconds. Build: building and "
-        "compiling the network, the first training step. Other: start of the process, import of the framework."
+        "compiling the network, the first training step. Other: start of the process, framework import."
     )
     alt = (
         "Stacked bar chart of the shares of data, build, training, test and other in each run. "

@@ -9,6 +9,20 @@ import yaml
 from edgebench_report.errors import ReportError
 
 PUBLISHED_FILE = Path(__file__).resolve().parents[2] / "files" / "published_2019.yml"
+_HOST_FIELDS = ("id", "name", "make", "processor", "architecture", "memory_gb", "cpu_cores", "cpu_clock_ghz")
+_WORKLOAD_FIELDS = (
+    *(
+        "title",
+        "train_samples",
+        "test_samples",
+        "epochs",
+        "batch",
+        "input_shape",
+        "architecture",
+        "parameters",
+    ),
+    *("train_s", "test_s", "accuracy_percent"),
+)
 
 
 @dataclass(frozen=True)
@@ -84,7 +98,10 @@ def _fault(path: Path, what: str) -> ReportError:
 
 def _check(published: Published) -> None:
     hosts = {each["id"] for each in published.hosts}
+    for host in published.hosts:
+        _require(f"host {host.get('id')!r}", host, _HOST_FIELDS)
     for name, workload in published.workloads.items():
+        _require(f"workload {name!r}", workload, _WORKLOAD_FIELDS)
         for field in ("train_s", "test_s", "accuracy_percent"):
             values = workload[field]
             if values is not None and set(values) != hosts:
@@ -104,6 +121,12 @@ def _check(published: Published) -> None:
             raise ValueError(
                 f"the annotation of {each.field} says {each.printed!r} was printed, the table {value!r}"
             )
+
+
+def _require(what: str, given: dict[str, Any], fields: tuple[str, ...]) -> None:
+    absent = [each for each in fields if each not in given]
+    if absent:
+        raise ValueError(f"{what} has no {', '.join(absent)}")
 
 
 def _host(published: Published, name: str | None) -> dict[str, Any]:

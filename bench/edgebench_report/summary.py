@@ -49,7 +49,10 @@ def summarise(loaded: Loaded, facts: Facts) -> Summary:
         lines.append(
             ("Copies", f"{text.plural(loaded.duplicates, 'record')} read more than once, counted once")
         )
-    return Summary(headline, lines, _banners(runs, facts), _warnings(runs, facts), loaded.problems)
+    warnings = _warnings(runs, facts)
+    if warnings:
+        lines.append(("Warnings", f"{len(warnings)}, listed below the tables"))
+    return Summary(headline, lines, _banners(runs, facts), warnings, loaded.problems)
 
 
 def circumstance_rows(columns: list[Column]) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -134,20 +137,19 @@ def _banners(runs: list[Record], facts: Facts) -> list[str]:
 def _warnings(runs: list[Record], facts: Facts) -> list[str]:
     counted: dict[tuple[str, str], set[str]] = {}
     for run in runs:
-        for warning in run["warnings"]:
-            counted.setdefault((run["host"], text.shorten(text.one_line(warning), 400)), set()).add(
+        synthetic = (
+            [f"why synthetic: {run['data']['note']}"]
+            if run["data"]["synthetic"] and run["data"]["note"]
+            else []
+        )
+        for warning in [*run["warnings"], *synthetic]:
+            counted.setdefault((run["host"], text.shorten(text.one_line(warning), 600)), set()).add(
                 run["workload"]
             )
     found = []
     for (host, warning), workloads in sorted(counted.items()):
         names = [facts.title(each) for each in facts.workloads if each in workloads]
         found.append(f"{host}, {', '.join(names)}: {warning}")
-    notes = {(run["host"], run["workload"], run["data"]["note"]) for run in runs if run["data"]["synthetic"]}
-    for host, workload, note in sorted(notes, key=str):
-        if note:
-            found.append(
-                f"{host}, {facts.title(workload)}, why synthetic: {text.shorten(text.one_line(note), 600)}"
-            )
     for column in facts.columns:
         runners = _runners(column.runs)
         if len(runners) > 1:

@@ -24,7 +24,11 @@ def render(summary: Summary, tables: list[Table], width: int) -> str:
         blocks.append(
             "\n".join(
                 ["Warnings"]
-                + [line for each in summary.warnings for line in _wrapped(f"- {each}", width, "  ")]
+                + [
+                    line
+                    for each in summary.warnings
+                    for line in _wrapped(f"- {text.shorten(each, 240)}", width, "  ")
+                ]
             )
         )
     return "\n\n".join(blocks) + "\n"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from edgebench_report.build import Built, build
 
 Record = dict[str, Any]
 
@@ -192,7 +193,7 @@ def lines(records: list[Record]) -> str:
     return "".join(json.dumps(each, sort_keys=True) + "\n" for each in records)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make() -> Maker:
     return Maker()
 
@@ -202,9 +203,43 @@ def records_file(tmp_path: Path) -> Callable[..., Path]:
     """Return a function that writes records to a file and gives its path."""
 
     def write(records: list[Record], name: str = "edge-01.jsonl") -> Path:
-        path = tmp_path / "records" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(lines(records), "utf-8")
-        return path
+        return write_records(tmp_path / "records" / name, records)
 
     return write
+
+
+def write_records(path: Path, records: list[Record]) -> Path:
+    """Write records to ``path`` and return it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(lines(records), "utf-8")
+    return path
+
+
+HOSTILE = '<script>alert("x")</script> | `$x$` \x1b[31m\n# not a heading & [a](javascript:1)'
+
+
+@pytest.fixture
+def mixed(make: Maker, tmp_path: Path) -> Path:
+    """A folder with the records of ``mixed_records``."""
+    return write_records(tmp_path / "records" / "all.jsonl", mixed_records(make)).parent
+
+
+@pytest.fixture(scope="session")
+def mixed_report(make: Maker, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The report of ``mixed_records``, built once for the tests that only read it."""
+    folder = tmp_path_factory.mktemp("mixed")
+    write_records(folder / "records" / "all.jsonl", mixed_records(make))
+    return build([folder / "records"], folder / "report", title=HOSTILE)
+
+
+def mixed_records(make: Maker) -> list[Record]:
+    """Two hosts in two profiles, with synthetic data, failures and hostile words."""
+    records = make.suite(2)
+    for record in records:
+        if record.get("workload") == "imdb":
+            record["data"].update(synthetic=True, sha256=None, source="synthetic", note=HOSTILE)
+            record["warnings"] = [HOSTILE]
+    records += make.suite(2, profile="paper", host="nano-01", run_id="r2", session="b" * 12)
+    records += [make.unfinished("failed", HOSTILE, repeat=3)]
+    records[0]["facts"]["cpu"]["model"] = HOSTILE
+    return records

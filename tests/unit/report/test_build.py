@@ -1,0 +1,303 @@
+"""The command from end to end: files, exit codes, escaping, sameness, width."""
+
+import csv
+import io
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from edgebench_report import cli, terminal, writing
+from edgebench_report.build import Built, build
+from edgebench_report.errors import ReportError
+
+RecordsFile = Callable[..., Path]
+VOID = {"meta", "link", "br", "hr", "img", "input"}
+
+
+class Page(HTMLParser):
+    """Collects what the tests ask about and checks that elements nest."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def test_all_files_are_there_and_the_exit_code_is_0(
+    mixed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "new" / "report"
+
+    assert cli.main(["build", str(mixed), "--out", str(out)]) == 0
+
+    charts = {
+        f"plots/{name}.{kind}"
+        for name in [
+            *(
+                f"{each}_{profile}"
+                for each in ("training_time", "test_time", "accuracy")
+                for profile in ("quick", "paper")
+            ),
+            "time_split",
+        ]
+        for kind in ("svg", "png")
+    }
+    assert {str(each.relative_to(out)) for each in out.rglob("*") if each.is_file()} == charts | {
+        "index.html",
+        "report.md",
+        "runs.csv",
+        "table_1_hosts.csv",
+        "table_2_workloads.csv",
+        "table_3_architectures.csv",
+        "table_4_training_time.csv",
+        "table_4b_time_split.csv",
+        "table_4c_speed_ratio.csv",
+        "table_5_test_time.csv",
+        "table_6_accuracy.csv",
+        "table_6b_weather_error.csv",
+    }
+    printed = capsys.readouterr().out
+    assert all(f"Table {number}: " in printed for number in ("1", "2", "3", "4", "4b", "4c", "5", "6", "6b"))
+    assert printed.endswith(f"Report: {out / 'index.html'}\n")
+    assert (out / "plots" / "time_split.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_quiet_prints_only_the_path(mixed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["build", str(mixed), "--out", str(tmp_path / "r"), "--quiet"]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'r' / 'index.html'}\n"
+
+
+def test_what_was_left_out_is_in_the_report_and_the_exit_code_is_1(
+    mixed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = mixed / "bad.jsonl"
+    bad.write_text('{"schema": 7}\n', "utf-8")
+    out = tmp_path / "report"
+
+    assert cli.main(["build", str(mixed), "--out", str(out), "--quiet"]) == 1
+
+    assert f"{bad}:1: schema version 7" in capsys.readouterr().err
+    words = "".join(Page((out / "index.html").read_text("utf-8")).words)
+    assert f"{bad}:1: schema version 7" in words
+    assert "Left out" in (out / "report.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("content", ["", "nonsense\n"])
+def test_nothing_readable_is_exit_code_2_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text(content, "utf-8")
+
+    assert cli.main(["build", str(path), "--out", str(tmp_path / "report")]) == 2
+
+    assert "not one run record" in capsys.readouterr().err
+    assert not (tmp_path / "report").exists()
+
+
+def test_bad_usage_is_exit_code_2(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["build", str(tmp_path)])
+    assert caught.value.code == 2
+
+
+def test_an_out_that_is_a_file_is_exit_code_2(
+    mixed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "taken").write_text("mine", "utf-8")
+
+    assert cli.main(["build", str(mixed), "--out", str(tmp_path / "taken")]) == 2
+
+    assert "--out" in capsys.readouterr().err
+    assert (tmp_path / "taken").read_text("utf-8") == "mine"
+
+
+def test_hostile_words_stay_words(mixed_report: Built) -> None:
+    text = mixed_report.page.read_text("utf-8")
+    page = Page(text)
+
+    assert page.all("script") == []
+    assert 'alert("x")' in "".join(page.words)
+    assert "\x1b" not in text
+    markdown = mixed_report.page.with_name("report.md").read_text("utf-8")
+    assert "<script" not in markdown
+    assert re.findall(r"(?<!\\)\]\(javascript", markdown) == []
+    assert "\n# not a heading" not in markdown
+    assert "\x1b" not in terminal.render(mixed_report.summary, mixed_report.tables, 110)
+
+
+def test_the_page_is_whole_and_asks_nobody_for_anything(mixed_report: Built) -> None:
+    page = Page(mixed_report.page.read_text("utf-8"))
+
+    for tag, attributes in page.tags:
+        for name in ("src", "href", "xlink:href", "action", "data"):
+            target = attributes.get(name)
+            assert target is None or target.startswith("#") or target == "data:,", (tag, name, target)
+        assert not any(name.startswith("on") for name in attributes)
+    ids = [str(attributes["id"]) for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    targets = {str(each.get("href")) for each in page.all("a")}
+    assert targets <= {f"#{each}" for each in ids}
+    styles = "".join(page.words) + "".join(str(each.get("style")) for _, each in page.tags)
+    assert set(re.findall(r"url\(([^)]*)\)", styles)) <= {f"#{each}" for each in ids}
+    assert "prefers-color-scheme: dark" in styles
+
+
+def test_the_page_is_accessible(mixed_report: Built) -> None:
+    page = Page(mixed_report.page.read_text("utf-8"))
+    ids = {attributes.get("id") for _, attributes in page.tags}
+
+    assert page.all("html")[0]["lang"] == "en"
+    assert len(page.all("h1")) == 1
+    assert len(page.all("th")) > 100
+    assert all(each.get("scope") in ("col", "colgroup", "row", "rowgroup") for each in page.all("th"))
+    assert len(page.all("table")) == 9
+    assert all(each["aria-labelledby"] in ids for each in page.all("table"))
+    assert len(page.all("svg")) == 7
+    for each in page.all("svg"):
+        assert each["role"] == "img"
+        assert {each["aria-labelledby"], each["aria-describedby"]} <= ids
+
+
+def test_charts_of_the_quick_profile_leave_the_published_hosts_out(mixed_report: Built) -> None:
+    plots = mixed_report.page.with_name("plots")
+
+    assert "Boromir" not in (plots / "training_time_quick.svg").read_text("utf-8")
+    assert "Boromir" in (plots / "training_time_paper.svg").read_text("utf-8")
+    markdown = mixed_report.page.with_name("report.md").read_text("utf-8")
+    assert "The published hosts are absent: only the paper profile can be compared with them." in markdown
+
+
+def test_the_same_records_give_the_same_bytes(mixed: Path, tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    build([mixed], one)
+    build([mixed], other)
+
+    names = sorted(each.relative_to(one) for each in one.rglob("*") if each.is_file())
+    assert len(names) > 20
+    assert [name for name in names if (one / name).read_bytes() != (other / name).read_bytes()] == []
+
+
+def test_markdown_tables_have_the_same_number_of_cells_in_every_row(mixed_report: Built) -> None:
+    tables: list[list[int]] = [[]]
+    for line in mixed_report.page.with_name("report.md").read_text("utf-8").splitlines():
+        if line.startswith("|"):
+            tables[-1].append(len(re.findall(r"(?<!\\)\|", line)))
+        elif tables[-1]:
+            tables.append([])
+    found = [each for each in tables if each]
+
+    assert len(found) == 9
+    assert all(len(set(each)) == 1 for each in found)
+    assert min(len(each) for each in found) > 4
+
+
+def test_runs_csv_has_every_run_also_those_that_do_not_count(
+    make: Any, records_file: RecordsFile, tmp_path: Path
+) -> None:
+    records = [
+        make.run(repeat=1),
+        make.run(repeat=2, attempt=2),
+        make.unfinished("oom", "x", repeat=2, attempt=1),
+    ]
+    build([records_file(records)], tmp_path / "report")
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "report" / "runs.csv").read_text("utf-8"))))
+
+    assert [(each["repeat"], each["attempt"], each["status"], each["counts"]) for each in rows] == [
+        ("1", "1", "ok", "True"),
+        ("2", "2", "ok", "True"),
+        ("2", "1", "oom", "False"),
+    ]
+    assert rows[0]["train_samples"] == "12800"
+    assert rows[0]["epochs_s"] == "0.105 0.105"
+
+
+@pytest.mark.parametrize("width", [40, 80, 100, 120, 300])
+def test_no_line_in_the_terminal_is_wider_than_asked(mixed_report: Built, width: int) -> None:
+    lines = terminal.render(mixed_report.summary, mixed_report.tables, width).splitlines()
+
+    assert max(len(line) for line in lines) <= min(max(width, 80), 120)
+    assert sum(line.startswith("MNIST Digits 1D") for line in lines) >= 6
+
+
+def test_a_terminal_without_unicode_gets_ascii(mixed: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "edgebench_report", "build", str(mixed), "--out", str(tmp_path / "r")]
+    environment = {
+        **os.environ,
+        "PYTHONIOENCODING": "ascii",
+        "PYTHONPATH": str(Path(cli.__file__).parents[1]),
+    }
+    done = subprocess.run(command, capture_output=True, env=environment, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert b"Report: " in done.stdout
+    assert max(done.stdout) < 128
+
+
+def test_help_explains_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["build", "--help"])
+    assert caught.value.code == 0
+    assert "exit codes" in capsys.readouterr().out
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "index.html"
+    path.write_text("old", "utf-8")
+
+    def no_room(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", no_room)
+    with pytest.raises(ReportError, match=r"index\.html: cannot be written \(No space left on device\)"):
+        writing.write(path, "new")
+
+    assert path.read_text("utf-8") == "old"
+    assert [each.name for each in tmp_path.iterdir()] == ["index.html"]
+
+
+def test_a_report_over_an_older_one_replaces_it(make: Any, records_file: RecordsFile, tmp_path: Path) -> None:
+    out = tmp_path / "report"
+    build([records_file([make.run()])], out, title="first")
+    build([records_file([make.run()])], out, title="second")
+
+    assert "second" in (out / "index.html").read_text("utf-8")
+    assert [each.name for each in out.rglob(".*")] == []
+
+
+def test_a_record_of_failures_alone_still_makes_a_report(
+    make: Any, records_file: RecordsFile, tmp_path: Path
+) -> None:
+    path = records_file([make.host(), make.unfinished("unsupported", "SIGILL on import", device=None)])
+
+    assert cli.main(["build", str(path), "--out", str(tmp_path / "r"), "--quiet"]) == 0
+    assert "SIGILL on import" in (tmp_path / "r" / "index.html").read_text("utf-8")

@@ -1,0 +1,253 @@
+"""What the tables say: medians with their spread, reasons for what is missing, marks on what needs them."""
+
+import csv
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from edgebench_report import aggregate, results, tables
+from edgebench_report.published import read_published
+from edgebench_report.table import Cell, Table
+
+SYNTHETIC = {
+    "synthetic": True,
+    "sha256": None,
+    "source": "synthetic",
+    "note": "IMDB film reviews cannot be had (cache: nothing). Choices: a, b",
+}
+FactsOf = Callable[[list[Any]], tables.Facts]
+
+
+def facts_of(records: list[Any]) -> tables.Facts:
+    published = read_published()
+    hosts = [each for each in records if each["record"] == "host"]
+    runs = [each for each in records if each["record"] == "run"]
+    columns = aggregate.columns(runs, published.workloads)
+    return tables.Facts(columns, hosts, aggregate.statistics(aggregate.samples(columns)), published)
+
+
+def cell(table: Table, key: str, column: int = 0) -> Cell:
+    [row] = [each for each in table.rows if each.key == key]
+    return row.cells[column]
+
+
+def notes(table: Table, key: str, column: int = 0) -> list[str]:
+    return [table.note(mark) for mark in cell(table, key, column).marks]
+
+
+def test_training_time_is_building_and_training_median_with_spread(make: Any) -> None:
+    runs = [
+        make.run(repeat=each, times={"build_s": 1.0, "train_s": train_s})
+        for each, train_s in enumerate([11.0, 30.0, 12.0], 1)
+    ]
+    shown = cell(results.training_time(facts_of(runs)), "mnist_1d")
+
+    assert (shown.text, shown.detail) == ("13.0", "12.0–31.0, n 3")
+
+
+def test_a_single_run_has_no_spread(make: Any) -> None:
+    assert cell(results.test_time(facts_of([make.run()])), "mnist_1d").detail == "n 1"
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "said"),
+    [
+        ("oom", "killed by the kernel", "ran out of memory: killed by the kernel"),
+        ("timeout", "stopped after 60 s", "passed its time limit: stopped after 60 s"),
+        ("failed", "ValueError: no", "failed: ValueError: no"),
+        ("unsupported", "SIGILL", "not supported on this host: SIGILL"),
+        ("oom", None, "ran out of memory"),
+    ],
+)
+def test_a_missing_cell_gives_its_reason(make: Any, status: str, reason: str | None, said: str) -> None:
+    facts = facts_of([make.run("imdb"), make.unfinished(status, reason)])
+    for table in (results.training_time(facts), results.test_time(facts), results.accuracy(facts)):
+        assert cell(table, "mnist_1d").text == "-"
+        assert notes(table, "mnist_1d") == [said]
+
+
+def test_what_was_not_run_says_so(make: Any) -> None:
+    assert notes(results.training_time(facts_of([make.run("imdb")])), "mnist_1d") == ["not run"]
+
+
+def test_a_workload_run_elsewhere_on_the_host_says_where(make: Any) -> None:
+    runs = [make.run("weather"), make.run("imdb"), make.run("weather", profile="paper", run_id="r2")]
+    assert notes(results.training_time(facts_of(runs)), "imdb", 1) == [
+        "not run under these circumstances; see “edge-01 · quick”"
+    ]
+
+
+def test_a_value_missing_from_a_finished_run_gives_the_reason_of_the_record(make: Any) -> None:
+    run = make.run(quality={"value": None}, missing={"quality.value": "the evaluation gave no number"})
+    assert notes(results.accuracy(facts_of([run])), "mnist_1d") == ["the evaluation gave no number"]
+
+
+def test_repeats_that_failed_are_counted_beside_the_median_of_the_rest(make: Any) -> None:
+    runs = [make.run(repeat=1), make.run(repeat=2), make.unfinished("oom", "killed", repeat=3)]
+    table = results.training_time(facts_of(runs))
+
+    assert cell(table, "mnist_1d").detail.endswith("n 2")
+    assert notes(table, "mnist_1d") == ["1 of 3 repeats left out: ran out of memory: killed"]
+
+
+def test_every_measured_cell_on_synthetic_data_is_marked_and_no_other(make: Any) -> None:
+    runs = [make.run("imdb", data=SYNTHETIC), make.run("mnist_1d"), make.run("weather", data=SYNTHETIC)]
+    facts = facts_of(runs)
+    error = results.weather_error(facts)
+    assert error is not None
+    for table, keys in [
+        (results.training_time(facts), ["imdb", "weather"]),
+        (results.test_time(facts), ["imdb", "weather"]),
+        (results.accuracy(facts), ["imdb"]),
+        (error, ["weather °C", "weather std. dev."]),
+    ]:
+        for key in keys:
+            assert notes(table, key) == ["synthetic data: IMDB film reviews cannot be had"], (
+                table.number,
+                key,
+            )
+    assert cell(results.training_time(facts), "mnist_1d").marks == []
+    split = results.time_split(facts)
+    [row] = [each for each in split.rows if each.key == "imdb"]
+    assert all(each.marks for each in row.cells)
+
+
+def test_footnotes_are_lettered_in_order_and_shared(make: Any) -> None:
+    runs = [make.run("imdb", data=SYNTHETIC), make.run("imdb_embedded", data=SYNTHETIC)]
+    table = results.training_time(facts_of(runs))
+
+    assert [mark for mark, _ in table.footnotes] == list("abcde")[: len(table.footnotes)]
+    assert cell(table, "imdb").marks == cell(table, "imdb_embedded").marks
+    assert cell(table, "mnist_1d").marks == ["a"]
+
+
+def test_published_values_stand_as_printed_in_a_group_of_their_own_with_misprints_noted(make: Any) -> None:
+    table = results.training_time(facts_of(make.suite(1)))
+
+    assert [(band.text, band.span, band.side) for band in table.bands] == [
+        ("Measured", 1, "measured"),
+        ("Published 2019 (paper profile)", 4, "published"),
+    ]
+    assert [each.text for each in table.rows[4].cells[1:]] == ["1463.5", "2147.9", "15105.3", "550.2"]
+    assert notes(table, "dogs_vs_cats", 4) == ["misprint: the raw logs give 560.2"]
+    assert notes(table, "imdb", 3) == ["ran out of memory"]
+
+
+def test_quick_figures_carry_the_notice_and_paper_figures_do_not(make: Any) -> None:
+    quick, paper = facts_of([make.run()]), facts_of([make.run(profile="paper")])
+    for table in (results.training_time, results.test_time, results.accuracy):
+        assert ["must not be compared" in each for each in table(quick).notices] == [True]
+        assert "quick" in table(quick).headings[0].tags
+        assert table(paper).notices == []
+
+
+def test_the_ratio_is_published_over_measured_and_takes_the_raw_log_for_a_misprint(make: Any) -> None:
+    times = {"build_s": 0.2, "train_s": 56.0 - 0.2}
+    table = results.speed_ratio(facts_of([make.run("dogs_vs_cats", profile="paper", times=times)]))
+
+    assert table is not None
+    assert [each.text for each in table.rows[4].cells] == ["26.1", "38.4", "270", "10.0"]
+    assert notes(table, "dogs_vs_cats", 3) == ["misprint: the raw logs give 560.2; the ratio is to that"]
+
+
+def test_quick_runs_have_no_ratio(make: Any) -> None:
+    assert results.speed_ratio(facts_of(make.suite(1))) is None
+    mixed = results.speed_ratio(facts_of([make.run(), make.run(profile="paper", run_id="r2")]))
+    assert mixed is not None
+    assert [each.text for each in mixed.bands] == ["edge-01 · paper"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"data": {"synthetic": True, "sha256": None}}, "not comparable: synthetic data"),
+        ({"options": {"lookback_rows": 720}}, "not comparable: look-back of 720 rows, published 1440"),
+        ({"sizes": {"epochs": 3}}, "not comparable: epochs 3, published 10"),
+    ],
+)
+def test_what_was_not_run_as_published_has_no_ratio(make: Any, changes: dict[str, Any], said: str) -> None:
+    table = results.speed_ratio(facts_of([make.run("weather", profile="paper", **changes)]))
+    assert table is not None
+    assert cell(table, "weather").text == "-"
+    assert notes(table, "weather") == [said]
+
+
+def test_accuracy_is_percent_and_the_regressions_have_a_table_of_their_own(make: Any) -> None:
+    facts = facts_of([make.run("mnist_1d", quality={"value": 0.97849}), make.run("weather")])
+    error = results.weather_error(facts)
+
+    assert cell(results.accuracy(facts), "mnist_1d").text == "97.8"
+    assert "weather" not in [row.key for row in results.accuracy(facts).rows]
+    assert error is not None
+    assert (cell(error, "weather °C").text, cell(error, "weather std. dev.").text) == ("2.378", "0.290")
+    assert results.weather_error(facts_of([make.run("mnist_1d")])) is None
+
+
+def test_sizes_as_run_stand_beside_the_published(make: Any) -> None:
+    table = tables.workloads(facts_of([*make.suite(1), *make.suite(1, profile="paper", run_id="r2")]))
+
+    assert [band.text for band in table.bands] == [
+        "As run, quick profile",
+        "As run, paper profile",
+        "Published 2019 (paper profile)",
+    ]
+    assert [each.text for each in table.rows[0].cells] == (
+        ["12800", "2000", "2", "128"] + ["60000", "10000", "5", "128"] * 2
+    )
+
+
+def test_another_network_than_the_published_is_marked(make: Any) -> None:
+    facts = facts_of([make.run(sizes={"parameters": 407051}), make.run("imdb")])
+    table = tables.architectures(facts)
+
+    assert cell(table, "mnist_1d", 3).text == "407051"
+    assert notes(table, "mnist_1d", 3) == ["differs from the published count: not the same network"]
+    assert cell(table, "imdb", 3).marks == []
+
+
+def test_host_facts_and_what_a_host_does_not_tell(make: Any) -> None:
+    table = tables.hosts(facts_of([make.host(), make.run(), make.run(host="edge-02")]))
+
+    assert cell(table, "memory_gb").text == "8"
+    assert cell(table, "cpu_cores").text == "4 (2 physical)"
+    assert cell(table, "cpu_clock_ghz").text == "3.9"
+    assert notes(table, "make") == ["neither a device tree nor DMI names the board"]
+    assert notes(table, "processor", 1) == ["the records hold no facts of this host"]
+
+
+def test_a_host_that_changed_between_sessions_shows_both(make: Any) -> None:
+    later = make.host(
+        session="b" * 12, time_utc="2026-06-01T00:00:00Z", facts={"cpu": {"governor": "powersave"}}
+    )
+    table = tables.hosts(facts_of([later, make.host(), make.run()]))
+
+    assert cell(table, "governor").text == "performance; powersave"
+    assert cell(table, "kernel").text == "6.1.0-18-amd64"
+
+
+def test_a_workload_that_the_report_does_not_have_gets_its_row(make: Any) -> None:
+    facts = facts_of([{**make.run(), "workload": "kws", "title": "Keyword spotting"}])
+    table = results.training_time(facts)
+
+    assert table.rows[-1].name == "Keyword spotting"
+    assert notes(table, "kws", 1) == ["not part of the 2019 report"]
+    assert tables.workloads(facts).rows[-1].cells[-1].text == "-"
+
+
+def test_csv_holds_the_numbers_and_the_reasons(make: Any) -> None:
+    runs = [make.run(repeat=each, times={"build_s": 0.0, "train_s": float(each)}) for each in (1, 2, 3)]
+    runs.append(make.unfinished("oom", "killed", "imdb"))
+    text = results.training_time(facts_of(runs)).csv()
+    first, second = list(csv.DictReader(io.StringIO(text)))[:2]
+
+    assert first["workload"] == "mnist_1d"
+    assert [float(first[f"edge-01 · quick{each}"]) for each in ("", " min", " max", " repeats")] == [
+        2,
+        1,
+        3,
+        3,
+    ]
+    assert float(first["Gandalf (published 2019)"]) == 33.7
+    assert second["edge-01 · quick"] == ""
+    assert second["edge-01 · quick note"] == "ran out of memory: killed"
