@@ -131,14 +131,13 @@ def columns(runs: Iterable[Record], workload_order: Iterable[str]) -> list[Colum
     ordered = sorted(runs, key=_run_order)
     groups = _groups(ordered)
     order = list(workload_order)
-    telling = _telling(groups)
-    found = _place(groups, telling, order)
+    found = _place(groups, order)
     for column in found:
         known = [each for each in order if each in column.groups]
         column.groups = {
             each: column.groups[each] for each in known + sorted(set(column.groups) - set(known))
         }
-    _name(found, telling)
+    _name(found, groups)
     return sorted(
         found, key=lambda each: (each.host, PROFILES.index(each.profile), each.differs, each.circumstances)
     )
@@ -251,7 +250,20 @@ def _telling(groups: list[Group]) -> set[tuple[str, str, str]]:
     return found
 
 
-def _place(groups: list[Group], telling: set[tuple[str, str, str]], order: list[str]) -> list[Column]:
+def _telling_by_scope(groups: list[Group]) -> dict[tuple[Hashable, ...], set[str]]:
+    """Find what tells the groups of one host and software apart: by the scope of a group, names."""
+    scopes: dict[tuple[Hashable, ...], list[Group]] = {}
+    for group in groups:
+        scopes.setdefault(_scope(group.circumstances), []).append(group)
+    return {scope: {name for _, _, name in _telling(members)} for scope, members in scopes.items()}
+
+
+def _scope(facts: Circumstances) -> tuple[Hashable, ...]:
+    return tuple(facts[each] for each in _WIDE)
+
+
+def _place(groups: list[Group], order: list[str]) -> list[Column]:
+    told_apart = _telling_by_scope(groups)
     several: dict[tuple[Hashable, str], int] = {}
     for group in groups:
         key = (group.circumstances["host"], group.workload)
@@ -274,7 +286,7 @@ def _place(groups: list[Group], telling: set[tuple[str, str, str]], order: list[
     found: list[Column] = []
     for group in sorted(groups, key=first_those_that_decide):
         fitting = [
-            each for each in found if group.workload not in each.groups and _fits(group, each, telling)
+            each for each in found if group.workload not in each.groups and _fits(group, each, told_apart)
         ]
         if fitting:
             best = max(fitting, key=lambda each: _likeness(group, each))
@@ -286,13 +298,13 @@ def _place(groups: list[Group], telling: set[tuple[str, str, str]], order: list[
     return found
 
 
-def _fits(group: Group, column: Column, telling: set[tuple[str, str, str]]) -> bool:
+def _fits(group: Group, column: Column, told_apart: dict[tuple[Hashable, ...], set[str]]) -> bool:
     if not all(_same(group.circumstances[each], column.wide[each]) for each in _WIDE):
         return False
     # An option given by the user, and whether data is real, have one meaning for all workloads;
     # the hash, the form of the input and the sizes are each workload's own.
-    told_apart = {name for _, profile, name in telling if profile == column.profile}
-    for name in (each for each in told_apart if each == "synthetic" or each.startswith("option ")):
+    names = told_apart.get(_scope(column.wide), set())
+    for name in (each for each in names if each == "synthetic" or each.startswith("option ")):
         own = group.circumstances.get(name)
         if any(not _same(own, other.circumstances.get(name)) for other in column.groups.values()):
             return False
@@ -308,11 +320,16 @@ def _likeness(group: Group, column: Column) -> int:
     )
 
 
-def _name(found: list[Column], telling: set[tuple[str, str, str]]) -> None:
+def _name(found: list[Column], groups: list[Group]) -> None:
+    telling, by_scope = _telling(groups), _telling_by_scope(groups)
     shown = ["profile"] + [each for each in _WIDE[2:] if _told_apart(found, each)]
     for column in found:
         column.differs = [text.one_line(_wide_text(name, column.wide[name])) for name in shown]
-        for name in sorted({name for _, profile, name in telling if profile == column.profile}):
+        names = {name for _, profile, name in telling if profile == column.profile}
+        if "synthetic" not in by_scope.get(_scope(column.wide), ()):
+            # Another host's data says nothing about this one; every cell on synthetic data is marked.
+            names.discard("synthetic")
+        for name in sorted(names):
             values = {
                 _own_text(name, group.circumstances.get(name))
                 for group in column.groups.values()

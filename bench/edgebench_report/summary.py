@@ -123,8 +123,8 @@ def _banners(runs: list[Record], facts: Facts) -> list[str]:
     synthetic = _synthetic(runs, facts)
     if synthetic:
         found.append(
-            f"Synthetic data was used for {text.spoken_list(synthetic)}. It has the shape, type and sparsity "
-            "of the real data: times mean what they say, accuracies and errors mean nothing."
+            f"Synthetic data was used for {text.spoken_list(synthetic)}: it has the shape, type and sparsity "
+            "of the real data, so times mean what they say, but accuracies and errors mean nothing."
         )
     if "quick" in facts.profiles:
         found.append(

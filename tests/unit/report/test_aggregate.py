@@ -138,6 +138,21 @@ def test_real_and_synthetic_data_of_different_workloads_do_not_mix_where_both_we
     }
 
 
+def test_synthetic_data_of_another_host_or_stack_splits_nothing_here(make: Any) -> None:
+    synthetic = {"synthetic": True, "sha256": None, "source": "synthetic"}
+    runs = [
+        make.run("mnist_1d"),
+        make.run("imdb", data=synthetic),
+        make.run("mnist_1d", host="edge-02", data=synthetic),
+        make.run("mnist_1d", framework=OLD, data=synthetic),
+    ]
+    assert labels(runs) == [
+        "edge-01 · quick · TF 1.15.5",
+        "edge-01 · quick · TF 2.21.0",
+        "edge-02 · quick · TF 2.21.0",
+    ]
+
+
 def test_an_unfinished_run_joins_the_repeats_it_belongs_to(make: Any) -> None:
     runs = [make.run(repeat=1), make.unfinished("oom", "no memory", repeat=2, device=None)]
     [column] = aggregate.columns(runs, ORDER)
