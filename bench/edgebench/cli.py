@@ -164,9 +164,9 @@ def _add_run(commands):
     )
     command.add_argument(
         "--input",
-        choices=("auto", "dense", "streamed"),
+        choices=("auto", "dense_float32", "dense_uint8", "streamed"),
         default="auto",
-        help="how multi-hot texts are fed; auto streams them where memory is short (default: %(default)s)",
+        help="how multi-hot texts are fed; auto is the first that fits into memory (default: %(default)s)",
     )
     command.add_argument(
         "--time-limit",

@@ -6,6 +6,7 @@ and keeps every whole record as it was, byte for byte.
 """
 
 import datetime
+import fcntl
 import json
 import math
 import os
@@ -105,12 +106,24 @@ class RecordFile:
         self.torn_path = None
         folder = os.path.dirname(os.path.abspath(path))
         os.makedirs(folder, exist_ok=True)
-        if os.path.exists(path):
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            self._lock()
             self.records, torn = read(path)
             if torn:
                 self._set_aside(torn)
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
         _sync_folder(folder)
+
+    def _lock(self):
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (IOError, OSError):
+            raise RecordError(
+                "{} is being written by another edgebench. Wait for it, or choose another --run-id.".format(self.path)
+            )
 
     def _set_aside(self, torn):
         self.torn_path = self.path + ".torn"

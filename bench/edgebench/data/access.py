@@ -11,7 +11,7 @@ class Job:
     """The data side of one run.
 
     dataset, profile, sizes (Sizes), options: of the run. data_mode: "auto" or
-    "synthetic". input_mode: "auto", "dense" or "streamed". finder: a
+    "synthetic". input_mode: "auto" or one of inputs.choose_multi_hot. finder: a
     sources.Finder. After ``read``, ``described`` holds the record's data part
     and ``warnings`` what a person should know.
     """

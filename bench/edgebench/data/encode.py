@@ -18,17 +18,11 @@ def multi_hot_inputs(job, halves, as_targets):
     not fit into the memory there is. as_targets: labels (n,) to targets.
     """
     sizes = job.sizes
-    kind = feeding.choose_multi_hot(
-        sizes.train_samples + sizes.test_samples, VOCABULARY, feeding.available_memory_bytes()
-    )
-    if job.input_mode == "streamed" or (job.input_mode == "auto" and kind == "streamed"):
-        make = _streamed
-    else:
-        number_type = numpy.uint8 if kind == "dense_uint8" else numpy.float32
-
-        def make(texts, targets, batch, shuffled):
-            return _dense(texts, targets, batch, number_type)
-
+    kind = job.input_mode
+    if kind == "auto":
+        rows = sizes.train_samples + sizes.test_samples
+        kind = feeding.choose_multi_hot(rows, VOCABULARY, feeding.available_memory_bytes())
+    make = {"dense_float32": _dense_float32, "dense_uint8": _dense_uint8, "streamed": _streamed}[kind]
     train, test = halves
     return (
         make(
@@ -51,6 +45,14 @@ def _dense(texts, targets, batch, number_type):
         rows = numpy.arange(start, min(start + 1024, len(texts)))
         texts.multi_hot(rows, out[start : start + len(rows)])
     return feeding.Arrays(out, targets, batch)
+
+
+def _dense_float32(texts, targets, batch, shuffled):
+    return _dense(texts, targets, batch, numpy.float32)
+
+
+def _dense_uint8(texts, targets, batch, shuffled):
+    return _dense(texts, targets, batch, numpy.uint8)
 
 
 def _streamed(texts, targets, batch, shuffled):

@@ -1,0 +1,71 @@
+"""The runner's own schema check says what jsonschema says, and says it in words."""
+
+import copy
+from typing import Any
+
+import jsonschema
+import pytest
+from edgebench import records, schema
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.runner.builders import Record, run_record
+
+SCHEMA = records.load_schema()
+REFERENCE = jsonschema.Draft7Validator(SCHEMA)
+JUNK = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 3),
+    st.floats(-2, 2),
+    st.sampled_from(["", "x", "ok", "2026-11-21T00:00:00Z", "0" * 64]),
+    st.just({}),
+    st.just([]),
+    st.lists(st.one_of(st.floats(-1, 1), st.text(max_size=2)), max_size=2),
+)
+
+
+def _paths(value: Any, prefix: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    found = []
+    for name, each in value.items():
+        found.append((*prefix, name))
+        if isinstance(each, dict):
+            found += _paths(each, (*prefix, name))
+    return found
+
+
+def _with(record: Record, path: tuple[str, ...], value: Any, remove: bool) -> Record:
+    changed = copy.deepcopy(record)
+    node = changed
+    for name in path[:-1]:
+        node = node[name]
+    if remove:
+        del node[path[-1]]
+    else:
+        node[path[-1]] = value
+    return changed
+
+
+@settings(max_examples=400, deadline=None)
+@given(path=st.sampled_from(_paths(run_record())), value=JUNK, remove=st.booleans())
+def test_agrees_with_jsonschema_on_every_single_change(path: tuple[str, ...], value: Any, remove: bool) -> None:
+    record = _with(run_record(), path, value, remove)
+    ours = schema.problems(record, SCHEMA)
+    assert bool(ours) == (not REFERENCE.is_valid(record)), ours
+
+
+def test_a_valid_record_has_no_problems() -> None:
+    assert schema.problems(run_record(), SCHEMA) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"status": "fine"}, "record.status: 'fine' is not one of"),
+        ({"repeat": 0}, "record.repeat: 0 is below 1"),
+        ({"seed": "1"}, "record.seed: '1' is not integer"),
+        ({"started_utc": "yesterday"}, "record.started_utc: 'yesterday' does not match"),
+    ],
+)
+def test_problems_name_path_and_value(change: Record, told: str) -> None:
+    assert told in "; ".join(schema.problems(run_record(**change), SCHEMA))
