@@ -17,13 +17,14 @@ PYTEST := $(WITH_VENV) $(BIN)/python -m pytest
 # What a caller adds to ansible-playbook and pytest, for example ANSIBLE_ARGS='-v' or PYTEST_ARGS='-x -k records'.
 ANSIBLE_ARGS :=
 PYTEST_ARGS :=
+PERF_ARGS :=
 
 help:
 	@echo 'edgebench: make TARGET'
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 	@echo
-	@echo "Variables: PYTHON=/path/to/python3.12, ANSIBLE_ARGS='...', PYTEST_ARGS='...', UPGRADE=1 (with lock)"
+	@echo "Variables: PYTHON=/path/to/python3.12, ANSIBLE_ARGS='...', PYTEST_ARGS='...', PERF_ARGS='...', UPGRADE=1 (with lock)"
 
 venv:
 	@tools/setup_venv.sh controller
@@ -55,7 +56,7 @@ format: venv-test ## let ruff rewrite what it can
 	@$(BIN)/ruff format .
 
 unit: venv-test ## tests of the runner, the reporter and the plugins
-	@$(STEP) 'Unit tests' $(PYTEST) -m 'not stacks and not integration and not perf' --ignore=tests/host $(PYTEST_ARGS)
+	@$(STEP) 'Unit tests' $(PYTEST) -m 'not stacks and not integration' --ignore=tests/host $(PYTEST_ARGS)
 
 stacks: venv-test ## the runner on real TensorFlow 1.5 to 2.21 and on an emulated Phenom
 	@$(STEP) 'Tests on real framework stacks' $(PYTEST) -m stacks $(PYTEST_ARGS)
@@ -63,8 +64,9 @@ stacks: venv-test ## the runner on real TensorFlow 1.5 to 2.21 and on an emulate
 integration: venv-test ## playbooks and make bench against real hosts
 	@$(STEP) 'Integration tests' $(PYTEST) -m integration $(PYTEST_ARGS)
 
-perf: venv-test ## the runner's time over a bare Keras script's, for each workload
-	@$(STEP) 'Performance ratios' $(PYTEST) -s -m perf $(PYTEST_ARGS)
+perf: venv ## the runner's time over a bare Keras script's, for each workload
+	@$(STEP) 'Preparing this machine under .edgebench/' $(BIN)/ansible-playbook provision.yml -l local $(ANSIBLE_ARGS)
+	@$(STEP) 'Runner against bare Keras' $(BIN)/python tests/perf/overhead.py $(PERF_ARGS)
 
 lock: venv ## resolve requirements/**/*.in into hash-locked *.txt
 	@tools/lock.sh

@@ -1,0 +1,51 @@
+"""Fixtures that tests of all kinds share."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def lacking(what: str) -> NoReturn:
+    """Skip the test for want of ``what``; in CI (EDGEBENCH_CI=1), where nothing may be wanting, fail it."""
+    if os.environ.get("EDGEBENCH_CI") == "1":
+        pytest.fail(what, pytrace=False)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def lack() -> Callable[[str], NoReturn]:
+    """The function to call with "NAME not found: what to do" when the machine lacks what a test needs."""
+    return lacking
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def zipapp(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The runner as hosts get it, built from this checkout."""
+    out = tmp_path_factory.mktemp("zipapp") / "edgebench.pyz"
+    subprocess.run(
+        [sys.executable, str(REPOSITORY / "bench" / "build_zipapp.py"), "--out", str(out)], check=True
+    )
+    return out
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder with real data for tests: EDGEBENCH_DATA_DIR, else shared/data beside the checkout."""
+    named = os.environ.get("EDGEBENCH_DATA_DIR")
+    folder = Path(named) if named else REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        lacking(f"data for tests not found: {folder} is no directory; name one by EDGEBENCH_DATA_DIR")
+    return folder.resolve()

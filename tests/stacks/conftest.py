@@ -1,0 +1,138 @@
+"""Real suites of the real zipapp on real frameworks."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import lacking
+from tests.stacks import environments
+
+# Time enough on a machine that does other things as well; a suite that hangs must not hang CI.
+_SUITE_LIMIT_S = 2700
+_EMULATOR = "qemu-x86_64-static"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What a call of ``edgebench run`` left behind."""
+
+    exit_code: int
+    output: str
+    out: Path
+
+    @cached_property
+    def records(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.read_text().splitlines()] if self.out.exists() else []
+
+    @cached_property
+    def runs(self) -> dict[str, dict[str, Any]]:
+        """Run records by workload."""
+        return {record["workload"]: record for record in self.records if record["record"] == "run"}
+
+
+class Started:
+    """A suite on its way in a process group of its own."""
+
+    def __init__(
+        self, python: Path, zipapp: Path, folder: Path, arguments: list[str], prefix: str = ""
+    ) -> None:
+        self._out = folder / "host.jsonl"
+        self._log = folder / "output.txt"
+        command: list[str | Path] = [
+            python,
+            zipapp,
+            "run",
+            "--profile",
+            "quick",
+            "--repeats",
+            "1",
+            "--run-id",
+            "stacks",
+        ]
+        command += ["--host", "tested", "--out", self._out, "--offline", "--progress", "plain", *arguments]
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=dict(os.environ, EDGEBENCH_HOME=str(folder), EDGEBENCH_WORKER_PREFIX=prefix),
+                start_new_session=True,
+            )
+
+    def end(self) -> Suite:
+        """Wait for the suite to end."""
+        exit_code = self._process.wait(_SUITE_LIMIT_S)
+        return Suite(exit_code, self._log.read_text(), self._out)
+
+    def stop(self) -> None:
+        """Kill what still runs; the worker ends with its parent."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+
+def stack_python(name: str) -> Path:
+    """Return the interpreter that has the stack ``name``; skip (in CI: fail) where this machine cannot have it."""
+    try:
+        return environments.python(environments.load(name))
+    except environments.LackingError as error:
+        lacking(str(error))
+
+
+@pytest.fixture(scope="session")
+def start(zipapp: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Started]]:
+    """What starts a suite: called with a stack, arguments and a command to run workers by, it gives a Started."""
+    started = []
+
+    def begin(stack: str, arguments: list[str], prefix: str = "") -> Started:
+        folder = tmp_path_factory.mktemp(stack)
+        started.append(Started(stack_python(stack), zipapp, folder, arguments, prefix))
+        return started[-1]
+
+    yield begin
+    for each in started:
+        each.stop()
+
+
+@pytest.fixture(scope="session")
+def phenom() -> str:
+    """The command that runs a program as on an AMD Phenom, which has neither SSE4.1 nor AVX."""
+    if os.uname().machine != "x86_64" or shutil.which(_EMULATOR) is None:
+        lacking(f"{_EMULATOR} not found: on an x86_64 machine, install the Debian package qemu-user-static")
+    return f"{_EMULATOR} -cpu phenom"
+
+
+@pytest.fixture(scope="session")
+def phenom_training(phenom: str, start: Callable[..., Started]) -> Started:
+    """TensorFlow 1.5.0 training two workloads on the emulated Phenom."""
+    # One thread, so that the emulator leaves the other core to the tests that go on meanwhile.
+    arguments = [
+        "-w",
+        "mnist_1d",
+        "imdb_embedded",
+        "--data",
+        "synthetic",
+        "--threads",
+        "1",
+        "--time-limit",
+        "2400",
+    ]
+    return start("py36-tf1.5.0", arguments, prefix=phenom)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _phenom_first(request: pytest.FixtureRequest) -> None:
+    # The emulator takes minutes for what takes seconds: begin with it and ask for its records last.
+    names = (name for item in request.session.items for name in getattr(item, "fixturenames", ()))
+    if "phenom_training" in names and shutil.which(_EMULATOR):
+        request.getfixturevalue("phenom_training")

@@ -1,0 +1,168 @@
+"""Virtual environments of the framework stacks: their Pythons found, their locks installed once and kept.
+
+An environment lives in ${XDG_CACHE_HOME:-~/.cache}/edgebench/stacks/, under a name made of the stack and the
+checksum of all that goes into it. It is built under another name and renamed when it is whole, so one that was
+cut short is never used.
+"""
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+_REQUIREMENTS = REPOSITORY / "requirements"
+_BUILDING = "building-"
+
+
+class LackingError(Exception):
+    """This machine has not got what a stack needs; the text names it and says what to do."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One line of files/tensorflow_stacks.yml that has a lock."""
+
+    name: str
+    pythons: tuple[str, ...]
+    architectures: tuple[str, ...]
+    lock: Path
+    bootstrap: Path | None
+
+    @property
+    def locked(self) -> dict[str, str]:
+        """Versions by package name, as the lock has them for this machine."""
+        versions = {}
+        for line in self.lock.read_text().splitlines():
+            match = re.match(r"([A-Za-z0-9_.-]+)==([^ ;]+)(?: ; (.*?))? \\$", line)
+            if match and _holds_here(match[3]):
+                versions[match[1]] = match[2]
+        return versions
+
+    @property
+    def tensorflow(self) -> str:
+        """The locked version of TensorFlow, whichever of its packages brings it."""
+        return self.locked.get("tensorflow") or self.locked["tensorflow-cpu"]
+
+
+def _holds_here(marker: str | None) -> bool:
+    # The only marker that chooses between packages of a stack is the architecture's.
+    machines = re.findall(r"platform_machine == '(\w+)'", marker or "")
+    return not machines or os.uname().machine in machines
+
+
+@cache
+def load(name: str) -> Stack:
+    """Return the stack of that name; KeyError when files/tensorflow_stacks.yml has none."""
+    entries = yaml.safe_load((REPOSITORY / "files" / "tensorflow_stacks.yml").read_text())["stacks"]
+    entry = {entry["name"]: entry for entry in entries}[name]
+    bootstrap = entry["bootstrap"]
+    return Stack(
+        name=name,
+        pythons=tuple(entry["python"]),
+        architectures=tuple(entry["architectures"]),
+        lock=_REQUIREMENTS / "runtime" / entry["lock"],
+        bootstrap=_REQUIREMENTS / bootstrap if bootstrap else None,
+    )
+
+
+@cache
+def python(stack: Stack) -> Path:
+    """Return the interpreter of the stack's environment, made now unless it is there. Raises LackingError."""
+    machine = os.uname().machine
+    if machine not in stack.architectures:
+        raise LackingError(
+            f"{stack.name} not available: made for {', '.join(stack.architectures)}, not {machine}"
+        )
+    base = _interpreter(stack.pythons)
+    home = _cache() / f"{stack.name}-{_checksum(stack, base)}"
+    with _locked(home.with_name(home.name + ".lock")):
+        if not home.is_dir():
+            _build(stack, base, home)
+    return home / "bin" / "python"
+
+
+def _cache() -> Path:
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgebench" / "stacks"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _checksum(stack: Stack, base: Path) -> str:
+    digest = hashlib.sha256(os.fsencode(base.resolve()))
+    for lock in (stack.bootstrap, stack.lock):
+        digest.update(lock.read_bytes() if lock else b"")
+    return digest.hexdigest()[:16]
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock that other test runs of this user wait for."""
+    with path.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _interpreter(minors: tuple[str, ...]) -> Path:
+    """Return the first CPython of these minor releases, from PATH or pyenv."""
+    for minor in minors:
+        for candidate in _candidates(minor):
+            # A pyenv shim lies on PATH also for releases that are not switched on, and fails when called.
+            found = subprocess.run(
+                [candidate, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if found.returncode == 0 and found.stdout.strip() == minor:
+                return candidate
+    wanted = " or ".join(minors)
+    raise LackingError(
+        f"CPython {wanted} not found: neither python{minors[0]} on PATH nor a version of pyenv"
+    )
+
+
+def _candidates(minor: str) -> Iterator[Path]:
+    on_path = shutil.which(f"python{minor}")
+    if on_path:
+        yield Path(on_path)
+    if shutil.which("pyenv"):
+        root = subprocess.run(["pyenv", "root"], capture_output=True, text=True, check=True).stdout.strip()
+        yield from sorted(Path(root).glob(f"versions/{minor}.*/bin/python{minor}"), reverse=True)
+
+
+def _build(stack: Stack, base: Path, home: Path) -> None:
+    for left in home.parent.glob(f"{_BUILDING}{stack.name}-*"):
+        shutil.rmtree(left)
+    building = Path(tempfile.mkdtemp(prefix=f"{_BUILDING}{stack.name}-", dir=home.parent))
+    try:
+        _run(base, "-m", "venv", str(building))
+        pip = (building / "bin" / "python", "-m", "pip")
+        for lock in (stack.bootstrap, stack.lock):
+            if lock:
+                _run(
+                    *pip, "install", "--disable-pip-version-check", "--quiet", "--require-hashes", "-r", lock
+                )
+        _run(*pip, "check")
+        building.rename(home)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _run(*command: str | Path) -> None:
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode:
+        last = "\n".join(done.stdout.splitlines()[-30:])
+        raise RuntimeError(
+            f"{' '.join(map(str, command))} failed with exit status {done.returncode}:\n{last}"
+        )
