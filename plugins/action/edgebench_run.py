@@ -107,7 +107,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         self._reconnect_s = arguments["reconnect_s"]
         command = shlex.join([f"{arguments['home']}/bin/edgebench", *arguments["arguments"]])
         if self._play_context.check_mode:
-            return {**result, "changed": True, "skipped": True, "msg": f"would run: {command}"}
+            return {**result, "changed": True, "msg": f"would run: {command}"}
         try:
             started = self._start(arguments)
             state = self._follow(arguments["poll_s"])

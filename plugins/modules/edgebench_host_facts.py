@@ -81,7 +81,14 @@ PROBE = (
 ANSWER_LIMIT_S = 20
 # Python 2 makes no venv with the standard library; 3.1 to 3.4 run no version of the runner.
 NAMES = ["python3"] + ["python3.%d" % minor for minor in range(5, 20)]
-USUAL_FOLDERS = ["/usr/local/bin", "/usr/bin", "/bin", "~/.local/bin", "/opt/python*/bin", "~/.pyenv/versions/*/bin"]
+USUAL_FOLDERS = [
+    "/usr/local/bin",
+    "/usr/bin",
+    "/bin",
+    "~/.local/bin",
+    "/opt/python*/bin",
+    "~/.pyenv/versions/*/bin",
+]
 
 
 def read_text(path):
@@ -127,8 +134,14 @@ def ask(commands):
     processes = []
     for command in commands:
         try:
-            processes.append(subprocess.Popen([command, "-S", "-c", PROBE], stdin=subprocess.PIPE,
-                                              stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+            processes.append(
+                subprocess.Popen(
+                    [command, "-S", "-c", PROBE],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                )
+            )
         except OSError:
             processes.append(None)
     started = [process for process in processes if process]
@@ -157,7 +170,9 @@ def find_pythons(first, own):
     paths = []
     if first:
         expanded = os.path.expanduser(first)
-        paths.extend([expanded] if os.sep in expanded else [os.path.join(folder, expanded) for folder in folders])
+        paths.extend(
+            [expanded] if os.sep in expanded else [os.path.join(folder, expanded) for folder in folders]
+        )
     paths.append(own)
     paths.extend(os.path.join(folder, name) for folder in folders if folder for name in NAMES)
     commands, targets = [], set()
@@ -173,7 +188,9 @@ def find_pythons(first, own):
         if not answer or answer["implementation"] != "CPython" or answer["real"] in seen:
             continue
         seen.add(answer["real"])
-        found.append({"path": path, "real": answer["real"], "version": answer["version"], "venv": answer["venv"]})
+        found.append(
+            {"path": path, "real": answer["real"], "version": answer["version"], "venv": answer["venv"]}
+        )
     return found
 
 
