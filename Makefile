@@ -66,7 +66,8 @@ integration: venv-test ## playbooks and make bench against real hosts
 
 perf: venv ## the runner's time over a bare Keras script's, for each workload
 	@$(STEP) 'Preparing this machine under .edgebench/' $(BIN)/ansible-playbook provision.yml -l local $(ANSIBLE_ARGS)
-	@$(STEP) 'Runner against bare Keras' $(BIN)/python tests/perf/overhead.py $(PERF_ARGS)
+	@$(BIN)/python bench/build_zipapp.py --out build/edgebench.pyz >/dev/null
+	@$(STEP) 'Runner against bare Keras' $(BIN)/python tests/perf/overhead.py --zipapp build/edgebench.pyz $(PERF_ARGS)
 
 lock: venv ## resolve requirements/**/*.in into hash-locked *.txt
 	@tools/lock.sh
