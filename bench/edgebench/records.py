@@ -122,7 +122,9 @@ class RecordFile:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (IOError, OSError):
             raise RecordError(
-                "{} is being written by another edgebench. Wait for it, or choose another --run-id.".format(self.path)
+                "{} is being written by another edgebench. Wait for it, or choose another --run-id.".format(
+                    self.path
+                )
             )
 
     def _set_aside(self, torn):

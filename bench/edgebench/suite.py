@@ -144,8 +144,6 @@ class Suite:
         told = {}  # type: ignore[var-annotated]
         job = {"kind": "probe", "threads": self.settings.threads, "device": self.settings.device}
         end = _run_child(job, told, _PROBE_LIMIT_S, self._log_path("probe.log"), progress.Silent(None))
-        if end.status == "failed" and end.traceback is None and not told:
-            raise UsageError(end.reason)
         return told, end
 
     def _one(self, workload, repeat, attempt, facts, probe_end):
@@ -263,9 +261,11 @@ def host_facts():
     """Return (facts, missing) of this host and its framework, which is imported in a process of its own."""
     told = {}  # type: ignore[var-annotated]
     with tempfile.TemporaryDirectory(prefix="edgebench-") as folder:
-        end = _run_child(
-            {"kind": "probe"}, told, _PROBE_LIMIT_S, os.path.join(folder, "probe.log"), progress.Silent(None)
-        )
+        log_path = os.path.join(folder, "probe.log")
+        try:
+            end = _run_child({"kind": "probe"}, told, _PROBE_LIMIT_S, log_path, progress.Silent(None))
+        except UsageError as error:
+            end = End("failed", str(error), None)
     part = _host_part(told, end)
     return part["facts"], part["missing"]
 
@@ -281,9 +281,12 @@ def _run_child(job, told, limit_s, log_path, display):
             display.phase(event["phase"])
         elif event["event"] == "epoch":
             display.epoch(event["done"], event["of"])
+        elif event["event"] == "unusable":
+            raise UsageError(event["reason"])
         elif event["event"] == "end":
             ends.append(End(event["status"], event["reason"], event["traceback"]))
 
+    # A host without the framework is told as UsageError: no run on it could say anything else.
     ended = child.run(job, log_path, limit_s, on_event, display.tick)
     if not ends:
         status, reason = verdict.judge(ended)
@@ -316,6 +319,8 @@ def _explained(record):
         missing["data.sha256"] = "synthetic data is made, not read"
     if record["threads"]["intra"] is None:
         missing["threads.intra"] = missing["threads.inter"] = "left to the framework"
+    if record["runner"]["sha256"] is None:
+        missing["runner.sha256"] = "run from a checkout, not from the zipapp"
     missing["telemetry"] = "this version of the runner takes none"
     record["missing"] = missing
     why = "the run ended as {}: {}".format(record["status"], record["reason"])

@@ -4,7 +4,8 @@ The parent keeps standard input open as a lifeline: when it ends, however the
 parent died, the worker ends too. Events are JSON lines:
 ``{"event": "phase", "phase": …}``, ``{"event": "epoch", "done": …, "of": …}``,
 ``{"event": "update", "record": {…}}`` (a part of the record, told as soon as it
-is known, so that a killed worker leaves what it had) and, last,
+is known, so that a killed worker leaves what it had), ``{"event": "unusable",
+"reason": …}`` where no run could work on this host, and, last,
 ``{"event": "end", "status": …, "reason": …, "traceback": …}``.
 """
 
@@ -21,7 +22,7 @@ from edgebench import compat, memory, workloads
 from edgebench.data import manifest
 from edgebench.data.access import Job
 from edgebench.data.sources import Finder
-from edgebench.errors import DataError, EdgebenchError, UnsupportedError
+from edgebench.errors import DataError, EdgebenchError, UnsupportedError, UsageError
 from edgebench.workloads.spec import sizes_for
 
 
@@ -43,6 +44,8 @@ def main():
         (_probe if job["kind"] == "probe" else _run)(job, emit)
     except MemoryError:
         status, reason, trace = "oom", "Python could not allocate memory", traceback.format_exc()
+    except UsageError as error:
+        emit("unusable", reason=str(error))
     except UnsupportedError as error:
         status, reason = "unsupported", str(error)
     except EdgebenchError as error:

@@ -1,13 +1,9 @@
-"""The eight workloads as bare Keras scripts: what anybody would write without edgebench, timed around fit.
+"""The eight workloads in bare Keras, as anybody would write them: random data of the quick profile's sizes.
 
-``python bare_keras.py WORKLOAD`` trains on random data of the quick profile's
-size and prints the seconds of fit, after one batch that builds the graph.
-Nothing of edgebench is imported.
+Nothing of edgebench is imported here.
 """
 
 import os
-import sys
-import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -49,23 +45,39 @@ def weather_batches(rows, batch, lookback=1440, step=6, delay=144):
 
 
 def gru(**options):
-    return layers.GRU(
-        32, reset_after=False, recurrent_activation="hard_sigmoid", implementation=1, **options
-    )
+    return layers.GRU(32, reset_after=False, recurrent_activation="hard_sigmoid", implementation=1, **options)
 
 
 def mnist_1d():
     net = [keras.Input((784,)), layers.Dense(512, "relu"), layers.Dense(10, "softmax")]
-    return net, "categorical_crossentropy", 1e-3, random.random((12800, 784), "float32"), one_hot(12800, 10), 128, 2
+    return (
+        net,
+        "categorical_crossentropy",
+        1e-3,
+        random.random((12800, 784), "float32"),
+        one_hot(12800, 10),
+        128,
+        2,
+    )
 
 
 def imdb():
-    net = [keras.Input((10000,)), layers.Dense(16, "relu"), layers.Dense(16, "relu"), layers.Dense(1, "sigmoid")]
+    net = [
+        keras.Input((10000,)),
+        layers.Dense(16, "relu"),
+        layers.Dense(16, "relu"),
+        layers.Dense(1, "sigmoid"),
+    ]
     return net, "binary_crossentropy", 1e-3, multi_hot(8192), coin(8192), 512, 2
 
 
 def reuters():
-    net = [keras.Input((10000,)), layers.Dense(64, "relu"), layers.Dense(64, "relu"), layers.Dense(46, "softmax")]
+    net = [
+        keras.Input((10000,)),
+        layers.Dense(64, "relu"),
+        layers.Dense(64, "relu"),
+        layers.Dense(46, "softmax"),
+    ]
     return net, "categorical_crossentropy", 1e-3, multi_hot(6144), one_hot(6144, 46), 512, 3
 
 
@@ -100,7 +112,15 @@ def imdb_embedded():
 
 
 def weather():
-    return [keras.Input((None, 21)), gru(), layers.Dense(1)], "mae", 1e-3, weather_batches(12000, 128), None, 20, 2
+    return (
+        [keras.Input((None, 21)), gru(), layers.Dense(1)],
+        "mae",
+        1e-3,
+        weather_batches(12000, 128),
+        None,
+        20,
+        2,
+    )
 
 
 def weather_conv():
@@ -115,21 +135,21 @@ def weather_conv():
     return net, "mae", 1e-3, weather_batches(12000, 128), None, 20, 2
 
 
-def main(workload: str) -> None:
-    net, loss, rate, x, y, batch_or_steps, epochs = globals()[workload]()
-    model = keras.Sequential(net)
-    metrics = None if loss == "mae" else ["accuracy"]
-    model.compile(optimizer=keras.optimizers.RMSprop(learning_rate=rate), loss=loss, metrics=metrics)
-    if y is None:
-        model.fit(x, steps_per_epoch=1, verbose=0)
-        started = time.perf_counter()
-        model.fit(x, steps_per_epoch=batch_or_steps, epochs=epochs, verbose=0)
-    else:
-        model.fit(x[:batch_or_steps], y[:batch_or_steps], batch_size=batch_or_steps, verbose=0)
-        started = time.perf_counter()
-        model.fit(x, y, batch_size=batch_or_steps, epochs=epochs, verbose=0)
-    print(time.perf_counter() - started)
+class Bare:
+    """A compiled network with its data; ``fit`` trains it once. The first batch, which builds the graph, is done."""
 
+    def __init__(self, workload: str) -> None:
+        net, loss, rate, self.x, self.y, self.size, self.epochs = globals()[workload]()
+        self.model = keras.Sequential(net)
+        metrics = None if loss == "mae" else ["accuracy"]
+        self.model.compile(optimizer=keras.optimizers.RMSprop(learning_rate=rate), loss=loss, metrics=metrics)
+        if self.y is None:
+            self.model.fit(self.x, steps_per_epoch=1, verbose=0)
+        else:
+            self.model.fit(self.x[: self.size], self.y[: self.size], batch_size=self.size, verbose=0)
 
-if __name__ == "__main__":
-    main(sys.argv[1])
+    def fit(self) -> None:
+        if self.y is None:
+            self.model.fit(self.x, steps_per_epoch=self.size, epochs=self.epochs, verbose=0)
+        else:
+            self.model.fit(self.x, self.y, batch_size=self.size, epochs=self.epochs, verbose=0)

