@@ -1,0 +1,115 @@
+"""What is taken from a host's archive, and what the controller keeps."""
+
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def collect(plugin: Callable[[str], ModuleType]) -> ModuleType:
+    return plugin("action/edgebench_collect")
+
+
+def archive(*members: tuple[str, bytes], link: str | None = None) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name, content in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+        if link:
+            info = tarfile.TarInfo(link)
+            info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+            tar.addfile(info)
+    return buffer.getvalue()
+
+
+def test_files_of_the_run_are_taken(collect: ModuleType) -> None:
+    packed = archive(
+        ("r1/nano.jsonl", b"{}\n"), ("r1/nano.logs/imdb.1.1.log", b"x"), ("r1/nano.progress.log", b"y")
+    )
+    assert collect.unpack(packed, "nano", ["r1"]) == {
+        "r1/nano.jsonl": b"{}\n",
+        "r1/nano.logs/imdb.1.1.log": b"x",
+        "r1/nano.progress.log": b"y",
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../nano.jsonl",
+        "/r1/nano.jsonl",
+        "r2/nano.jsonl",
+        "r1/other.jsonl",
+        "r1/nano.logs/../../x",
+        "r1/report/index.html",
+        "nano.jsonl",
+    ],
+)
+def test_anything_else_is_refused(collect: ModuleType, name: str) -> None:
+    with pytest.raises(ValueError, match="no file of its runs"):
+        collect.unpack(archive((name, b"x")), "nano", ["r1"])
+
+
+def test_links_are_refused(collect: ModuleType) -> None:
+    with pytest.raises(ValueError, match="no file of its runs"):
+        collect.unpack(archive(link="r1/nano.logs/x.log"), "nano", ["r1"])
+
+
+def test_a_record_that_is_being_written_waits(collect: ModuleType) -> None:
+    assert collect.whole_lines(b'{"a": 1}\n{"b"') == b'{"a": 1}\n'
+    assert collect.whole_lines(b'{"a"') == b""
+
+
+def test_records_are_only_added_to(collect: ModuleType) -> None:
+    assert collect.merge_records("f", b"", b"1\n") == b"1\n"
+    assert collect.merge_records("f", b"1\n", b"1\n2\n") == b"1\n2\n"
+    assert collect.merge_records("f", b"1\n2\n", b"1\n") == b"1\n2\n"
+    with pytest.raises(ValueError, match="Move the file away"):
+        collect.merge_records("f", b"1\n3\n", b"1\n2\n")
+
+
+def run(workload: str, status: str, attempt: int = 1, **more: Any) -> bytes:
+    record = {
+        "record": "run",
+        "workload": workload,
+        "repeat": 1,
+        "attempt": attempt,
+        "status": status,
+        **more,
+    }
+    return json.dumps(record).encode() + b"\n"
+
+
+def test_the_newest_attempt_counts(collect: ModuleType) -> None:
+    records = (
+        b'{"record": "host"}\n'
+        + run("imdb", "oom", reason="killed")
+        + run("weather", "failed", reason=None)
+        + run("imdb", "ok", attempt=2)
+    )
+    assert collect.summarise(records) == {"records": 2, "not_ok": ["weather repeat 1: failed"]}
+
+
+def test_runs_with_other_options_are_other_runs(collect: ModuleType) -> None:
+    records = run("weather", "ok", options={"lookback": 1440}) + run(
+        "weather", "oom", options={"lookback": 720}, reason="r"
+    )
+    assert collect.summarise(records) == {"records": 2, "not_ok": ["weather repeat 1: oom, r"]}
+
+
+def test_a_file_is_written_whole_or_not_at_all(collect: ModuleType, tmp_path: Path) -> None:
+    target = tmp_path / "r1/nano.jsonl"
+    collect.write_whole(target, b"old\n")
+    target.with_name("taken").mkdir()
+    with pytest.raises(OSError):
+        collect.write_whole(target.with_name("taken"), b"new\n")
+    assert sorted(path.name for path in target.parent.iterdir()) == ["nano.jsonl", "taken"]
+    assert target.read_bytes() == b"old\n"

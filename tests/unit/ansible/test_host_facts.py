@@ -1,0 +1,117 @@
+"""What the module on the host makes of what it reads; the whole module on this machine."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import NoReturn
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def facts(plugin: Callable[[str], ModuleType]) -> ModuleType:
+    return plugin("modules/edgebench_host_facts")
+
+
+def test_l4t_release(facts: ModuleType) -> None:
+    line = (
+        "# R32 (release), REVISION: 7.1, GCID: 29818004, BOARD: t210ref, EABI: aarch64, DATE: Sat Feb 19 2022"
+    )
+    assert facts.l4t_release(line) == "32.7.1"
+    assert facts.l4t_release("# R32 (release), REVISION: 1, GCID: 1, BOARD: t210ref") == "32.1"
+    assert facts.l4t_release(None) is None
+
+
+def test_cpu_of_x86_and_of_arm(facts: ModuleType) -> None:
+    x86 = "processor\t: 0\nmodel name\t: AMD Phenom(tm) 9550\nflags\t\t: sse2 fpu\n\nprocessor\t: 1\nflags\t\t: fpu\n"
+    assert facts.cpu(x86) == ("AMD Phenom(tm) 9550", ["fpu", "sse2"])
+    arm = "processor\t: 0\nFeatures\t: half neon vfpv4\nHardware\t: BCM2835\n"
+    assert facts.cpu(arm) == (None, ["half", "neon", "vfpv4"])
+    assert facts.cpu(None) == (None, [])
+
+
+def test_a_32_bit_system_on_a_64_bit_kernel_needs_32_bit_packages(facts: ModuleType) -> None:
+    assert facts.architecture("aarch64", 32) == "armv7l"
+    assert facts.architecture("aarch64", 64) == "aarch64"
+    assert facts.architecture("x86_64", 64) == "x86_64"
+
+
+def test_pythons_that_do_not_answer_are_left_out(
+    facts: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in {
+        "python3.9": "exit 127",
+        "python3.8": "echo nonsense",
+        "python3.7": f'exec {sys.executable} "$@"',
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(facts, "USUAL_FOLDERS", [])
+    (found,) = facts.find_pythons(None, str(tmp_path / "python3.9"))
+    assert found["path"] == str(tmp_path / "python3.7")
+    assert found["real"] == os.path.realpath(sys.executable)
+    assert found["version"] == ".".join(map(str, sys.version_info[:3]))
+
+
+def test_a_home_that_cannot_be(facts: ModuleType, tmp_path: Path) -> None:
+    assert facts.home_problem(str(tmp_path / "new/home")) is None
+    (tmp_path / "file").touch()
+    assert "not a directory" in facts.home_problem(str(tmp_path / "file/home"))
+    assert "white space" in facts.home_problem(str(tmp_path / "my home"))
+
+
+@pytest.mark.parametrize("name", ["python2.7", "python3.6", "python3.13"])
+def test_it_runs_on_the_oldest_and_newest_pythons(
+    root: Path, tmp_path: Path, lack: Callable[[str], NoReturn], name: str
+) -> None:
+    """By the interpreter's own path, or that of pyenv; Ansible's library is left out but for what is needed."""
+    candidates = [Path(folder) / name for folder in os.environ["PATH"].split(os.pathsep)]
+    candidates += Path.home().glob(f".pyenv/versions/{name.removeprefix('python')}*/bin/{name}")
+    for python in candidates:
+        if (
+            python.exists()
+            and subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
+        ):
+            break
+    else:
+        lack(f"{name} not found: put it on the PATH")
+    (tmp_path / "arguments.json").write_text(
+        json.dumps({"ANSIBLE_MODULE_ARGS": {"home": str(tmp_path / "home")}})
+    )
+    import ansible
+
+    site = str(Path(ansible.__file__).parents[1])
+    # Only ansible's modules for hosts run on old Pythons: reach them, and nothing else of the venv.
+    (tmp_path / "ansible").mkdir()
+    (tmp_path / "ansible/__init__.py").touch()
+    (tmp_path / "ansible/module_utils").symlink_to(Path(site) / "ansible/module_utils")
+    release = Path(site) / "ansible/release.py"
+    (tmp_path / "ansible/release.py").write_text(
+        release.read_text().replace("from __future__ import annotations", "")
+    )
+    done = subprocess.run(
+        [python, root / "plugins/modules/edgebench_host_facts.py", tmp_path / "arguments.json"],
+        env={
+            "PYTHONPATH": str(tmp_path),
+            "PATH": os.environ["PATH"],
+            "HOME": os.environ["HOME"],
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["changed"] is False
+    host = answer["ansible_facts"]["edgebench_host"]
+    assert host["home"] == str(tmp_path / "home")
+    assert host["runtime"] is None
+    assert host["disk_free_bytes"] > 0
+    assert any(python["version"].startswith("3.") for python in host["pythons"])
+    assert not (tmp_path / "home").exists()

@@ -1,0 +1,112 @@
+"""Settings, specs and READMEs agree with each other and with ansible-core."""
+
+import configparser
+import importlib.resources
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROLES = ["bench", "datasets", "preflight", "report", "runner", "runtime"]
+
+
+def known_settings() -> set[tuple[str, str]]:
+    """(section, key) of every ini setting of ansible-core and of its builtin plugins."""
+    package = Path(str(importlib.resources.files("ansible")))
+    known: set[tuple[str, str]] = set()
+
+    def collect(definitions: Any) -> None:
+        for definition in (definitions or {}).values():
+            for entry in definition.get("ini") or []:
+                known.add((entry["section"], entry["key"]))
+
+    collect(yaml.safe_load((package / "config/base.yml").read_text()))
+    plugins = package / "plugins"
+    files = [
+        path
+        for folder in ("doc_fragments", "cache", "callback", "connection", "shell")
+        for path in plugins.glob(f"{folder}/*.py")
+    ]
+    for path in files:
+        for text in re.findall(
+            r"(?:DOCUMENTATION|[A-Z_]+) = r?(?:\"\"\"|''')(.*?)(?:\"\"\"|''')", path.read_text(), re.S
+        ):
+            try:
+                document = yaml.safe_load(text)
+            except yaml.YAMLError:
+                continue
+            if isinstance(document, dict) and isinstance(document.get("options"), dict):
+                collect(document["options"])
+    return known
+
+
+def settings(path: Path) -> set[tuple[str, str]]:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string(path.read_text())
+    return {(section, key) for section in parser.sections() for key in parser[section]}
+
+
+def test_every_setting_is_one_that_ansible_core_knows(root: Path) -> None:
+    mine = settings(root / "ansible.cfg")
+    assert len(mine) > 15
+    assert mine - known_settings() == set()
+
+
+def test_a_misspelt_setting_would_be_found(tmp_path: Path) -> None:
+    (tmp_path / "ansible.cfg").write_text("[defaults]\nforks = 5\ncalback_result_format = yaml\n")
+    assert settings(tmp_path / "ansible.cfg") - known_settings() == {("defaults", "calback_result_format")}
+
+
+@pytest.mark.parametrize("key", ["host_key_checking"])
+def test_safety_settings_stay_on(root: Path, key: str) -> None:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string((root / "ansible.cfg").read_text())
+    assert parser.getboolean("defaults", key)
+    assert "UserKnownHostsFile=/dev/null" not in (root / "ansible.cfg").read_text()
+
+
+def test_the_roles_are_those_the_tests_know(root: Path) -> None:
+    assert sorted(path.name for path in (root / "roles").iterdir() if path.is_dir()) == ROLES
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_specs_and_defaults_agree(root: Path, role: str) -> None:
+    options = yaml.safe_load((root / f"roles/{role}/meta/argument_specs.yml").read_text())["argument_specs"][
+        "main"
+    ]["options"]
+    defaults = yaml.safe_load((root / f"roles/{role}/defaults/main.yml").read_text())
+    assert set(options) == set(defaults)
+    assert {name: option.get("default") for name, option in options.items()} == defaults
+    assert all(name.startswith(f"{role}_") for name in options)
+
+
+def test_the_readmes_are_up_to_date(root: Path) -> None:
+    checked = subprocess.run(
+        [sys.executable, root / "tools/role_readmes.py", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.stdout == ""
+    assert checked.returncode == 0
+
+
+def test_bench_accepts_the_runners_choices(root: Path) -> None:
+    """The role's choices are those of the runner's own command line."""
+    options = yaml.safe_load((root / "roles/bench/meta/argument_specs.yml").read_text())["argument_specs"][
+        "main"
+    ]["options"]
+    import edgebench.cli
+    import edgebench.workloads
+
+    assert options["bench_workloads"]["choices"] == list(edgebench.workloads.NAMES)
+    for option in ("profile", "data", "precision", "lookback", "device", "input"):
+        for choice in options[f"bench_{option}"]["choices"]:
+            parsed = edgebench.cli._parser().parse_args(["run", f"--{option}", str(choice)])
+            assert str(getattr(parsed, option)) == str(choice)
+        with pytest.raises(SystemExit):
+            edgebench.cli._parser().parse_args(["run", f"--{option}", "other"])
