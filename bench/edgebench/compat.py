@@ -222,7 +222,8 @@ class Framework:
         common = {"epochs": epochs, "verbose": 0, "callbacks": callbacks}
         if inputs.streamed:
             method = model.fit_generator if self._tf < (2, 1) else model.fit
-            history = method(inputs.batches(), steps_per_epoch=inputs.steps, **common)
+            options = dict(common, **self._queue_options())
+            history = method(inputs.batches(), steps_per_epoch=inputs.steps, **options)
         else:
             history = model.fit(inputs.x, inputs.y, batch_size=inputs.batch, shuffle=True, **common)
         return [float(loss) for loss in history.history["loss"]]
@@ -231,11 +232,15 @@ class Framework:
         # LambdaCallback takes (epoch, logs) on every version.
         return self.keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: on_epoch(epoch + 1))
 
+    def _queue_options(self):
+        # The old generators' methods hold ten batches ready, 200 MB of multi-hot rows; two keep them as busy.
+        return {"max_queue_size": 2} if self._tf < (2, 1) else {}
+
     def evaluate(self, model, inputs):
         """Return [loss] or [loss, accuracy] of ``model`` over ``inputs``."""
         if inputs.streamed:
             method = model.evaluate_generator if self._tf < (2, 1) else model.evaluate
-            options = {} if self._tf < (2, 1) else {"verbose": 0}
+            options = self._queue_options() or {"verbose": 0}
             values = method(inputs.batches(), steps=inputs.steps, **options)
         else:
             values = model.evaluate(inputs.x, inputs.y, batch_size=inputs.batch, verbose=0)

@@ -77,7 +77,7 @@ def test_the_zipapp_is_the_same_for_the_same_sources_and_holds_the_manifest(
     again = tmp_path / "again.pyz"
     subprocess.run([sys.executable, repository / "bench" / "build_zipapp.py", "--out", again], check=True)
     assert again.read_bytes() == zipapp.read_bytes()
-    script = "import sys; sys.path.insert(0, sys.argv[1]); from edgebench.data import manifest as m; print(len(m.load()))"
+    script = "import sys; sys.path.insert(0, sys.argv[1]); import edgebench.data.manifest as m; print(len(m.load()))"
     done = subprocess.run([sys.executable, "-c", script, again], capture_output=True, text=True, check=True)
     expected = yaml.safe_load((repository / "files" / "datasets.yml").read_text())["datasets"]
     assert int(done.stdout) == len(expected)
