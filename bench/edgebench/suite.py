@@ -12,7 +12,7 @@ from collections import namedtuple
 from edgebench import __version__, child, host, progress, records, verdict, workloads
 from edgebench.data import files, manifest
 from edgebench.data.sources import Finder
-from edgebench.errors import DataError, UsageError
+from edgebench.errors import DataError, UsageError, WrongDataError
 from edgebench.workloads.spec import sizes_for
 
 Settings = namedtuple(
@@ -136,8 +136,14 @@ class Suite:
             try:
                 found = finder.find(dataset)
                 self.display.say("data: {} from the {}".format(dataset, found.source))
-            except DataError as error:
+            except WrongDataError as error:
                 self.display.say("data: {}".format(error))
+            except DataError as error:
+                if settings.profile == "quick":
+                    told = "{} cannot be had, a synthetic stand-in takes its place; edgebench data status says more"
+                    self.display.say("data: " + told.format(dataset))
+                else:
+                    self.display.say("data: {}".format(error))
 
     def _probe(self):
         """Import the framework once, in a process of its own; return (what it told, its End). Raises UsageError."""
