@@ -132,7 +132,7 @@ def weather_conv():
         gru(dropout=0.1, recurrent_dropout=0.5),
         layers.Dense(1),
     ]
-    return net, "mae", 1e-3, weather_batches(12000, 128), None, 20, 2
+    return net, "mae", 1e-3, weather_batches(12000, 128), None, 16, 2
 
 
 class Bare:

@@ -18,7 +18,7 @@ SPEC = Spec(
     learning_rate=1e-3,
     metric="mae",
     paper=Sizes(200001, 120407, 10, 128, 128, 500),
-    quick=Sizes(12000, 5000, 2, 128, 128, 20),
+    quick=Sizes(12000, 4000, 2, 128, 128, 16),
     options={"lookback_rows": weather.LOOKBACK_ROWS},
 )
 
