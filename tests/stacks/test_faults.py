@@ -190,3 +190,23 @@ def test_a_known_run_id_is_refused_without_resume(runner: Runner) -> None:
     assert code == 2
     assert "Choose another --run-id" in output
     assert len(runner.runs) == 1
+
+
+def test_a_run_is_not_continued_under_other_settings(runner: Runner) -> None:
+    assert runner.run("-w", "imdb_embedded", "--repeats", "1")[0] == 0
+    before = runner.out.read_bytes()
+    code, output = runner.run("-w", "imdb_embedded", "--repeats", "2", "--threads", "1")
+    assert code == 2
+    assert "threads None then, 1 now" in output
+    assert runner.out.read_bytes() == before
+
+
+def test_a_hang_up_that_is_ignored_stays_ignored(runner: Runner) -> None:
+    def ignore() -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    process = runner.start("-w", "imdb_embedded", "--repeats", "2", preexec_fn=ignore)
+    runner.wait_for_runs(1)
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(timeout=120) == 0
+    assert len(runner.runs) == 2

@@ -133,6 +133,7 @@ class Maker:
             "threads": {"intra": 2, "inter": 2},
             "memory": {"peak_bytes": 700_000_000, "framework_bytes": 400_000_000},
             "seed": 100 + repeat,
+            "requested": {"data": "auto", "input": "auto", "device": "auto"},
             "telemetry": None,
             "warnings": [],
             "missing": {},

@@ -83,6 +83,7 @@ def run_record(**changes: Any) -> Record:
         "threads": {"intra": 2, "inter": 2},
         "memory": {"peak_bytes": 10, "framework_bytes": 5},
         "seed": 1,
+        "requested": {"data": "auto", "input": "auto", "device": "auto"},
         "telemetry": None,
         "warnings": [],
         "missing": {},

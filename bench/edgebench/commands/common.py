@@ -1,0 +1,70 @@
+"""What the commands share: exit codes, options and where things lie."""
+
+import argparse
+import os
+
+OK, NOT_ALL_OK, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+def show_help(parser):
+    """Print what a command can do, for a call that says too little; return the exit code of wrong usage."""
+    parser.print_help()
+    return USAGE
+
+
+def add_workload_option(command, text):
+    """Add ``-w NAME …``, which may be given several times; ``workload_names`` reads it."""
+    command.add_argument("-w", "--workload", nargs="+", action="append", metavar="NAME", help=text)
+
+
+def workload_names(options):
+    """Return the workloads asked for, in the order of the tables; all without ``-w``. Raises UsageError."""
+    from edgebench import workloads
+
+    asked = {workloads.get(name).SPEC.name for group in options.workload or [] for name in group}
+    return [name for name in workloads.NAMES if name in asked or not asked]
+
+
+def add_data_options(command):
+    """Add where data is looked for and kept."""
+    command.add_argument(
+        "--data-dir",
+        default=os.environ.get("EDGEBENCH_DATA_DIR"),
+        metavar="DIR",
+        help="directory or mirror with data sets, looked at first (EDGEBENCH_DATA_DIR)",
+    )
+    command.add_argument(
+        "--cache-dir", metavar="DIR", help="where fetched data is kept (default: data in EDGEBENCH_HOME)"
+    )
+    command.add_argument("--offline", action="store_true", help="do not try the network for data")
+
+
+def home():
+    """Return the folder of everything of edgebench on this host (EDGEBENCH_HOME, set by the launcher)."""
+    return os.environ.get("EDGEBENCH_HOME") or os.path.join(os.path.expanduser("~"), "edgebench")
+
+
+def data_dir(options):
+    """Return the user's data directory as an absolute path, or None."""
+    return os.path.abspath(options.data_dir) if options.data_dir else None
+
+
+def cache_dir(options):
+    """Return the folder that fetched data is kept in."""
+    return os.path.abspath(options.cache_dir or os.path.join(home(), "data"))
+
+
+def positive(text):
+    """Return a whole number of 1 or more; for argparse."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("{} is not 1 or more".format(text))
+    return value
+
+
+def natural(text):
+    """Return a whole number of 0 or more; for argparse."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("{} is below 0".format(text))
+    return value

@@ -1,0 +1,55 @@
+"""``edgebench data``: fetch and check the data sets."""
+
+import json
+import sys
+
+from edgebench import workloads
+from edgebench.commands.common import (
+    NOT_ALL_OK,
+    OK,
+    add_data_options,
+    add_workload_option,
+    cache_dir,
+    data_dir,
+    show_help,
+    workload_names,
+)
+from edgebench.data import stage
+
+
+def _tell(line):
+    print("edgebench: " + line, file=sys.stderr)
+
+
+def add(commands):
+    """Declare the command."""
+    command = commands.add_parser("data", help="fetch and check the data sets")
+    actions = command.add_subparsers(title="actions", metavar="ACTION")
+    for name, text in (
+        ("fetch", "get what can be had into the cache"),
+        ("status", "say what is there; fetches nothing"),
+    ):
+        action = actions.add_parser(name, help=text)
+        add_workload_option(action, "only what these workloads need")
+        add_data_options(action)
+        action.add_argument("--json", action="store_true", help="as JSON")
+        action.set_defaults(command=_data, fetch=name == "fetch")
+    command.set_defaults(command=lambda options: show_help(command))
+
+
+def _data(options):
+    datasets = sorted({workloads.get(name).SPEC.dataset for name in workload_names(options)})
+    offline = options.offline or not options.fetch
+    result = stage.stage(
+        datasets, data_dir(options), cache_dir(options), offline, copy=options.fetch, say=_tell
+    )
+    if options.json:
+        print(json.dumps(result, indent=2, sort_keys=True))
+    else:
+        for entry in result["datasets"]:
+            print(
+                "{:<13} {:<12} {}".format(entry["name"], entry["state"], entry["source"] or entry["reason"])
+            )
+        for warning in result["warnings"]:
+            print("edgebench: {}".format(warning), file=sys.stderr)
+    return NOT_ALL_OK if result["wrong_files"] else OK

@@ -1,0 +1,183 @@
+"""``edgebench run``: run workloads and record the results."""
+
+import json
+import os
+import re
+import socket
+import sys
+import time
+
+from edgebench import progress, suite, summary
+from edgebench.commands.common import (
+    INTERRUPTED,
+    NOT_ALL_OK,
+    OK,
+    add_data_options,
+    add_workload_option,
+    cache_dir,
+    data_dir,
+    home,
+    natural,
+    positive,
+    workload_names,
+)
+from edgebench.errors import UsageError
+
+_LIMITS_S = {"quick": 900, "paper": 8 * 3600, "tuned": 8 * 3600}
+_REPEATS = {"quick": 3, "paper": 5, "tuned": 5}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+
+
+def add(commands):
+    """Declare the command."""
+    command = commands.add_parser(
+        "run",
+        help="run workloads and record the results",
+        description="Run workloads, each repeat in a fresh process, and append one record a run to the records "
+        "file. The same command again does only what has no record yet.",
+    )
+    add_workload_option(command, "only these (default: all; see list)")
+    command.add_argument(
+        "--profile",
+        choices=("quick", "paper", "tuned"),
+        default="quick",
+        help="quick: seconds each, for a first look; paper: exactly the published sizes; tuned: published sizes, "
+        "kept apart (default: %(default)s)",
+    )
+    command.add_argument(
+        "--repeats", type=positive, metavar="N", help="runs of each workload (default: quick 3, else 5)"
+    )
+    command.add_argument(
+        "--data",
+        choices=("auto", "synthetic"),
+        default="auto",
+        help="auto: real data, in the quick profile a synthetic stand-in where it cannot be had; synthetic: made-up "
+        "data of the same shape, its accuracy means nothing (default: %(default)s)",
+    )
+    add_data_options(command)
+    command.add_argument(
+        "--precision",
+        choices=("float32", "float16"),
+        default="float32",
+        help="float16 is mixed precision, before TensorFlow 2.4 Keras' floatx (default: %(default)s)",
+    )
+    command.add_argument(
+        "--lookback",
+        type=int,
+        choices=(1440, 720),
+        default=1440,
+        help="rows of look-back of the weather workloads: the report's code has 1440, its text 720 "
+        "(default: %(default)s)",
+    )
+    command.add_argument(
+        "--threads", type=positive, metavar="N", help="threads of the framework (default: its own)"
+    )
+    command.add_argument(
+        "--device", choices=("auto", "cpu"), default="auto", help="cpu hides the GPU (default: %(default)s)"
+    )
+    command.add_argument(
+        "--input",
+        choices=("auto", "dense_float32", "dense_uint8", "streamed"),
+        default="auto",
+        help="how multi-hot texts are fed; auto is the first that fits into memory (default: %(default)s)",
+    )
+    command.add_argument(
+        "--time-limit",
+        type=positive,
+        metavar="S",
+        help="seconds a run may take (default: quick 900, else 28800)",
+    )
+    command.add_argument("--seed", type=natural, default=0, metavar="N", help="repeat i is seeded with N + i")
+    command.add_argument(
+        "--run-id",
+        metavar="ID",
+        help="name of this run; an existing one is continued (default: the UTC time)",
+    )
+    command.add_argument(
+        "--host", metavar="NAME", help="name of this host in records (default: its host name)"
+    )
+    command.add_argument(
+        "--out",
+        metavar="FILE",
+        help="records file (default: results/RUN-ID/HOST.jsonl in EDGEBENCH_HOME, the workers' logs beside it)",
+    )
+    command.add_argument("--retry", action="store_true", help="run again what is recorded but not ok")
+    command.add_argument(
+        "--resume",
+        action="store_true",
+        default=True,
+        help="skip what has a valid record under the same run id: the default, named for scripts",
+    )
+    command.add_argument(
+        "--no-resume", dest="resume", action="store_false", help="refuse a run id that has records already"
+    )
+    command.add_argument(
+        "--progress",
+        choices=("auto", "bar", "plain", "none"),
+        default="auto",
+        help="how progress is shown on standard error (default: a bar on a terminal, else plain lines)",
+    )
+    command.add_argument(
+        "--json", action="store_true", help="print the records as one JSON list instead of a table"
+    )
+    command.set_defaults(command=_run)
+
+
+def _settings(options):
+    run_id = options.run_id or time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+    host = options.host or socket.gethostname().split(".")[0] or "localhost"
+    for label, name in (("--run-id", run_id), ("--host", host)):
+        if not _NAME.match(name):
+            raise UsageError(
+                "{} {!r} cannot name a file: use letters, digits, '.', '_' and '-', at most 64.".format(
+                    label, name
+                )
+            )
+    return suite.Settings(
+        workloads=workload_names(options),
+        profile=options.profile,
+        repeats=options.repeats or _REPEATS[options.profile],
+        data_mode=options.data,
+        data_dir=data_dir(options),
+        cache_dir=cache_dir(options),
+        offline=options.offline,
+        precision=options.precision,
+        lookback_rows=options.lookback,
+        threads=options.threads,
+        device=options.device,
+        input_mode=options.input,
+        limit_s=options.time_limit or _LIMITS_S[options.profile],
+        seed=options.seed,
+        run_id=run_id,
+        host=host,
+        out=os.path.abspath(options.out or os.path.join(home(), "results", run_id, host + ".jsonl")),
+        resume=options.resume,
+        retry=options.retry,
+    )
+
+
+def _run(options):
+    settings = _settings(options)
+    display = progress.display(options.progress)
+    try:
+        results = suite.Suite(settings, display).run()
+    except KeyboardInterrupt:
+        display.done()
+        print(
+            "\nedgebench: interrupted; what was finished is kept in {}. Go on with the same command and "
+            "--run-id {}.".format(settings.out, settings.run_id),
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    print(json.dumps(results, indent=2, sort_keys=True) if options.json else summary.table(results))
+    bad = [record for record in results if record["status"] != "ok"]
+    told = "{} of {} runs ok; records: {}".format(len(results) - len(bad), len(results), settings.out)
+    print(told, file=sys.stderr if options.json else sys.stdout)
+    if bad:
+        print(
+            "Logs of the others: {}. Run them again with --run-id {} --retry.".format(
+                suite.log_folder_of(settings.out), settings.run_id
+            ),
+            file=sys.stderr,
+        )
+    return NOT_ALL_OK if bad else OK
