@@ -107,7 +107,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         self._reconnect_s = arguments["reconnect_s"]
         command = shlex.join([f"{arguments['home']}/bin/edgebench", *arguments["arguments"]])
         if self._play_context.check_mode:
-            return {**result, "changed": True, "msg": f"would run: {command}"}
+            diff = {"before": "", "after": f"would run: {command}\n"}
+            return {**result, "changed": True, "diff": diff if self._task.diff else {}}
         try:
             started = self._start(arguments)
             state = self._follow(arguments["poll_s"])

@@ -52,7 +52,8 @@ _value:
 
 KIND_GROUPS = ("local", "jetson", "raspberry_pi", "x86")
 ANSIBLE_CORE = (2, 16)
-PYTHON_MIN, PYTHON_MAX = (3, 11), (3, 13)
+PYTHON_MIN = (3, 11)
+PYTHON_MAX = (3, 13)
 # The record schema and the file systems of the hosts agree on this.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 INTERPRETER = re.compile(r"(auto|auto_silent|auto_legacy|auto_legacy_silent|/\S+)\Z")

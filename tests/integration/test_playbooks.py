@@ -1,0 +1,282 @@
+"""The playbooks against this machine and against hosts behind a real sshd, with the real runner and TensorFlow."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import Controller, Sshd
+
+pytestmark = pytest.mark.integration
+
+SMALL = [
+    "-e",
+    '{"bench_workloads": ["mnist_1d", "reuters"]}',
+    "-e",
+    "bench_data=synthetic",
+    "-e",
+    "bench_poll_s=1",
+]
+TINY = [
+    *["-e", '{"bench_workloads": ["mnist_1d"]}', "-e", "bench_data=synthetic", "-e", "bench_poll_s=1"],
+    *["-e", "bench_repeats=1", "-e", "bench_run_id=r1"],
+]
+Remote = Callable[[str], dict[str, object]]
+
+
+def recap(text: str) -> dict[str, dict[str, int]]:
+    """Return host → counter → number from a playbook's last lines."""
+    lines = text.split("PLAY RECAP")[1].splitlines()[1:]
+    return {
+        line.split()[0]: {key: int(number) for key, number in re.findall(r"(\w+)=(\d+)", line)}
+        for line in lines
+        if "ok=" in line
+    }
+
+
+def tree(folder: Path) -> dict[str, tuple[int, int]]:
+    """Return path → size and time of change of all files below a folder, links not followed."""
+    found = {}
+    for parent, folders, files in os.walk(folder):
+        for name in [*folders, *files]:
+            path = Path(parent) / name
+            stat = path.lstat()
+            found[str(path)] = (stat.st_size if path.is_file() else 0, stat.st_mtime_ns)
+    return found
+
+
+def runs(path: Path) -> list[dict[str, Any]]:
+    """Return the run records of a file."""
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    return [record for record in records if record["record"] == "run"]
+
+
+def wait_for(what: Callable[[], bool], seconds: float) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, f"not so after {seconds} s"
+        time.sleep(0.2)
+
+
+def test_provisioning_this_machine_again_changes_nothing(provisioned: Path, repository: Path) -> None:
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    for more in ([], ["--check", "--diff"]):
+        done = subprocess.run(
+            [program, "provision.yml", "-l", "local", *more],
+            cwd=repository,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert recap(done.stdout)["localhost"]["changed"] == 0
+    assert (provisioned / "bin/edgebench").exists()
+
+
+def test_a_bare_host_in_check_mode_is_left_bare(controller: Controller, remote: Remote) -> None:
+    variables = remote("frodo")
+    home = Path(str(variables["edgebench_home"]))
+    (home / "venv").unlink()
+    controller.inventory({"x86": {"frodo": variables}})
+    before = tree(home)
+    done = controller.run("provision.yml", "--check", "--diff")
+    assert done.returncode == 0, done.stdout
+    assert recap(done.stdout)["frodo"]["changed"] > 0
+    assert tree(home) == before
+
+
+def test_provision_bench_and_bench_again(controller: Controller, remote: Remote) -> None:
+    variables = remote("frodo")
+    home = Path(str(variables["edgebench_home"]))
+    controller.inventory({"x86": {"frodo": variables}})
+    first = controller.run("provision.yml")
+    assert first.returncode == 0, first.stdout
+    second = controller.run("provision.yml")
+    assert recap(second.stdout)["frodo"]["changed"] == 0, second.stdout
+
+    before = tree(home / "results")
+    checked = controller.run("bench.yml", "--check", "--diff", *SMALL, "-e", "bench_run_id=r1")
+    assert checked.returncode == 0, checked.stdout
+    assert "would run" in checked.stdout
+    assert tree(home / "results") == before
+    assert not controller.results.exists()
+
+    done = controller.run("bench.yml", *SMALL, "-e", "bench_run_id=r1", "-e", "bench_repeats=1")
+    assert done.returncode == 0, done.stdout
+    # The person saw it go on, and the tables.
+    assert re.search(r"^frodo \| .*2/2.* ok", done.stdout, re.M)
+    assert "Table 4" in done.stdout
+    assert f"{controller.results}/r1/report/index.html" in done.stdout
+    records = runs(controller.results / "r1/frodo.jsonl")
+    assert sorted(record["workload"] for record in records) == ["mnist_1d", "reuters"]
+    assert {(record["status"], record["host"], record["run_id"]) for record in records} == {
+        ("ok", "frodo", "r1")
+    }
+    assert (controller.results / "r1/report/index.html").exists()
+    assert len(list((controller.results / "r1/frodo.logs").iterdir())) >= 2
+
+    # The same run again: what has a record stays as it is, what has none is done.
+    kept = (controller.results / "r1/frodo.jsonl").read_text()
+    more = controller.run("bench.yml", *SMALL, "-e", "bench_run_id=r1", "-e", "bench_repeats=2")
+    assert more.returncode == 0, more.stdout
+    assert (controller.results / "r1/frodo.jsonl").read_text().startswith(kept)
+    assert len(runs(controller.results / "r1/frodo.jsonl")) == 4
+
+    again = controller.run("collect.yml")
+    assert again.returncode == 0, again.stdout
+    assert "r1: 4 run(s) recorded, 0 not ok" in again.stdout
+    assert controller.run("report.yml", "-e", "report_run_id=r1").returncode == 0
+    missing = controller.run("report.yml", "-e", "report_run_id=r9")
+    assert missing.returncode == 2
+    assert "no records of run r9" in missing.stdout
+    assert "Runs there: r1" in missing.stdout
+
+
+def test_the_playbook_is_killed_in_the_middle(controller: Controller, remote: Remote, tmp_path: Path) -> None:
+    controller.inventory({"x86": {"frodo": remote("frodo")}})
+    # Long enough for what is tried below while it goes on.
+    mine = [*SMALL, "-e", "bench_report=false", "-e", "bench_repeats=5", "-e", "bench_run_id=r1"]
+    log = tmp_path / "bench.log"
+    bench = controller.start("bench.yml", *mine, log=log)
+    wait_for(lambda: "[1/10]" in log.read_text() or bench.poll() is not None, 120)
+    os.killpg(bench.pid, signal.SIGKILL)
+    bench.wait()
+    assert not (controller.results / "r1/frodo.jsonl").exists()
+
+    # While it goes on, another run is refused, and what is there can be had.
+    other = controller.run("bench.yml", *SMALL, "-e", "bench_run_id=r2")
+    assert other.returncode == 2, other.stdout
+    assert "another run, r1, is under way on frodo" in other.stdout
+    early = controller.run("collect.yml", "-e", "bench_run_id=r1", "-e", "bench_report=false")
+    assert early.returncode == 0, early.stdout
+    assert "under way" in early.stdout
+    assert 1 <= len(runs(controller.results / "r1/frodo.jsonl")) < 10
+
+    followed = controller.run("bench.yml", *mine)
+    assert followed.returncode == 0, followed.stdout
+    assert "was already under way" in followed.stdout
+    late = controller.run("collect.yml", "-e", "bench_run_id=r1")
+    assert "r1: 10 run(s) recorded, 0 not ok" in late.stdout
+    assert (controller.results / "r1/report/index.html").exists()
+    records = runs(controller.results / "r1/frodo.jsonl")
+    assert len(records) == 10
+    # It was one session all the time: nothing was started twice.
+    assert len({record["session"] for record in records}) == 1
+
+
+def test_the_connection_is_cut_in_the_middle(
+    controller: Controller, remote: Remote, sshd: Sshd, tmp_path: Path
+) -> None:
+    controller.inventory({"x86": {"frodo": remote("frodo")}})
+    log = tmp_path / "bench.log"
+    bench = controller.start(
+        "bench.yml",
+        *SMALL,
+        "-e",
+        "bench_run_id=r1",
+        "-e",
+        "bench_repeats=2",
+        "-e",
+        "bench_report=false",
+        log=log,
+    )
+    wait_for(lambda: "[1/4]" in log.read_text() or bench.poll() is not None, 120)
+    sshd.stop()
+    wait_for(lambda: "connection lost" in log.read_text() or bench.poll() is not None, 60)
+    sshd.start()
+    assert bench.wait(180) == 0, log.read_text()
+    assert "connected again" in log.read_text()
+    records = runs(controller.results / "r1/frodo.jsonl")
+    assert len(records) == 4
+    assert len({record["session"] for record in records}) == 1
+
+
+def test_a_host_that_is_gone_does_not_stop_the_others(controller: Controller, remote: Remote) -> None:
+    gone = {**remote("bilbo"), "ansible_port": 1}
+    controller.inventory({"x86": {"bilbo": gone, "frodo": remote("frodo")}})
+    done = controller.run("bench.yml", *TINY)
+    assert done.returncode == 2
+    assert "bilbo cannot be reached at 127.0.0.1" in done.stdout
+    assert recap(done.stdout)["bilbo"]["failed"] == 1
+    assert recap(done.stdout)["frodo"]["failed"] == 0
+    assert len(runs(controller.results / "r1/frodo.jsonl")) == 1
+    assert (controller.results / "r1/report/index.html").exists()
+
+    alone = controller.run("collect.yml", "-l", "bilbo")
+    assert alone.returncode == 2
+    assert "bilbo cannot be reached" in alone.stdout
+
+
+def test_runs_that_are_not_ok_are_named(controller: Controller, remote: Remote) -> None:
+    controller.inventory({"x86": {"frodo": remote("frodo")}})
+    done = controller.run("bench.yml", *TINY, "-e", "bench_time_limit_s=1")
+    assert done.returncode == 2
+    assert "mnist_1d repeat 1: timeout" in done.stdout
+    assert "Table 4" in done.stdout
+    assert {record["status"] for record in runs(controller.results / "r1/frodo.jsonl")} == {"timeout"}
+
+
+def test_a_host_that_was_never_provisioned(controller: Controller, remote: Remote) -> None:
+    variables = remote("frodo")
+    (Path(str(variables["edgebench_home"])) / "venv").unlink()
+    controller.inventory({"x86": {"frodo": variables}})
+    done = controller.run("bench.yml", *SMALL)
+    assert done.returncode == 2
+    assert "ansible-playbook provision.yml -l frodo" in done.stdout
+
+
+def test_an_unknown_host_key_is_refused(controller: Controller, remote: Remote, sshd: Sshd) -> None:
+    (sshd.folder / "known_hosts").write_text("")
+    controller.inventory({"x86": {"frodo": remote("frodo")}})
+    done = controller.run("bench.yml", *SMALL)
+    assert done.returncode == 2
+    assert "Host key verification failed" in done.stdout
+
+
+@pytest.mark.parametrize("playbook", ["provision.yml", "bench.yml", "collect.yml", "report.yml"])
+def test_wrong_variables_stop_every_playbook_before_any_host(controller: Controller, playbook: str) -> None:
+    # The address does not exist: reaching for it would be an error of another kind.
+    controller.inventory({"x86": {"frodo": {"ansible_host": "host.invalid"}}})
+    done = controller.run(playbook, "-e", "bench_profile=fast", "-e", "runtime_stak=x")
+    assert done.returncode == 2
+    assert "frodo: bench_profile is 'fast': expected one of quick, paper, tuned" in done.stdout
+    assert "no variable is called runtime_stak; did you mean runtime_stack?" in done.stdout
+    assert "unreachable=0" in done.stdout
+
+
+@pytest.mark.parametrize("limit", ["jetson", "raspberry_pi", "x86"])
+def test_an_empty_group_says_where_to_add_a_host(repository: Path, limit: str) -> None:
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    done = subprocess.run(
+        [program, "-i", "inventory", "bench.yml", "-l", limit],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert f"The group {limit} has no hosts yet." in done.stderr
+    assert "inventory/hosts.yml, for example:" in done.stderr
+    assert "PLAY" not in done.stdout
+
+
+def test_the_examples_pass_the_gate(repository: Path) -> None:
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    done = subprocess.run(
+        [program, "-i", "inventory/examples/report_2019.yml", "playbooks/gate.yml"],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "4 declared host(s) checked" in done.stdout
