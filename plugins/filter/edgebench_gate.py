@@ -97,13 +97,13 @@ def controller_problems(ansible_version: str, python_version: str) -> list[str]:
         wanted = ".".join(map(str, ANSIBLE_CORE))
         problems.append(
             f"ansible-core is {ansible_version}, this project needs {wanted}.x (the newest that manages Python 3.6, "
-            "which JetPack 4 and Ubuntu 18.04 have): run .venv/bin/ansible-playbook, which `make setup` installs."
+            "which JetPack 4 and Ubuntu 18.04 have): run .venv/bin/ansible-playbook, which `make venv` installs."
         )
     if not PYTHON_MIN <= _numbers(python_version) <= PYTHON_MAX:
         low, high = (".".join(map(str, version)) for version in (PYTHON_MIN, PYTHON_MAX))
         problems.append(
             f"Python on the controller is {python_version}, this project needs {low} to {high}: make .venv anew "
-            "with one of them (rm -r .venv; make setup PYTHON=python3.12)."
+            "with one of them (rm -r .venv; make venv PYTHON=python3.12)."
         )
     return problems
 
