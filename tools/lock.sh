@@ -44,9 +44,28 @@ compile() {
     )
 }
 
+# complete NAME PYTHON...: what the lock leaves out for one of these releases or architectures is an error here
+# and not on the host. A resolution reads one wheel's requirements, and TensorFlow's differ by architecture.
+complete() {
+    name=$1
+    shift
+    for release in "$@"; do
+        for machine in x86_64 aarch64; do
+            "$uv_home/bin/uv" pip install --quiet --no-config --dry-run --target "$work/none" \
+                --python "$python" --python-version "$release" --python-platform "$machine-manylinux_2_28" \
+                --only-binary :all: --require-hashes -r "$work/requirements/$name.txt" || {
+                echo "edgebench: requirements/$name.txt cannot be installed on Python $release, $machine" >&2
+                exit 1
+            }
+        done
+    done
+}
+
 compile lock-tools 3.11 --universal
 compile controller 3.11 --universal
 compile test 3.11 --universal
+complete controller 3.11 3.12 3.13
+complete test 3.11 3.12 3.13
 compile bootstrap-py36 3.6
 for input in requirements/runtime/*.in; do
     stack=runtime/$(basename "$input" .in)
@@ -60,6 +79,8 @@ for input in requirements/runtime/*.in; do
         compile "$stack" "3.$digits" --python-platform x86_64-manylinux2014
     else
         compile "$stack" "3.$digits" --universal
+        # The newest stack serves all of today's Pythons.
+        if [ "$digits" -eq 11 ]; then complete "$stack" 3.11 3.12 3.13; else complete "$stack" "3.$digits"; fi
     fi
 done
 
