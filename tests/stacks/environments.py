@@ -85,15 +85,16 @@ def python(stack: Stack) -> Path:
             f"{stack.name} not available: made for {', '.join(stack.architectures)}, not {machine}"
         )
     base = _interpreter(stack.pythons)
-    home = _cache() / f"{stack.name}-{_checksum(stack, base)}"
+    home = cache_folder("stacks") / f"{stack.name}-{_checksum(stack, base)}"
     with _locked(home.with_name(home.name + ".lock")):
         if not home.is_dir():
             _build(stack, base, home)
     return home / "bin" / "python"
 
 
-def _cache() -> Path:
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgebench" / "stacks"
+def cache_folder(name: str) -> Path:
+    """Return the folder ``name`` for what tests keep from one run to the next, outside the checkout."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgebench" / name
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
