@@ -61,8 +61,9 @@ find_python() {
 or name an interpreter: make PYTHON=/path/to/python3.12"
 }
 
-# pyproject.toml is part of the checksum because the editable install takes the commands from it.
-checksum() { cat "requirements/$1.txt" pyproject.toml | sha256sum | cut -d' ' -f1; }
+# The part of pyproject.toml about the project is in the checksum because the editable install takes the commands
+# from it; the settings of linters, which follow it, are not.
+checksum() { { cat "requirements/$1.txt" && sed '/^\[tool\.ruff\]/,$d' pyproject.toml; } | sha256sum | cut -d' ' -f1; }
 
 current() {
     [ -x "$venv/bin/python" ] && "$venv/bin/python" -c '' 2>/dev/null && grep -qsx "$1 $(checksum "$1") $root" "$stamp"
