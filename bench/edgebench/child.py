@@ -36,7 +36,8 @@ def run(job, log_path, limit_s, on_event, on_tick):
             start_new_session=True,
         )
     _be_first_to_go(process.pid)
-    phase = ["start"]
+    # NumPy, which has instructions of its own, is imported before the worker can say anything.
+    phase = ["import"]
 
     def heard(event):
         if event["event"] == "phase":

@@ -37,7 +37,7 @@ def judge(ended):
     if -ended.code == signal.SIGILL or (ended.phase == "import" and -ended.code in _IMPORT_SIGNALS):
         return (
             "unsupported",
-            "this CPU lacks instructions the framework was built for ({} in the phase {}){}".format(
+            "this CPU lacks instructions that the framework or NumPy was built for ({} in the phase {}){}".format(
                 name, ended.phase, ": " + last_words if last_words else ""
             ),
         )

