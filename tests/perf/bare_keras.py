@@ -102,7 +102,7 @@ def dogs_vs_cats():
     for filters in (32, 64, 128, 128):
         net += [layers.Conv2D(filters, 3, activation="relu"), layers.MaxPooling2D(2)]
     net += [layers.Flatten(), layers.Dense(512, "relu"), layers.Dense(1, "sigmoid")]
-    return net, "binary_crossentropy", 1e-4, image_batches(120, 20), None, 6, 1
+    return net, "binary_crossentropy", 1e-4, lambda: image_batches(120, 20), None, 6, 1
 
 
 def imdb_embedded():
@@ -132,7 +132,7 @@ def weather_conv():
         gru(dropout=0.1, recurrent_dropout=0.5),
         layers.Dense(1),
     ]
-    return net, "mae", 1e-3, weather_batches(12000, 128), None, 16, 2
+    return net, "mae", 1e-3, lambda: weather_batches(12000, 128), None, 16, 2
 
 
 class Bare:
@@ -144,12 +144,12 @@ class Bare:
         metrics = None if loss == "mae" else ["accuracy"]
         self.model.compile(optimizer=keras.optimizers.RMSprop(learning_rate=rate), loss=loss, metrics=metrics)
         if self.y is None:
-            self.model.fit(self.x, steps_per_epoch=1, verbose=0)
+            self.model.fit(self.x(), steps_per_epoch=1, verbose=0)
         else:
             self.model.fit(self.x[: self.size], self.y[: self.size], batch_size=self.size, verbose=0)
 
     def fit(self) -> None:
         if self.y is None:
-            self.model.fit(self.x, steps_per_epoch=self.size, epochs=self.epochs, verbose=0)
+            self.model.fit(self.x(), steps_per_epoch=self.size, epochs=self.epochs, verbose=0)
         else:
             self.model.fit(self.x, self.y, batch_size=self.size, epochs=self.epochs, verbose=0)
