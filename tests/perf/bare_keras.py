@@ -116,7 +116,7 @@ def weather():
         [keras.Input((None, 21)), gru(), layers.Dense(1)],
         "mae",
         1e-3,
-        weather_batches(12000, 128),
+        lambda: weather_batches(12000, 128),
         None,
         20,
         2,
