@@ -2,6 +2,7 @@
 
 import json
 import sys
+import textwrap
 
 from edgebench import workloads
 from edgebench.commands.common import (
@@ -47,9 +48,7 @@ def _data(options):
         print(json.dumps(result, indent=2, sort_keys=True))
     else:
         for entry in result["datasets"]:
-            print(
-                "{:<13} {:<12} {}".format(entry["name"], entry["state"], entry["source"] or entry["reason"])
-            )
-        for warning in result["warnings"]:
-            print("edgebench: {}".format(warning), file=sys.stderr)
+            print("{:<13} {:<12} {}".format(entry["name"], entry["state"], entry["source"] or "").rstrip())
+            if entry["reason"]:
+                print(textwrap.fill(entry["reason"], 100, initial_indent="    ", subsequent_indent="    "))
     return NOT_ALL_OK if result["wrong_files"] else OK
