@@ -50,5 +50,13 @@ def _data(options):
         for entry in result["datasets"]:
             print("{:<13} {:<12} {}".format(entry["name"], entry["state"], entry["source"] or "").rstrip())
             if entry["reason"]:
-                print(textwrap.fill(entry["reason"], 100, initial_indent="    ", subsequent_indent="    "))
+                print(
+                    textwrap.fill(
+                        entry["reason"],
+                        100,
+                        initial_indent="    ",
+                        subsequent_indent="    ",
+                        break_on_hyphens=False,
+                    )
+                )
     return NOT_ALL_OK if result["wrong_files"] else OK
