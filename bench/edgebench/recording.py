@@ -1,5 +1,6 @@
 """Makes records: of the host, of a run before anything is known of it, and with reasons for what stayed unknown."""
 
+import functools
 import os
 import platform
 import sys
@@ -138,6 +139,7 @@ def _at(record, path):
     return record
 
 
+@functools.lru_cache(maxsize=None)
 def own_sha256():
     """Return the SHA-256 of the zipapp this program runs from; None when it runs from a checkout."""
     program = os.path.abspath(sys.argv[0])

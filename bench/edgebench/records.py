@@ -7,6 +7,7 @@ and keeps every whole record as it was, byte for byte.
 
 import datetime
 import fcntl
+import functools
 import json
 import math
 import os
@@ -19,6 +20,7 @@ SCHEMA_VERSION = 1
 _UNEXPLAINED = ("reason", "traceback", "missing", "data.note", "telemetry")
 
 
+@functools.lru_cache(maxsize=None)
 def load_schema():
     """Return the record schema, a draft-07 JSON Schema, as a dict."""
     content = pkgutil.get_data("edgebench", "record.schema.json") or b""

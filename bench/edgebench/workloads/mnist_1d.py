@@ -37,7 +37,7 @@ def inputs(job):
 def images_in(job, shape):
     """Return (train, test, extra) of the digits as float32 (n,) + ``shape``, one-hot labels."""
     halves = job.read(
-        lambda found: mnist.load(found),
+        mnist.load,
         lambda random: mnist.synthetic(random, job.sizes.train_samples, job.sizes.test_samples),
     )
     sizes = ((job.sizes.train_samples, job.sizes.batch), (job.sizes.test_samples, job.sizes.test_batch))
