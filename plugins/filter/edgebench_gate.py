@@ -6,7 +6,7 @@ from __future__ import annotations
 import difflib
 import platform
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ short_description: Check the controller and the declared hosts
 description:
   - >-
     Compares the versions of ansible-core and of Python with what this project is tested on, and every host's name,
-    group, connection, interpreter and variables with what the roles' argument specs allow.
+    group, connection, interpreter and variables with what the roles' argument specs and ranges allow.
   - Touches no host. Never fails by itself.
 positional: hosts
 options:
@@ -58,36 +58,27 @@ PYTHON_MAX = (3, 13)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 INTERPRETER = re.compile(r"(auto|auto_silent|auto_legacy|auto_legacy_silent|/\S+)\Z")
 # Variables of the project as a whole; those of the roles stand in their argument specs.
-COMMON_SPEC = {"edgebench_home": {"type": "str"}}
-# Set by the playbooks themselves.
-OWN_FACTS = {"edgebench_runtime_reason", "edgebench_host"}
-
-
-def _at_least(least: float) -> tuple[Callable[[Any], bool], str]:
-    return (lambda value: value >= least), f"at least {least}"
-
-
-def _file_name(value: Any) -> bool:
-    return NAME.match(value) is not None
-
-
-# What an argument spec cannot say: variable → (test of the converted value, what is expected).
-BOUNDS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "bench_repeats": _at_least(1),
-    "bench_threads": _at_least(1),
-    "bench_throttle": _at_least(0),
-    "bench_time_limit_s": _at_least(1),
-    "bench_poll_s": _at_least(1),
-    "bench_reconnect_s": _at_least(0),
-    "bench_run_id": (
-        _file_name,
-        "letters, digits, dots, dashes and underscores, at most 64, no dot or dash first",
-    ),
-    "report_run_id": (_file_name, "the name of a folder in results/, or 'all'"),
-    "datasets_throttle": _at_least(0),
-    "preflight_min_free_mb": _at_least(0),
-    "preflight_min_free_provisioned_mb": _at_least(0),
+COMMON_SPEC: dict[str, dict[str, Any]] = {
+    "edgebench_home": {"type": "str"},
+    "edgebench_manage_system": {"type": "bool"},
+    "jetson_power_supply": {"type": "str", "choices": ["micro_usb", "barrel_jack"]},
 }
+COMMON_RANGES: dict[str, dict[str, Any]] = {
+    "edgebench_home": {
+        "pattern": r"(/|~/)\S*[^/\s]",
+        "expected": "an absolute path or one that begins with ~/, without white space",
+    },
+}
+# What no software can see and no default can guess: group → variable → why it must be declared.
+REQUIRED = {
+    "jetson": {
+        "jetson_power_supply": "the board cannot see how it is powered. A supply at the micro-USB socket gives 2 A at "
+        "most, and the board shuts down under load in the mode MAXN, which takes about 4 A; the barrel jack "
+        "(5 V, 4 A or more, jumper on J48) feeds it"
+    }
+}
+# Set by the playbooks themselves.
+OWN_FACTS = {"edgebench_runtime_reason", "edgebench_host", "edgebench_access"}
 
 
 def controller_problems(ansible_version: str, python_version: str) -> list[str]:
@@ -113,15 +104,32 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def load_specs(roles_dir: str) -> dict[str, dict[str, Any]]:
-    """Return role → variable → argument spec, from every entry point of every role."""
+    """Return role → variable → argument spec, from every entry point of every role.
+
+    What the role's ranges.yml says of a variable stands in its spec under the key ``range``.
+    """
     specs: dict[str, dict[str, Any]] = {}
     for path in sorted(Path(roles_dir).glob("*/meta/argument_specs.yml")):
         entry_points = yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]
         options: dict[str, Any] = {}
         for entry_point in entry_points.values():
             options.update(entry_point.get("options") or {})
+        for name, limits in load_ranges(path.with_name("ranges.yml")).items():
+            if name not in options:
+                raise AnsibleError(
+                    f"{path.with_name('ranges.yml')} names {name}, which is no variable of the role"
+                )
+            options[name] = {**options[name], "range": limits}
         specs[path.parent.parent.name] = options
     return specs
+
+
+def load_ranges(path: Path) -> dict[str, dict[str, Any]]:
+    """Return variable → what an argument spec cannot say of it, from a role's ranges.yml; none where it has none."""
+    if not path.exists():
+        return {}
+    ranges: dict[str, dict[str, Any]] = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    return ranges
 
 
 def host_problems(
@@ -136,6 +144,8 @@ def host_problems(
         )
     problems += _group_problems(variables)
     problems += _interpreter_problems(variables)
+    problems += _required_problems(variables)
+    problems += _home_problems(variables)
     problems += _variable_problems(variables, specs)
     return [f"{host}: {problem}." for problem in problems]
 
@@ -165,6 +175,30 @@ def _group_problems(variables: Mapping[str, Any]) -> list[str]:
     return problems
 
 
+def _required_problems(variables: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{name} is missing, expected one of {', '.join(COMMON_SPEC[name]['choices'])}: {why}. Declare it for the "
+        f"host, or for all of them in group_vars/{group}.yml; see inventory/README.md"
+        for group, required in REQUIRED.items()
+        if group in variables.get("group_names", [])
+        for name, why in required.items()
+        if variables.get(name) is None
+    ]
+
+
+def _home_problems(variables: Mapping[str, Any]) -> list[str]:
+    """`~` is another folder for each user, and on a managed host two work there."""
+    home = str(variables.get("edgebench_home") or "")
+    managed = variables.get("edgebench_manage_system", "local" not in variables.get("group_names", []))
+    if home.startswith("~/") and str(managed).lower() in {"true", "yes", "on", "1"}:
+        return [
+            f"edgebench_home is {home!r}: expected an absolute path where edgebench_manage_system is true, as it "
+            "becomes the home of the user edgebench; leave it out for /home/edgebench, or set "
+            "edgebench_manage_system: false to use the folder as the connecting user; see inventory/README.md"
+        ]
+    return []
+
+
 def _interpreter_problems(variables: Mapping[str, Any]) -> list[str]:
     interpreter = variables.get("ansible_python_interpreter")
     if interpreter is None:
@@ -189,8 +223,10 @@ def _variable_problems(variables: Mapping[str, Any], specs: Mapping[str, Mapping
     known: dict[str, tuple[str, Mapping[str, Any]]] = {
         name: (role, spec) for role, options in specs.items() for name, spec in options.items()
     }
-    known.update({name: ("all", spec) for name, spec in COMMON_SPEC.items()})
-    prefixes = tuple(f"{role}_" for role in [*specs, "edgebench"])
+    known.update(
+        {name: ("all", {**spec, "range": COMMON_RANGES.get(name)}) for name, spec in COMMON_SPEC.items()}
+    )
+    prefixes = tuple(f"{role}_" for role in [*specs, "edgebench", "jetson"])
     problems = []
     for name in sorted(variables):
         if not name.startswith(prefixes) or name in OWN_FACTS:
@@ -211,21 +247,61 @@ def _variable_problems(variables: Mapping[str, Any], specs: Mapping[str, Mapping
 
 
 def value_problems(name: str, value: Any, role: str, spec: Mapping[str, Any]) -> list[str]:
-    """Return why the value does not agree with the spec or the bounds of the variable."""
-    result = ArgumentSpecValidator({name: dict(spec)}).validate({name: value})
+    """Return why the value does not agree with the spec or the range of the variable; one reason at most."""
+    option = {key: part for key, part in spec.items() if key not in {"range", "description"}}
     where = f"see roles/{role}/README.md" if role != "all" else "see inventory/README.md"
-    if result.error_messages:
-        expected = (
-            f"one of {', '.join(map(str, spec['choices']))}" if "choices" in spec else f"type {spec['type']}"
-        )
-        if spec["type"] == "list" and "elements" in spec and "choices" not in spec:
-            expected += f" of {spec['elements']}"
-        return [f"expected {expected}; {where}"]
-    test, expected = BOUNDS.get(name, (None, ""))
-    converted = result.validated_parameters[name]
-    if test is not None and converted is not None and not test(converted):
-        return [f"expected {expected}; {where}"]
+    limits = spec.get("range")
+    result = ArgumentSpecValidator({name: option}).validate({name: value})
+    if result.error_messages or not _plain(value, option):
+        return [f"expected {_expected(option, limits)}; {where}"]
+    if limits and not (value == option.get("default") and value in (None, "")):
+        converted = result.validated_parameters[name]
+        elements = converted if option.get("type") == "list" else [converted]
+        if not all(_in_range(element, limits) for element in elements or [] if element is not None):
+            return [f"expected {_expected_range(limits)}; {where}"]
     return []
+
+
+def _plain(value: Any, option: Mapping[str, Any]) -> bool:
+    """Return whether the value is of its type without Ansible's own leniency: it writes any value as a string."""
+    kind = option.get("type", "str")
+    if value is None:
+        return True
+    if kind == "list":
+        return all(_plain(element, {"type": option.get("elements", "raw")}) for element in _listed(value))
+    if kind in {"str", "path"}:
+        return not isinstance(value, (Mapping, list, bool))
+    if kind in {"int", "float"}:
+        return not isinstance(value, bool)
+    return True
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _expected(option: Mapping[str, Any], limits: Mapping[str, Any] | None) -> str:
+    if "choices" in option:
+        return f"one of {', '.join(map(str, option['choices']))}"
+    expected = f"type {option.get('type', 'str')}"
+    if option.get("type") == "list" and "elements" in option:
+        expected += f" of {option['elements']}"
+    return f"{expected}, {_expected_range(limits)}" if limits else expected
+
+
+def _expected_range(limits: Mapping[str, Any]) -> str:
+    if "expected" in limits:
+        return str(limits["expected"])
+    low, high = limits.get("minimum"), limits.get("maximum")
+    if low is not None and high is not None:
+        return f"{low} to {high}"
+    return f"at least {low}" if low is not None else f"at most {high}"
+
+
+def _in_range(value: Any, limits: Mapping[str, Any]) -> bool:
+    if "pattern" in limits and re.fullmatch(limits["pattern"], str(value)) is None:
+        return False
+    return limits.get("minimum", value) <= value <= limits.get("maximum", value)
 
 
 def gate(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str], roles_dir: str) -> list[str]:

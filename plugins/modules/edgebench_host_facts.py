@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright the edgebench authors. Licensed under Apache-2.0.
 # Runs on the managed host under Python 2.7 or 3.5 and newer: no f-strings, no annotations.
-# ruff: noqa: PTH100, PTH110, PTH111, PTH112, PTH118, PTH120, PTH123, PTH207, UP001, UP010, UP024, UP031, E402, B905
+# ruff: noqa: PTH100, PTH110, PTH111, PTH112, PTH116, PTH118, PTH120, PTH123, PTH207, UP001, UP010, UP024, UP031, E402, B905
 from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
@@ -11,7 +11,8 @@ DOCUMENTATION = r"""
 module: edgebench_host_facts
 short_description: Tell what edgebench must know about a host
 description:
-  - Reads architecture, CPU flags, GPU, board, Pythons, free disk space and the state of the edgebench home.
+  - Reads operating system, architecture, CPU flags, GPU, board, Pythons, free disk space and the state of the
+    edgebench home, as the user that it runs as sees them.
   - Changes nothing, in check mode or out of it.
 options:
   home:
@@ -20,6 +21,11 @@ options:
     required: true
   python:
     description: An interpreter to look at first, as a path or a command name.
+    type: str
+  owner:
+    description:
+      - The user that is to own the home, who need not exist yet. Where the module runs as another user, the folders
+        above the home are judged by what every user may do there.
     type: str
 author: The edgebench authors
 """
@@ -50,12 +56,21 @@ ansible_facts:
         l4t: {description: "The release of NVIDIA's Linux for Tegra, such as 32.7.1, or null.", type: str}
         home: {description: "Absolute path of the edgebench home.", type: str}
         home_problem: {description: "Why the home cannot be written, or null.", type: str}
+        apt: {description: "Whether the system has apt-get.", type: bool}
+        governor: {description: "The frequency governor of the CPUs, several joined by commas, or null.", type: str}
         os: {description: "Name and version of the operating system.", type: str}
+        os_codename: {description: "Its release's name, such as bionic; may be empty.", type: str}
+        os_id: {description: "Its name in one word, such as debian, ubuntu or raspbian.", type: str}
+        os_version: {description: "Its version, such as 12 or 18.04; may be empty.", type: str}
         pythons:
           description: The CPython interpreters that answered, with path, version and whether they can make a venv.
           type: list
+        python_apt: {description: "Whether one of the system's Pythons can import apt.", type: bool}
+        runner: {description: "Whether the runner and its launcher are in the home.", type: bool}
         runtime: {description: "What the role runtime recorded in the home's venv, or null.", type: dict}
-        user: {description: "The connecting user.", type: str}
+        systemd: {description: "Whether systemd runs the system.", type: bool}
+        user: {description: "The user that the module runs as.", type: str}
+        user_exists: {description: "Whether the user named by C(owner) exists; without a name, true.", type: bool}
 """
 
 import glob
@@ -64,6 +79,7 @@ import os
 import platform
 import pwd
 import re
+import stat
 import struct
 import subprocess
 import sys
@@ -210,15 +226,25 @@ def nearest_existing(path):
     return path
 
 
-def home_problem(home):
-    """Return why this user cannot use `home`, or None."""
+def home_problem(home, owner=None):
+    """Return why the home cannot be used by the user this runs as, or None.
+
+    Where it is to be another one's, `owner`, that one must be able to reach it: root will make it, and can write.
+    """
+    if re.search(r"\s", home):
+        return "the path contains white space, which the launchers of a venv cannot have"
     existing = nearest_existing(home)
     if not os.path.isdir(existing):
         return "%s is not a directory" % existing
+    if owner and owner != user_name():
+        folder = os.path.dirname(home)
+        while folder != os.path.dirname(folder):
+            if os.path.exists(folder) and not os.stat(folder).st_mode & stat.S_IXOTH:
+                return "%s may not be entered by other users, such as %s" % (folder, owner)
+            folder = os.path.dirname(folder)
+        return None
     if not os.access(existing, os.W_OK | os.X_OK):
         return "%s may not be written by this user" % existing
-    if re.search(r"\s", home):
-        return "the path contains white space, which the launchers of a venv cannot have"
     return None
 
 
@@ -231,10 +257,53 @@ def gpu_kind():
     return None
 
 
-def os_name():
-    """Return the operating system's name and version for a person."""
-    match = re.search(r'^PRETTY_NAME="?([^"\n]*)', read_text("/etc/os-release") or "", re.M)
-    return match.group(1) if match else platform.system()
+def os_release(text):
+    """Return (name for a person, id, version, codename) from the text of /etc/os-release; unknown ones are empty."""
+    found = dict(re.findall(r"^(\w+)=[\"']?([^\"'\n]*)", text or "", re.M))
+    # Raspbian 9 has its codename in the version only: 9 (stretch).
+    in_brackets = re.search(r"\((\w+)", found.get("VERSION", ""))
+    codename = found.get("VERSION_CODENAME") or (in_brackets.group(1).lower() if in_brackets else "")
+    return (
+        found.get("PRETTY_NAME") or platform.system(),
+        found.get("ID", "").lower(),
+        found.get("VERSION_ID", ""),
+        codename,
+    )
+
+
+def has_program(name):
+    """Return whether a system-wide program is there, whatever the PATH of this user."""
+    folders = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+    return any(os.access(os.path.join(folder, name), os.X_OK) for folder in folders)
+
+
+def imports_apt():
+    """Return whether one of the interpreters that Ansible's module apt tries has its library."""
+    for python in ["/usr/bin/python3", "/usr/bin/python2", "/usr/bin/python"]:
+        if os.access(python, os.X_OK):
+            process = subprocess.Popen(
+                [python, "-c", "import apt"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
+            process.communicate()
+            if process.returncode == 0:
+                return True
+    return False
+
+
+def governor():
+    """Return the governors of the CPUs, without doubles, joined by commas; None where there are none."""
+    files = glob.glob("/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor")
+    names = sorted({(read_text(name) or "").strip() for name in files} - {""})
+    return ",".join(names) or None
+
+
+def user_exists(name):
+    """Return whether the system knows a user of this name."""
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
 
 
 def runtime_record(home):
@@ -255,27 +324,44 @@ def user_name():
 
 def main():
     module = AnsibleModule(
-        argument_spec={"home": {"type": "str", "required": True}, "python": {"type": "str"}},
+        argument_spec={
+            "home": {"type": "str", "required": True},
+            "owner": {"type": "str"},
+            "python": {"type": "str"},
+        },
         supports_check_mode=True,
     )
     home = os.path.abspath(os.path.expanduser(module.params["home"]))
+    owner = module.params["owner"]
     model, flags = cpu(read_text("/proc/cpuinfo"))
     disk = os.statvfs(nearest_existing(home))
     board = read_text("/proc/device-tree/model")
+    name, os_id, version, codename = os_release(read_text("/etc/os-release"))
     facts = {
+        "apt": has_program("apt-get"),
         "architecture": architecture(platform.machine(), struct.calcsize("P") * 8),
         "board": board.strip("\0\n ") if board else None,
         "cpu_flags": flags,
         "cpu_model": model,
         "disk_free_bytes": disk.f_bavail * disk.f_frsize,
+        "governor": governor(),
         "gpu": gpu_kind(),
         "home": home,
-        "home_problem": home_problem(home),
+        "home_problem": home_problem(home, owner),
         "l4t": l4t_release(read_text("/etc/nv_tegra_release")),
-        "os": os_name(),
+        "os": name,
+        "os_codename": codename,
+        "os_id": os_id,
+        "os_version": version,
+        "python_apt": imports_apt(),
         "pythons": find_pythons(module.params["python"], sys.executable),
+        "runner": all(
+            os.path.exists(os.path.join(home, part)) for part in ("edgebench.pyz", "bin/edgebench")
+        ),
         "runtime": runtime_record(home),
+        "systemd": os.path.isdir("/run/systemd/system"),
         "user": user_name(),
+        "user_exists": user_exists(owner) if owner else True,
     }
     module.exit_json(changed=False, ansible_facts={"edgebench_host": facts})
 
