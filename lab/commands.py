@@ -1,0 +1,35 @@
+"""Running programs of the system."""
+
+import subprocess
+from pathlib import Path
+
+from .errors import LabError
+
+
+def run(*command: str | Path, stdin: str | None = None) -> str:
+    """Run a program to its end and return its output. Raises LabError with the last lines of what it said."""
+    arguments = [str(part) for part in command]
+    try:
+        done = subprocess.run(
+            arguments, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+    except FileNotFoundError as error:
+        raise LabError(f"{arguments[0]} is not on this machine; `python -m lab check` says what to install") from error
+    if done.returncode:
+        last = "\n".join(done.stdout.splitlines()[-15:])
+        raise LabError(f"{' '.join(arguments)} failed with exit status {done.returncode}:\n{last}")
+    return done.stdout
+
+
+def succeeds(*command: str | Path) -> bool:
+    """Return whether a program ends with exit status 0; what it says is dropped."""
+    return (
+        subprocess.run(
+            [str(part) for part in command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        ).returncode
+        == 0
+    )

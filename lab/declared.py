@@ -1,0 +1,82 @@
+"""The hosts that an inventory declares for the lab."""
+
+import ipaddress
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import LabError
+
+KINDS = ("container", "machine")
+NETWORK = ipaddress.ip_network("10.77.0.0/16")
+GATEWAY = ipaddress.ip_address("10.77.0.1")
+
+
+@dataclass(frozen=True)
+class Host:
+    """One host: its inventory name, address in the lab's network, image, and what it runs as."""
+
+    name: str
+    address: ipaddress.IPv4Address
+    kind: str
+    image: str
+    cpu: str
+    cores: int
+    memory_mb: int
+
+    @property
+    def link(self) -> str:
+        """Name of its network interface on this machine, unique by the address and at most 15 characters."""
+        return f"eblab{int(self.address) - int(NETWORK.network_address):04x}"
+
+
+def read(inventory: Path) -> list[Host]:
+    """Return the hosts of an inventory that have `lab_machine` or `lab_image`. Raises LabError."""
+    # Only the inventory is asked, so no setting of the caller's may add another one.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    listed = subprocess.run(
+        [Path(sys.executable).with_name("ansible-inventory"), "-i", inventory, "--list"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
+    if listed.returncode:
+        raise LabError(f"{inventory} cannot be read as an inventory:\n{listed.stderr.strip()}")
+    variables = json.loads(listed.stdout)["_meta"]["hostvars"]
+    hosts = [_host(name, each) for name, each in sorted(variables.items()) if "lab_image" in each]
+    if not hosts:
+        raise LabError(f"{inventory} declares no host with lab_image; see inventory/lab/hosts.yml for how")
+    return hosts
+
+
+def _host(name: str, variables: dict[str, object]) -> Host:
+    kind = str(variables.get("lab_kind", "container"))
+    if kind not in KINDS:
+        raise LabError(f"{name}: lab_kind is {kind!r}, expected {' or '.join(KINDS)}")
+    try:
+        address = ipaddress.IPv4Address(str(variables.get("ansible_host")))
+    except ValueError as error:
+        raise LabError(f"{name}: ansible_host is {variables.get('ansible_host')!r}, expected an address") from error
+    if address not in NETWORK or address == GATEWAY:
+        raise LabError(f"{name}: ansible_host is {address}, expected an address in {NETWORK} other than {GATEWAY}")
+    return Host(
+        name=name,
+        address=address,
+        kind=kind,
+        image=str(variables["lab_image"]),
+        cpu=str(variables.get("lab_cpu", "max")),
+        cores=_number(name, variables, "lab_cores", 2),
+        memory_mb=_number(name, variables, "lab_memory_mb", 1024),
+    )
+
+
+def _number(host: str, variables: dict[str, object], name: str, default: int) -> int:
+    value = variables.get(name, default)
+    if not isinstance(value, int) or value < 1:
+        raise LabError(f"{host}: {name} is {value!r}, expected a whole number of at least 1")
+    return value

@@ -1,0 +1,165 @@
+"""Starting and stopping the hosts of a lab."""
+
+import fcntl
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import containers, identity, images, machines, network, paths
+from .commands import succeeds
+from .declared import Host
+from .errors import LabError
+
+_ANSWERING_S = {"container": 120, "machine": 300}
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A set of hosts under a name; several labs share the network, so their addresses must differ."""
+
+    name: str
+    hosts: tuple[Host, ...]
+
+    def folder(self, host: Host) -> Path:
+        """Return where one host's disk, log and process number lie."""
+        return paths.STATE / self.name / host.name
+
+
+def up(lab: Lab, hosts: Sequence[Host], say: Callable[[str], None]) -> None:
+    """Start those of the hosts that do not run, made anew from their images; wait until each answers by SSH."""
+    with _lock():
+        network.up()
+        built = {host.image: images.build(host.image) for host in hosts}
+        identity.prepare(lab.name, lab.hosts)
+        for host in hosts:
+            if is_running(lab, host):
+                continue
+            _start(lab, host, built[host.image])
+            say(f"{host.name} starting at {host.address} ({host.kind} from {host.image})")
+    for host in hosts:
+        took_s = wait_for(lab, host)
+        say(f"{host.name} answers ({took_s:.0f} s)")
+
+
+def build(names: Sequence[str], say: Callable[[str], None]) -> None:
+    """Build images, unless the cache has them."""
+    with _lock():
+        network.up()
+        for name in names:
+            say(f"{name} is at {images.build(name).tree}")
+
+
+def down(lab_name: str, say: Callable[[str], None]) -> None:
+    """End all hosts of a lab and drop their disks; with the last lab the network goes too."""
+    folder = paths.STATE / lab_name
+    with _lock():
+        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+            _end(path)
+            say(f"{path.name} ended")
+        shutil.rmtree(folder, ignore_errors=True)
+        if not any(paths.STATE.iterdir()):
+            network.down()
+
+
+def power_off(lab: Lab, host: Host) -> None:
+    """Cut one host's power; its disk stays, and power_on starts it again."""
+    _stop(lab.folder(host))
+
+
+def power_on(lab: Lab, host: Host) -> None:
+    """Start a host that was powered off, with the disk it had."""
+    _run(lab.folder(host), host, images.build(host.image))
+
+
+def is_running(lab: Lab, host: Host) -> bool:
+    """Return whether the host's process is there."""
+    state = _state(lab.folder(host))
+    return state is not None and _alive(state)
+
+
+def wait_for(lab: Lab, host: Host) -> float:
+    """Wait until the host answers by SSH; return the seconds it took. Raises LabError."""
+    begin = time.monotonic()
+    limit_s = _ANSWERING_S[host.kind]
+    while not succeeds(*ssh(lab, host, "true")):
+        if time.monotonic() - begin > limit_s or not is_running(lab, host):
+            log = lab.folder(host) / "console.log"
+            last = "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else "(no log)"
+            raise LabError(f"{host.name} does not answer at {host.address}; the end of {log}:\n{last}")
+        time.sleep(0.2)
+    return time.monotonic() - begin
+
+
+def ssh(lab: Lab, host: Host, *command: str) -> list[str]:
+    """Return the command line that runs a command on the host."""
+    folder = paths.keys(lab.name)
+    return [
+        *("ssh", "-F", "none", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "-o", "IdentitiesOnly=yes"),
+        *("-o", f"UserKnownHostsFile={folder / 'known_hosts'}", "-i", str(folder / "id_ed25519")),
+        *(f"{identity.ADMIN}@{host.address}", *command),
+    ]
+
+
+def _start(lab: Lab, host: Host, image: images.Image) -> None:
+    folder = lab.folder(host)
+    if folder.exists():
+        _end(folder)
+    folder.mkdir(parents=True)
+    files = identity.files(lab.name, host, lab.hosts)
+    (containers if host.kind == "container" else machines).create(folder, image, files)
+    _run(folder, host, image)
+
+
+def _run(folder: Path, host: Host, image: images.Image) -> None:
+    pid = (containers if host.kind == "container" else machines).start(folder, host, image)
+    state = {"pid": pid, "started": _start_time(pid), "kind": host.kind, "link": host.link}
+    (folder / "state.json").write_text(json.dumps(state))
+
+
+def _stop(folder: Path) -> None:
+    state = _state(folder)
+    if state is not None and _alive(state):
+        (containers if state["kind"] == "container" else machines).stop(folder, state["pid"])
+
+
+def _end(folder: Path) -> None:
+    _stop(folder)
+    containers.unmount(folder)
+    state = _state(folder)
+    if state is not None:
+        network.disconnect(state["link"])
+    shutil.rmtree(folder)
+
+
+def _state(folder: Path) -> dict[str, object] | None:
+    try:
+        state: dict[str, object] = json.loads((folder / "state.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return state
+
+
+def _alive(state: dict[str, object]) -> bool:
+    # A number that another process has by now has another start time.
+    return _start_time(state["pid"]) == state["started"]
+
+
+def _start_time(pid: object) -> str | None:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] == "Z" else fields[19]
+
+
+@contextmanager
+def _lock() -> Iterator[None]:
+    for folder in (paths.STATE, paths.RUN):
+        folder.mkdir(parents=True, exist_ok=True)
+    with (paths.RUN / "lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,176 @@
+"""Root file systems of the lab's hosts: built by mmdebstrap once, kept in the cache."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from . import network, paths
+from .commands import run, succeeds
+from .errors import LabError
+from .identity import ADMIN, ADMIN_ID
+
+# Written into every image's checksum: raise it where the code below makes something else of the same recipe.
+_EDITION = 1
+_DISK_MB = 10_000
+_MASKED = (
+    "systemd-firstboot.service",
+    "systemd-networkd-wait-online.service",
+    "systemd-sysusers.service",
+    "systemd-tmpfiles-setup-dev.service",
+)
+_BINFMT = Path("/proc/sys/fs/binfmt_misc")
+_EMULATORS = {"arm64": "qemu-aarch64", "armhf": "qemu-arm"}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One image of images.yml."""
+
+    name: str
+    summary: str
+    suite: str
+    architecture: str
+    packages: tuple[str, ...]
+    kernel: bool = False
+    cpython: str | None = None
+
+
+@dataclass(frozen=True)
+class Image:
+    """A built image: its tree, and for a machine the disk made of it, its kernel and first file system."""
+
+    tree: Path
+    disk: Path
+    kernel: Path
+    initrd: Path
+
+
+@cache
+def recipes() -> dict[str, Recipe]:
+    """Return the recipes by name."""
+    entries = yaml.safe_load(Path(__file__).with_name("images.yml").read_text())["images"]
+    return {
+        name: Recipe(name=name, **{**entry, "packages": tuple(entry["packages"])})
+        for name, entry in entries.items()
+    }
+
+
+def build(name: str) -> Image:
+    """Return the image of that name, built now where the cache has it not. Raises LabError."""
+    if name not in recipes():
+        raise LabError(f"no image is called {name!r}; there are: {', '.join(recipes())}")
+    recipe = recipes()[name]
+    source = _interpreter(recipe.cpython) if recipe.cpython else None
+    key = json.dumps([_EDITION, network.APT_PROXY, network.PIP_INDEX, str(recipe), str(source)])
+    home = paths.cache() / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+    if recipe.architecture in _EMULATORS:
+        _emulate(recipe.architecture)
+    with _locked(home.with_name(f"{name}.lock")):
+        if not home.is_dir():
+            print(f"lab: building {name} ({recipe.summary})", flush=True)
+            _build(recipe, source, home)
+    return Image(home / "tree", home / "disk.raw", home / "tree/vmlinuz", home / "tree/initrd.img")
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _build(recipe: Recipe, source: Path | None, home: Path) -> None:
+    for left in home.parent.glob(f"building-{recipe.name}-*"):
+        shutil.rmtree(left)
+    building = Path(tempfile.mkdtemp(prefix=f"building-{recipe.name}-", dir=home.parent))
+    try:
+        tree = building / "tree"
+        run(
+            *("mmdebstrap", "--variant=minbase", f"--architectures={recipe.architecture}", "--format=directory"),
+            f'--aptopt=Acquire::http::Proxy "{network.APT_PROXY}"',
+            f"--include={','.join(recipe.packages)}",
+            *(recipe.suite, tree),
+        )
+        # mmdebstrap's own directory mode would keep others from the root.
+        tree.chmod(0o755)
+        if source:
+            shutil.copytree(source, tree / "opt" / f"python{recipe.cpython}", symlinks=True)
+        _configure(tree)
+        if recipe.kernel:
+            run("systemctl", f"--root={tree}", "enable", "systemd-networkd.service")
+            _make_disk(tree, building / "disk.raw")
+        building.chmod(0o755)
+        building.rename(home)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _configure(tree: Path) -> None:
+    """Give the tree a user with sudo and SSH keys alone, a network by systemd, and the lab's package caches."""
+    run("chroot", tree, "useradd", "--create-home", "--uid", str(ADMIN_ID), "--shell", "/bin/bash", ADMIN)
+    keys = tree / "home" / ADMIN / ".ssh"
+    keys.mkdir(mode=0o700)
+    os.chown(keys, ADMIN_ID, ADMIN_ID)
+    sudoers = tree / "etc/sudoers.d" / ADMIN
+    sudoers.write_text(f"{ADMIN} ALL=(ALL) NOPASSWD: ALL\n")
+    sudoers.chmod(0o440)
+    (tree / "etc/pip.conf").write_text(
+        f"[global]\nindex-url = {network.PIP_INDEX}\ntrusted-host = {network.GATEWAY}\ntimeout = 300\n"
+    )
+    # Facts would wait for name servers that nobody runs here.
+    (tree / "etc/resolv.conf").write_text("")
+    for key in (tree / "etc/ssh").glob("ssh_host_*"):
+        key.unlink()
+    run("systemctl", f"--root={tree}", "enable", "ssh.service")
+    # The first asks questions; the others fail under user-mode emulation, and have nothing to do in a whole image.
+    run("systemctl", f"--root={tree}", "mask", *_MASKED)
+
+
+def _make_disk(tree: Path, disk: Path) -> None:
+    (tree / "etc/fstab").write_text("LABEL=root / ext4 errors=remount-ro 0 1\n")
+    with disk.open("wb") as handle:
+        handle.truncate(_DISK_MB * 1_000_000)
+    run("mke2fs", "-q", "-t", "ext4", "-L", "root", "-d", tree, disk)
+
+
+def _interpreter(minor: str) -> Path:
+    """Return the prefix of a CPython of that release on this machine, from PATH or pyenv."""
+    candidates = [shutil.which(f"python{minor}")]
+    if shutil.which("pyenv"):
+        root = Path(run("pyenv", "root").strip())
+        candidates += [str(path) for path in sorted(root.glob(f"versions/{minor}.*/bin/python{minor}"), reverse=True)]
+    for candidate in filter(None, candidates):
+        asked = subprocess.run(
+            [candidate, "-c", "import sys; print(sys.base_prefix)"], capture_output=True, text=True, check=False
+        )
+        prefix = Path(asked.stdout.strip())
+        if asked.returncode == 0 and prefix not in (Path("/usr"), Path("/usr/local")):
+            return prefix
+    raise LabError(
+        f"CPython {minor} is not on this machine under a prefix of its own; install it with pyenv (pyenv install {minor})"
+    )
+
+
+def _emulate(architecture: str) -> None:
+    """Let the kernel run programs of a foreign architecture, inside containers too."""
+    name = _EMULATORS[architecture]
+    if not (_BINFMT / "register").exists() and not succeeds("mount", "-t", "binfmt_misc", "binfmt_misc", _BINFMT):
+        raise LabError(f"binfmt_misc cannot be mounted at {_BINFMT}; this kernel cannot run {architecture} programs")
+    if not (_BINFMT / name).exists():
+        description = Path(f"/usr/lib/binfmt.d/{name}.conf")
+        if not description.exists():
+            raise LabError(f"{description} is missing; install the Debian package qemu-user-static")
+        (_BINFMT / "register").write_text(description.read_text().strip())
+
+

@@ -1,0 +1,171 @@
+"""The lab's network: a bridge of its own, and on it caches of Debian's and Python's packages.
+
+The hosts reach nothing but one another and this machine. What they install comes through two caches here: apt-cacher-ng
+for Debian's packages, proxpi for Python's.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from . import paths
+from .commands import run, succeeds
+from .declared import GATEWAY, NETWORK, Host
+from .errors import LabError
+
+BRIDGE = "eblab"
+APT_PORT = 3142
+PIP_PORT = 3143
+APT_PROXY = f"http://{GATEWAY}:{APT_PORT}"
+PIP_INDEX = f"http://{GATEWAY}:{PIP_PORT}/index/"
+_STARTING_S = 30
+
+
+def up() -> None:
+    """Make the bridge and start the caches, unless they are there."""
+    if not Path(f"/sys/class/net/{BRIDGE}").exists():
+        run("ip", "link", "add", BRIDGE, "type", "bridge")
+    if str(GATEWAY) not in run("ip", "-4", "-brief", "address", "show", "dev", BRIDGE):
+        run("ip", "address", "add", f"{GATEWAY}/{NETWORK.prefixlen}", "dev", BRIDGE)
+    run("ip", "link", "set", BRIDGE, "up")
+    _start_apt_cache()
+    _start_pip_cache()
+
+
+def down() -> None:
+    """Stop the caches and remove the bridge."""
+    for name in ("apt", "pip"):
+        _stop(name)
+    if Path(f"/sys/class/net/{BRIDGE}").exists():
+        run("ip", "link", "delete", BRIDGE)
+
+
+def connect_namespace(host: Host) -> str:
+    """Give a container a network of its own on the bridge, addressed from here; return the namespace's name.
+
+    It outlives the host's reboots, and an emulated host, whose systemd-networkd does not run, has it too.
+    """
+    link = host.link
+    if not Path(f"/run/netns/{link}").exists():
+        run("ip", "netns", "add", link)
+        run("ip", "link", "add", link, "type", "veth", "peer", "name", "host0", "netns", link)
+        run("ip", "link", "set", link, "master", BRIDGE, "up")
+        run("ip", "-n", link, "address", "add", f"{host.address}/{NETWORK.prefixlen}", "dev", "host0")
+        for each in ("lo", "host0"):
+            run("ip", "-n", link, "link", "set", each, "up")
+    return link
+
+
+def connect_tap(host: Host) -> str:
+    """Make a machine's end of a cable to the bridge; return its name."""
+    link = host.link
+    if not Path(f"/sys/class/net/{link}").exists():
+        run("ip", "tuntap", "add", link, "mode", "tap")
+    run("ip", "link", "set", link, "master", BRIDGE, "up")
+    return link
+
+
+def disconnect(link: object) -> None:
+    """Remove what connect_namespace or connect_tap made."""
+    if Path(f"/run/netns/{link}").exists():
+        run("ip", "netns", "delete", str(link))
+    if Path(f"/sys/class/net/{link}").exists():
+        run("ip", "link", "delete", str(link))
+
+
+def _start_apt_cache() -> None:
+    program = shutil.which("apt-cacher-ng", path="/usr/sbin:/usr/bin")
+    if program is None:
+        raise LabError("apt-cacher-ng is not on this machine; install the Debian package of this name")
+    folder = paths.cache() / "apt"
+    folder.mkdir(exist_ok=True)
+    settings = {
+        "CacheDir": folder / "packages",
+        "LogDir": folder / "log",
+        "SocketPath": paths.RUN / "apt.socket",
+        "PidFile": paths.RUN / "apt-cacher-ng.pid",
+        "BindAddress": GATEWAY,
+        "Port": APT_PORT,
+        "ForeGround": 1,
+        "ReportPage": "",
+        "ExThreshold": 30,
+    }
+    for name in ("CacheDir", "LogDir"):
+        Path(str(settings[name])).mkdir(exist_ok=True)
+    _start("apt", [program, *(f"{name}={value}" for name, value in settings.items())], {}, f"{APT_PROXY}/")
+
+
+def _start_pip_cache() -> None:
+    folder = paths.cache() / "pip"
+    folder.mkdir(exist_ok=True)
+    environment = {
+        "FLASK_APP": "proxpi.server",
+        "PROXPI_CACHE_DIR": str(folder),
+        "PROXPI_CACHE_SIZE": str(20_000_000_000),
+        # A slow download is waited for; else the host would be sent to the registry, which it cannot reach.
+        "PROXPI_DOWNLOAD_TIMEOUT": "600",
+    }
+    trusted = Path("/etc/ssl/certs/ca-certificates.crt")
+    if trusted.exists():
+        environment["REQUESTS_CA_BUNDLE"] = str(trusted)
+    index = _configured_index()
+    if index:
+        environment["PROXPI_INDEX_URL"] = index
+    command = [sys.executable, "-m", "flask", "run", "--host", str(GATEWAY), "--port", str(PIP_PORT)]
+    _start("pip", command, environment, f"http://{GATEWAY}:{PIP_PORT}/health")
+
+
+def _configured_index() -> str | None:
+    """Return the package index that pip on this machine is told to use, or None for its own."""
+    asked = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "get", "global.index-url"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return os.environ.get("PIP_INDEX_URL") or asked.stdout.strip() or None
+
+
+def _start(name: str, command: list[str], environment: dict[str, str], probe: str) -> None:
+    if _answers(probe):
+        return
+    log = paths.RUN / f"{name}.log"
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=log.open("wb"),
+        stderr=subprocess.STDOUT,
+        env={**os.environ, **environment},
+        start_new_session=True,
+    )
+    (paths.RUN / f"{name}.pid").write_text(str(process.pid))
+    end = time.monotonic() + _STARTING_S
+    while not _answers(probe):
+        if process.poll() is not None or time.monotonic() > end:
+            last = "\n".join(log.read_text().splitlines()[-10:])
+            raise LabError(f"the lab's cache of {name} packages does not start:\n{last}")
+        time.sleep(0.1)
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(address, timeout=2):
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+
+
+def _stop(name: str) -> None:
+    file = paths.RUN / f"{name}.pid"
+    if file.exists():
+        pid = int(file.read_text())
+        if succeeds("grep", "-qa", "-e", "apt-cacher-ng", "-e", "flask", f"/proc/{pid}/cmdline"):
+            os.kill(pid, signal.SIGTERM)
+        file.unlink()
