@@ -77,7 +77,11 @@ def _server_of(variables: Mapping[str, Any]) -> str:
 
 
 def _managed(variables: Mapping[str, Any]) -> bool:
-    value = variables.get("edgebench_manage_system", "local" not in variables.get("group_names", []))
+    # Not this machine, neither as it is declared nor as Ansible adds it by itself.
+    remote = (
+        "local" not in variables.get("group_names", []) and variables.get("ansible_connection") != "local"
+    )
+    value = variables.get("edgebench_manage_system", remote)
     return bool(boolean(value, strict=False))
 
 
