@@ -43,11 +43,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("--inventory", type=Path, default=paths.CHECKOUT / "inventory/lab")
         command.add_argument("--name", default="lab", help="name of the lab (default: %(default)s)")
-        command.add_argument("hosts", nargs="*", help="these hosts only (default: all)") if name != "down" else None
+        command.add_argument(
+            "hosts", nargs="*", help="these hosts only (default: all)"
+        ) if name != "down" else None
     commands.add_parser("images", help="list the images")
     build = commands.add_parser("build", help="build images now, not when first needed")
     build.add_argument("image", nargs="+")
-    commands.add_parser("check", help="name the Debian packages that are missing; exit code 1 where there are any")
+    commands.add_parser(
+        "check", help="name the Debian packages that are missing; exit code 1 where there are any"
+    )
     chosen = parser.parse_args(arguments)
     try:
         return _run(chosen)
@@ -79,14 +83,18 @@ def _run(chosen: argparse.Namespace) -> int:
     unknown = set(chosen.hosts) - {host.name for host in hosts}
     if unknown:
         names = ", ".join(host.name for host in hosts)
-        raise LabError(f"no host is called {', '.join(sorted(unknown))} in {chosen.inventory}; there are: {names}")
+        raise LabError(
+            f"no host is called {', '.join(sorted(unknown))} in {chosen.inventory}; there are: {names}"
+        )
     lab = fleet.Lab(chosen.name, tuple(hosts))
     named = [host for host in hosts if not chosen.hosts or host.name in chosen.hosts]
     if chosen.command == "up":
         fleet.up(lab, named, _say)
     else:
         for host in named:
-            print(f"{host.name:12}{host.address!s:15}{host.image:26}{'up' if fleet.is_running(lab, host) else 'down'}")
+            print(
+                f"{host.name:12}{host.address!s:15}{host.image:26}{'up' if fleet.is_running(lab, host) else 'down'}"
+            )
     return 0
 
 

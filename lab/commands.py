@@ -14,7 +14,9 @@ def run(*command: str | Path, stdin: str | None = None) -> str:
             arguments, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
         )
     except FileNotFoundError as error:
-        raise LabError(f"{arguments[0]} is not on this machine; `python -m lab check` says what to install") from error
+        raise LabError(
+            f"{arguments[0]} is not on this machine; `python -m lab check` says what to install"
+        ) from error
     if done.returncode:
         last = "\n".join(done.stdout.splitlines()[-15:])
         raise LabError(f"{' '.join(arguments)} failed with exit status {done.returncode}:\n{last}")

@@ -1,12 +1,12 @@
 """Hosts that are systemd-nspawn containers: systemd, sshd and an address of their own, on this machine's kernel."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import time
 from pathlib import Path
 
-from . import network
 from .commands import run, succeeds
 from .declared import Host
 from .identity import File
@@ -33,10 +33,13 @@ def create(folder: Path, image: Image, files: list[File]) -> None:
 def start(folder: Path, host: Host, image: Image) -> int:
     """Start the host and return the number of the process that keeps it, over its reboots too."""
     _mount(folder, image)
-    network.connect_namespace(host)
     nspawn = [
         *("systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", "--console=pipe"),
-        *(f"--machine={host.name}", f"--directory={folder / 'root'}", f"--network-namespace-path=/run/netns/{host.link}"),
+        *(
+            f"--machine={host.name}",
+            f"--directory={folder / 'root'}",
+            f"--network-namespace-path=/run/netns/{host.link}",
+        ),
         *("--resolv-conf=off", "--timezone=off", "--link-journal=no"),
     ]
     keep = f'while :; do "$@"; [ $? -eq {_REBOOT} ] || exit; done'
@@ -46,7 +49,8 @@ def start(folder: Path, host: Host, image: Image) -> int:
         join = "".join(f"echo $$ > {group}/cgroup.procs; " for group in _control_groups(host))
         command = ["sh", "-c", f'{join}exec "$@"', "join", *command]
     else:
-        command = ["systemd-run", "--scope", "--quiet", f"--unit=edgebench-lab-{host.link}", "-p", "Delegate=yes", *command]
+        scope = ["--scope", "--quiet", f"--unit=edgebench-lab-{host.link}", "-p", "Delegate=yes"]
+        command = ["systemd-run", *scope, *command]
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -64,7 +68,10 @@ def stop(folder: Path, pid: int) -> None:
     for each in [pid, *children]:
         _kill(each)
     end = time.monotonic() + _STOPPING_S
-    while any(Path(f"/proc/{each}").exists() and not _is_zombie(each) for each in children) and time.monotonic() < end:
+    while (
+        any(Path(f"/proc/{each}").exists() and not _is_zombie(each) for each in children)
+        and time.monotonic() < end
+    ):
         time.sleep(0.05)
     unmount(folder)
 
@@ -103,7 +110,5 @@ def _is_zombie(pid: int) -> bool:
 
 
 def _kill(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass

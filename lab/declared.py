@@ -61,9 +61,13 @@ def _host(name: str, variables: dict[str, object]) -> Host:
     try:
         address = ipaddress.IPv4Address(str(variables.get("ansible_host")))
     except ValueError as error:
-        raise LabError(f"{name}: ansible_host is {variables.get('ansible_host')!r}, expected an address") from error
+        raise LabError(
+            f"{name}: ansible_host is {variables.get('ansible_host')!r}, expected an address"
+        ) from error
     if address not in NETWORK or address == GATEWAY:
-        raise LabError(f"{name}: ansible_host is {address}, expected an address in {NETWORK} other than {GATEWAY}")
+        raise LabError(
+            f"{name}: ansible_host is {address}, expected an address in {NETWORK} other than {GATEWAY}"
+        )
     return Host(
         name=name,
         address=address,

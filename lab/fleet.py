@@ -88,7 +88,9 @@ def wait_for(lab: Lab, host: Host) -> float:
     while not succeeds(*ssh(lab, host, "true")):
         if time.monotonic() - begin > limit_s or not is_running(lab, host):
             log = lab.folder(host) / "console.log"
-            last = "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else "(no log)"
+            last = (
+                "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else "(no log)"
+            )
             raise LabError(f"{host.name} does not answer at {host.address}; the end of {log}:\n{last}")
         time.sleep(0.2)
     return time.monotonic() - begin

@@ -17,6 +17,7 @@ import yaml
 
 from . import network, paths
 from .commands import run, succeeds
+from .declared import GATEWAY
 from .errors import LabError
 from .identity import ADMIN, ADMIN_ID
 
@@ -97,7 +98,12 @@ def _build(recipe: Recipe, source: Path | None, home: Path) -> None:
     try:
         tree = building / "tree"
         run(
-            *("mmdebstrap", "--variant=minbase", f"--architectures={recipe.architecture}", "--format=directory"),
+            *(
+                "mmdebstrap",
+                "--variant=minbase",
+                f"--architectures={recipe.architecture}",
+                "--format=directory",
+            ),
             f'--aptopt=Acquire::http::Proxy "{network.APT_PROXY}"',
             f"--include={','.join(recipe.packages)}",
             *(recipe.suite, tree),
@@ -126,7 +132,7 @@ def _configure(tree: Path) -> None:
     sudoers.write_text(f"{ADMIN} ALL=(ALL) NOPASSWD: ALL\n")
     sudoers.chmod(0o440)
     (tree / "etc/pip.conf").write_text(
-        f"[global]\nindex-url = {network.PIP_INDEX}\ntrusted-host = {network.GATEWAY}\ntimeout = 300\n"
+        f"[global]\nindex-url = {network.PIP_INDEX}\ntrusted-host = {GATEWAY}\ntimeout = 300\n"
     )
     # Facts would wait for name servers that nobody runs here.
     (tree / "etc/resolv.conf").write_text("")
@@ -149,28 +155,35 @@ def _interpreter(minor: str) -> Path:
     candidates = [shutil.which(f"python{minor}")]
     if shutil.which("pyenv"):
         root = Path(run("pyenv", "root").strip())
-        candidates += [str(path) for path in sorted(root.glob(f"versions/{minor}.*/bin/python{minor}"), reverse=True)]
+        candidates += [
+            str(path) for path in sorted(root.glob(f"versions/{minor}.*/bin/python{minor}"), reverse=True)
+        ]
     for candidate in filter(None, candidates):
         asked = subprocess.run(
-            [candidate, "-c", "import sys; print(sys.base_prefix)"], capture_output=True, text=True, check=False
+            [candidate, "-c", "import sys; print(sys.base_prefix)"],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         prefix = Path(asked.stdout.strip())
         if asked.returncode == 0 and prefix not in (Path("/usr"), Path("/usr/local")):
             return prefix
     raise LabError(
-        f"CPython {minor} is not on this machine under a prefix of its own; install it with pyenv (pyenv install {minor})"
+        f"CPython {minor} is not on this machine under a prefix of its own; install it: pyenv install {minor}"
     )
 
 
 def _emulate(architecture: str) -> None:
     """Let the kernel run programs of a foreign architecture, inside containers too."""
     name = _EMULATORS[architecture]
-    if not (_BINFMT / "register").exists() and not succeeds("mount", "-t", "binfmt_misc", "binfmt_misc", _BINFMT):
-        raise LabError(f"binfmt_misc cannot be mounted at {_BINFMT}; this kernel cannot run {architecture} programs")
+    if not (_BINFMT / "register").exists() and not succeeds(
+        "mount", "-t", "binfmt_misc", "binfmt_misc", _BINFMT
+    ):
+        raise LabError(
+            f"binfmt_misc cannot be mounted at {_BINFMT}; this kernel cannot run {architecture} programs"
+        )
     if not (_BINFMT / name).exists():
         description = Path(f"/usr/lib/binfmt.d/{name}.conf")
         if not description.exists():
             raise LabError(f"{description} is missing; install the Debian package qemu-user-static")
         (_BINFMT / "register").write_text(description.read_text().strip())
-
-
