@@ -4,10 +4,11 @@
 .DEFAULT_GOAL := help
 # The benchmark and the timing tests want the machine for themselves, so -j changes nothing here.
 .NOTPARALLEL:
-.PHONY: help bench report test lint format unit stacks integration perf lock clean venv venv-test
+.PHONY: help bench report verify lab lab-down test packages lint format unit stacks integration scenarios skipped-none perf lock clean venv venv-test
 
 export PYTHON
 export UPGRADE
+export STACK
 
 STEP := tools/step.sh
 BIN := .venv/bin
@@ -18,13 +19,15 @@ PYTEST := $(WITH_VENV) $(BIN)/python -m pytest
 ANSIBLE_ARGS :=
 PYTEST_ARGS :=
 PERF_ARGS :=
+INVENTORY := inventory
+SCENARIOS :=
 
 help:
 	@echo 'edgebench: make TARGET'
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 	@echo
-	@echo "Variables: PYTHON=/path/to/python3.12, ANSIBLE_ARGS='...', PYTEST_ARGS='...', PERF_ARGS='...', UPGRADE=1 (with lock)"
+	@echo "Variables: PYTHON=/path/to/python3.12, ANSIBLE_ARGS='...', PYTEST_ARGS='...', PERF_ARGS='...', UPGRADE=1 or STACK=NAME (with lock)"
 
 venv:
 	@tools/setup_venv.sh controller
@@ -40,7 +43,27 @@ bench: venv ## benchmark this machine (quick profile) and show the tables
 report: venv ## build the report again from the records in results/
 	@$(STEP) 'Building the report' $(BIN)/ansible-playbook report.yml $(ANSIBLE_ARGS)
 
-test: lint unit stacks integration ## everything: lint, unit, stacks, integration
+verify: venv-test ## check the state of the fleet's hosts (INVENTORY=..., PYTEST_ARGS='-k user')
+	@$(STEP) 'Checks of host state' $(PYTEST) tests/host --hosts=ansible://all --ansible-inventory=$(INVENTORY) $(PYTEST_ARGS)
+
+lab: venv-test packages ## start a fleet of real SSH hosts on this machine (as root); reach it by -i inventory/lab
+	@$(BIN)/python -m lab up
+	@echo "Next: $(BIN)/ansible-playbook -i inventory/lab provision.yml, then bench.yml; in the end make lab-down"
+
+lab-down: venv-test ## end that fleet and drop its disks
+	@$(BIN)/python -m lab down
+
+packages: venv-test
+	@tools/system_packages.sh
+
+# What is skipped writes the reason into this file; the last line of all names it.
+test: export EDGEBENCH_SKIPPED := $(CURDIR)/.venv/skipped
+test: skipped-none packages lint unit stacks integration scenarios ## everything; as root it installs what that needs
+	@sort -u $(EDGEBENCH_SKIPPED) | sed 's/^/edgebench: skipped: /'
+	@test -s $(EDGEBENCH_SKIPPED) || echo 'edgebench: all tests passed, none was skipped'
+
+skipped-none: venv-test
+	@: > $(EDGEBENCH_SKIPPED)
 
 lint: venv-test ## linters, types, Python 3.5 floor of the runner, playbook syntax
 	@$(STEP) 'ruff check' $(BIN)/ruff check .
@@ -63,6 +86,9 @@ stacks: venv-test ## the runner on real TensorFlow 1.5 to 2.21 and on an emulate
 
 integration: venv-test ## playbooks and make bench against real hosts
 	@$(STEP) 'Integration tests' $(PYTEST) -m integration $(PYTEST_ARGS)
+
+scenarios: venv-test ## molecule: provisioning real hosts from bare to benchmarked (SCENARIOS='x86 share')
+	@tools/scenarios.sh $(SCENARIOS)
 
 perf: venv ## the runner's time over a bare Keras script's, for each workload
 	@$(STEP) 'Preparing this machine under .edgebench/' $(BIN)/ansible-playbook provision.yml -l local $(ANSIBLE_ARGS)
