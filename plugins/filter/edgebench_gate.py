@@ -78,7 +78,13 @@ REQUIRED = {
     }
 }
 # Set by the playbooks themselves.
-OWN_FACTS = {"edgebench_runtime_reason", "edgebench_host", "edgebench_access"}
+OWN_FACTS = {
+    "edgebench_access",
+    "edgebench_host",
+    "edgebench_problem",
+    "edgebench_provisioned",
+    "edgebench_runtime_reason",
+}
 
 
 def controller_problems(ansible_version: str, python_version: str) -> list[str]:
