@@ -82,6 +82,15 @@ def unmount(folder: Path) -> None:
         run("umount", "--lazy", folder / "root")
 
 
+def remove_control_groups(link: object) -> None:
+    """Remove the control groups that a host has left, as far as the kernel has done with them."""
+    for parent in _CGROUPS:
+        group = parent / f"edgebench-lab-{link}"
+        for folder in [*sorted(group.rglob("*/"), reverse=True), group]:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
 def _mount(folder: Path, image: Image) -> None:
     if succeeds("mountpoint", "--quiet", folder / "root"):
         return

@@ -133,6 +133,7 @@ def _end(folder: Path) -> None:
     containers.unmount(folder)
     state = _state(folder)
     if state is not None:
+        containers.remove_control_groups(state["link"])
         network.disconnect(state["link"])
     shutil.rmtree(folder)
 

@@ -21,15 +21,17 @@ from .declared import GATEWAY
 from .errors import LabError
 from .identity import ADMIN, ADMIN_ID
 
-# Written into every image's checksum: raise it where the code below makes something else of the same recipe.
-_EDITION = 1
-_DISK_MB = 10_000
-_MASKED = (
-    "systemd-firstboot.service",
-    "systemd-networkd-wait-online.service",
-    "systemd-sysusers.service",
-    "systemd-tmpfiles-setup-dev.service",
+# What asks for credentials cannot be started under user-mode emulation; none are passed to it.
+_WITH_CREDENTIALS = (
+    "systemd-sysusers",
+    "systemd-tmpfiles-setup",
+    "systemd-tmpfiles-setup-dev",
+    "systemd-sysctl",
 )
+# Written into every image's checksum: raise it where the code below makes something else of the same recipe.
+_EDITION = 2
+_DISK_MB = 10_000
+_MASKED = ("systemd-firstboot.service", "systemd-networkd-wait-online.service")
 _BINFMT = Path("/proc/sys/fs/binfmt_misc")
 _EMULATORS = {"arm64": "qemu-aarch64", "armhf": "qemu-arm"}
 
@@ -111,8 +113,13 @@ def _build(recipe: Recipe, source: Path | None, home: Path) -> None:
         # mmdebstrap's own directory mode would keep others from the root.
         tree.chmod(0o755)
         if source:
-            shutil.copytree(source, tree / "opt" / f"python{recipe.cpython}", symlinks=True)
+            _install_cpython(tree, source, f"/opt/python{recipe.cpython}")
         _configure(tree)
+        if recipe.architecture in _EMULATORS:
+            for service in _WITH_CREDENTIALS:
+                drop_in = tree / f"etc/systemd/system/{service}.service.d/emulated.conf"
+                drop_in.parent.mkdir()
+                drop_in.write_text("[Service]\nLoadCredential=\n")
         if recipe.kernel:
             run("systemctl", f"--root={tree}", "enable", "systemd-networkd.service")
             _make_disk(tree, building / "disk.raw")
@@ -120,6 +127,12 @@ def _build(recipe: Recipe, source: Path | None, home: Path) -> None:
         building.rename(home)
     finally:
         shutil.rmtree(building, ignore_errors=True)
+
+
+def _install_cpython(tree: Path, source: Path, prefix: str) -> None:
+    shutil.copytree(source, tree / prefix.lstrip("/"), symlinks=True)
+    (tree / "etc/ld.so.conf.d/opt-python.conf").write_text(f"{prefix}/lib\n")
+    run("chroot", tree, "ldconfig")
 
 
 def _configure(tree: Path) -> None:
@@ -139,7 +152,7 @@ def _configure(tree: Path) -> None:
     for key in (tree / "etc/ssh").glob("ssh_host_*"):
         key.unlink()
     run("systemctl", f"--root={tree}", "enable", "ssh.service")
-    # The first asks questions; the others fail under user-mode emulation, and have nothing to do in a whole image.
+    # The first asks questions, the second waits for a network that is there already.
     run("systemctl", f"--root={tree}", "mask", *_MASKED)
 
 
@@ -175,15 +188,19 @@ def _interpreter(minor: str) -> Path:
 
 def _emulate(architecture: str) -> None:
     """Let the kernel run programs of a foreign architecture, inside containers too."""
-    name = _EMULATORS[architecture]
     if not (_BINFMT / "register").exists() and not succeeds(
         "mount", "-t", "binfmt_misc", "binfmt_misc", _BINFMT
     ):
         raise LabError(
             f"binfmt_misc cannot be mounted at {_BINFMT}; this kernel cannot run {architecture} programs"
         )
-    if not (_BINFMT / name).exists():
-        description = Path(f"/usr/lib/binfmt.d/{name}.conf")
-        if not description.exists():
-            raise LabError(f"{description} is missing; install the Debian package qemu-user-static")
-        (_BINFMT / "register").write_text(description.read_text().strip())
+    entry = f"edgebench-{architecture}"
+    if (_BINFMT / entry).exists():
+        return
+    description = Path(f"/usr/lib/binfmt.d/{_EMULATORS[architecture]}.conf")
+    if not description.exists():
+        raise LabError(f"{description} is missing; install the Debian package qemu-user-static")
+    _, _, rest = description.read_text().strip().lstrip(":").partition(":")
+    pattern, _, flags = rest.rpartition(":")
+    # C, which Debian leaves out: the rights of the program count, not those of its emulator; else there is no sudo.
+    (_BINFMT / "register").write_text(f":{entry}:{pattern}:{flags}C")
