@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 # The benchmark and the timing tests want the machine for themselves, so -j changes nothing here.
 .NOTPARALLEL:
-.PHONY: help bench report verify lab lab-down test packages lint format unit stacks integration scenarios skipped-none perf lock clean venv venv-test
+.PHONY: help bench report verify lab lab-down test packages lint format unit stacks integration scenarios skipped-none perf perf-fleet perf-runner lock clean venv venv-test
 
 export PYTHON
 export UPGRADE
@@ -19,6 +19,7 @@ PYTEST := $(WITH_VENV) $(BIN)/python -m pytest
 ANSIBLE_ARGS :=
 PYTEST_ARGS :=
 PERF_ARGS :=
+PERF_FLEET_ARGS :=
 INVENTORY := inventory
 SCENARIOS :=
 
@@ -90,7 +91,12 @@ integration: venv-test ## playbooks and make bench against real hosts
 scenarios: venv-test ## molecule: provisioning real hosts from bare to benchmarked (SCENARIOS='x86 share')
 	@tools/scenarios.sh $(SCENARIOS)
 
-perf: venv ## the runner's time over a bare Keras script's, for each workload
+perf: perf-runner perf-fleet ## ratios: the runner against bare Keras, our Ansible settings against stock ones
+
+perf-fleet: venv-test packages ## provisioning eight hosts that are ready: stock settings, ours, mitogen (as root)
+	@$(STEP) 'Provisioning eight hosts again' env PYTHONPATH=. $(BIN)/python tests/perf/fleet.py $(PERF_FLEET_ARGS)
+
+perf-runner: venv ## the runner's time over a bare Keras script's, for each workload
 	@$(STEP) 'Preparing this machine under .edgebench/' $(BIN)/ansible-playbook provision.yml -l local $(ANSIBLE_ARGS)
 	@$(BIN)/python bench/build_zipapp.py --out build/edgebench.pyz >/dev/null
 	@$(STEP) 'Runner against bare Keras' $(BIN)/python tests/perf/overhead.py --zipapp build/edgebench.pyz $(PERF_ARGS)

@@ -18,11 +18,16 @@ _STOPPING_S = 15
 _CGROUPS = [Path("/sys/fs/cgroup/systemd"), Path("/sys/fs/cgroup/unified")]
 
 
-def create(folder: Path, image: Image, files: list[File]) -> None:
-    """Clone the image by an overlay and make the clone a host of its own."""
+def create(folder: Path, image: Image, files: list[File], like: Path | None = None) -> None:
+    """Clone the image by an overlay and make the clone a host of its own.
+
+    With the folder of another host, one that has ended, the clone begins with what that host holds.
+    """
     for name in ("upper", "work", "root"):
         (folder / name).mkdir(exist_ok=True)
-    _mount(folder, image)
+    layers = [like / "upper", image.tree] if like else [image.tree]
+    (folder / "layers").write_text(":".join(map(str, layers)))
+    _mount(folder)
     for file in files:
         path = folder / "root" / file.path.lstrip("/")
         path.write_bytes(file.content)
@@ -30,9 +35,9 @@ def create(folder: Path, image: Image, files: list[File]) -> None:
         os.chown(path, file.owner, file.owner)
 
 
-def start(folder: Path, host: Host, image: Image) -> int:
+def start(folder: Path, host: Host) -> int:
     """Start the host and return the number of the process that keeps it, over its reboots too."""
-    _mount(folder, image)
+    _mount(folder)
     nspawn = [
         *("systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", "--console=pipe"),
         *(
@@ -91,10 +96,11 @@ def remove_control_groups(link: object) -> None:
                 folder.rmdir()
 
 
-def _mount(folder: Path, image: Image) -> None:
+def _mount(folder: Path) -> None:
     if succeeds("mountpoint", "--quiet", folder / "root"):
         return
-    options = f"lowerdir={image.tree},upperdir={folder / 'upper'},workdir={folder / 'work'}"
+    layers = (folder / "layers").read_text()
+    options = f"lowerdir={layers},upperdir={folder / 'upper'},workdir={folder / 'work'}"
     run("mount", "-t", "overlay", "overlay", "-o", options, folder / "root")
 
 

@@ -29,8 +29,11 @@ class Lab:
         return paths.STATE / self.name / host.name
 
 
-def up(lab: Lab, hosts: Sequence[Host], say: Callable[[str], None]) -> None:
-    """Start those of the hosts that do not run, made anew from their images; wait until each answers by SSH."""
+def up(lab: Lab, hosts: Sequence[Host], say: Callable[[str], None], like: Host | None = None) -> None:
+    """Start those of the hosts that do not run, made anew from their images; wait until each answers by SSH.
+
+    With `like`, a container of this lab that was powered off, containers begin with what that one holds.
+    """
     with _lock():
         network.up()
         built = {host.image: images.build(host.image) for host in hosts}
@@ -38,7 +41,7 @@ def up(lab: Lab, hosts: Sequence[Host], say: Callable[[str], None]) -> None:
         for host in hosts:
             if is_running(lab, host):
                 continue
-            _start(lab, host, built[host.image])
+            _start(lab, host, built[host.image], like)
             say(f"{host.name} starting at {host.address} ({host.kind} from {host.image})")
     for host in hosts:
         took_s = wait_for(lab, host)
@@ -106,18 +109,24 @@ def ssh(lab: Lab, host: Host, *command: str) -> list[str]:
     ]
 
 
-def _start(lab: Lab, host: Host, image: images.Image) -> None:
+def _start(lab: Lab, host: Host, image: images.Image, like: Host | None) -> None:
     folder = lab.folder(host)
     if folder.exists():
         _end(folder)
     folder.mkdir(parents=True)
     files = identity.files(lab.name, host, lab.hosts)
-    (containers if host.kind == "container" else machines).create(folder, image, files)
+    if host.kind == "container":
+        containers.create(folder, image, files, lab.folder(like) if like else None)
+    else:
+        machines.create(folder, image, files)
     _run(folder, host, image)
 
 
 def _run(folder: Path, host: Host, image: images.Image) -> None:
-    pid = (containers if host.kind == "container" else machines).start(folder, host, image)
+    if host.kind == "container":
+        pid = containers.start(folder, host)
+    else:
+        pid = machines.start(folder, host, image)
     state = {"pid": pid, "started": _start_time(pid), "kind": host.kind, "link": host.link}
     (folder / "state.json").write_text(json.dumps(state))
 
