@@ -35,8 +35,11 @@ def up(lab: Lab, hosts: Sequence[Host], say: Callable[[str], None], like: Host |
     With `like`, a container of this lab that was powered off, containers begin with what that one holds.
     """
     with _lock():
+        # The folder keeps the network from being taken down while images are built.
+        (paths.STATE / lab.name).mkdir(exist_ok=True)
         network.up()
-        built = {host.image: images.build(host.image) for host in hosts}
+    built = {host.image: images.build(host.image) for host in hosts}
+    with _lock():
         identity.prepare(lab.name, lab.hosts)
         for host in hosts:
             if is_running(lab, host):
@@ -52,8 +55,8 @@ def build(names: Sequence[str], say: Callable[[str], None]) -> None:
     """Build images, unless the cache has them."""
     with _lock():
         network.up()
-        for name in names:
-            say(f"{name} is at {images.build(name).tree}")
+    for name in names:
+        say(f"{name} is at {images.build(name).tree}")
 
 
 def down(lab_name: str, say: Callable[[str], None]) -> None:
