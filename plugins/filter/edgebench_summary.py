@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from ansible import constants
@@ -49,18 +48,18 @@ NOTHING = "–"
 HEADINGS = ("host", "state", "user", "packages", "TensorFlow", "runner", "data sets", "governor", "share")
 
 
-@dataclass
 class Host:
     """What is told of a host, beside its line in the table."""
 
-    name: str
-    command: str
-    variables: Mapping[str, Any]
-    check: bool
-    # What the benchmark cannot do without: in words, and the tag of provision.yml that brings it.
-    needed: list[tuple[str, str]] = field(default_factory=list)
-    # What it can do without: in words, and the command that brings it.
-    wished: list[tuple[str, str]] = field(default_factory=list)
+    def __init__(self, name: str, command: str, variables: Mapping[str, Any], check: bool) -> None:
+        self.name = name
+        self.command = command
+        self.variables = variables
+        self.check = check
+        # What the benchmark cannot do without: in words, and the tag of provision.yml that brings it.
+        self.needed: list[tuple[str, str]] = []
+        # What it can do without: in words, and the command that brings it.
+        self.wished: list[tuple[str, str]] = []
 
     @property
     def problem(self) -> Mapping[str, Any]:
@@ -103,7 +102,7 @@ class Host:
         return entries + self.wished
 
     def _failure(self) -> str:
-        text = str(self.problem.get("message", "")).strip()
+        text = str(self.problem.get("message", "")).strip().removeprefix(f"{self.name}: ")
         return f"{self.problem['stage']} failed: {text}" if self.problem.get("stage") else text
 
     def _user(self, access: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
@@ -148,7 +147,7 @@ class Host:
             return NOTHING
         lacking = [entry["name"] for entry in sets if entry["state"] != "ready"]
         if lacking:
-            said = f"no real data for {', '.join(lacking)}: synthetic in the quick profile, refused in the paper profile"
+            said = f"no real data for {', '.join(lacking)}: the quick profile makes some up, the paper profile refuses"
             self.wished.append((said, f"EDGEBENCH_DATA_DIR=FOLDER {self.command} --tags datasets"))
         return f"{len(sets) - len(lacking)}/{len(sets)}"
 

@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import yaml
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +19,7 @@ def problems(gate: ModuleType, root: Path) -> Callable[..., list[str]]:
     specs = gate.load_specs(str(root / "roles"))
 
     def call(name: str = "nano", **variables: Any) -> list[str]:
-        found: list[str] = gate.host_problems(name, {"group_names": ["jetson"], **variables}, specs)
+        found: list[str] = gate.host_problems(name, {"group_names": ["x86"], **variables}, specs)
         return found
 
     return call
@@ -33,8 +34,10 @@ def test_a_good_host_has_no_problems(problems: Callable[..., list[str]]) -> None
             bench_workloads=["imdb", "weather"],
             bench_profile="paper",
             bench_report="false",
-            edgebench_home="~/bench",
+            edgebench_home="/data/bench",
             runtime_stack="py36-tf1.5.0",
+            group_names=["jetson", "lab"],
+            jetson_power_supply="barrel_jack",
             power_supply="barrel",
         )
         == []
@@ -52,7 +55,7 @@ def test_names_that_are_no_file_names(problems: Callable[..., list[str]], name: 
     ("variables", "told"),
     [
         ({"group_names": ["lab"]}, "none of the groups local, jetson, raspberry_pi, x86"),
-        ({"group_names": ["jetson", "x86"]}, "jetson and x86"),
+        ({"group_names": ["raspberry_pi", "x86"]}, "raspberry_pi and x86"),
         ({"ansible_connection": "local"}, "this very machine would be measured"),
         ({"group_names": ["local"], "ansible_connection": "ssh"}, "ansible_connection is 'ssh'"),
         ({"ansible_python_interpreter": "python3"}, "'python3', expected an absolute path"),
@@ -72,6 +75,18 @@ def test_names_that_are_no_file_names(problems: Callable[..., list[str]], name: 
         ({"preflight_min_free_mb": -1}, "preflight_min_free_mb is -1: expected at least 0"),
         ({"bench_proflie": "quick"}, "no variable is called bench_proflie; did you mean bench_profile?"),
         ({"edgebench_hom": "/x"}, "did you mean edgebench_home?"),
+        ({"edgebench_home": "bench"}, "edgebench_home is 'bench': expected an absolute path"),
+        ({"edgebench_home": "/my bench"}, "edgebench_home is '/my bench': expected an absolute path"),
+        ({"edgebench_home": "~/bench"}, "expected an absolute path where edgebench_manage_system is true"),
+        ({"edgebench_manage_system": "perhaps"}, "edgebench_manage_system is 'perhaps': expected type bool"),
+        (
+            {"group_names": ["jetson"]},
+            "jetson_power_supply is missing, expected one of micro_usb, barrel_jack: the board cannot see",
+        ),
+        (
+            {"group_names": ["jetson"], "jetson_power_supply": "usb"},
+            "jetson_power_supply is 'usb': expected one of micro_usb, barrel_jack",
+        ),
     ],
 )
 def test_wrong_values_are_named_with_what_is_expected(
@@ -104,6 +119,132 @@ def test_the_supported_pythons_pass(gate: ModuleType, version: str) -> None:
     assert gate.controller_problems("2.16.19", version) == []
 
 
-def test_every_bound_is_of_a_known_variable(gate: ModuleType, root: Path) -> None:
-    known = {name for options in gate.load_specs(str(root / "roles")).values() for name in options}
-    assert set(gate.BOUNDS) <= known
+def test_a_home_of_the_connecting_user_where_nothing_is_managed(problems: Callable[..., list[str]]) -> None:
+    assert problems(edgebench_home="~/bench", edgebench_manage_system="false") == []
+    assert problems(group_names=["local"], ansible_connection="local", edgebench_home="~/bench") == []
+
+
+# What every role refuses: one error a wrong variable, which names it, its value and what is allowed.
+
+ROOT = Path(__file__).resolve().parents[3]
+OPTIONS = sorted(
+    (path.parent.parent.name, name)
+    for path in (ROOT / "roles").glob("*/meta/argument_specs.yml")
+    for name in yaml.safe_load(path.read_text())["argument_specs"]["main"].get("options") or {}
+)
+WRONG_TYPE: dict[str, Any] = {
+    "str": {"a": 1},
+    "path": ["/a"],
+    "int": "three",
+    "float": "much",
+    "bool": "perhaps",
+    "list": {"a": 1},
+    "dict": 3,
+}
+
+
+@pytest.fixture(scope="module")
+def specs(gate: ModuleType, root: Path) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = gate.load_specs(str(root / "roles"))
+    return found
+
+
+def refused(problems: Callable[..., list[str]], name: str, value: Any) -> str:
+    """Return what is allowed, by the one error there is."""
+    (problem,) = problems(**{name: value})
+    start = f"nano: {name} is {value!r}: expected "
+    assert problem.startswith(start)
+    return problem[len(start) :].split("; see ")[0]
+
+
+def out_of_range(limits: dict[str, Any]) -> list[Any]:
+    """Return values just beyond what is allowed."""
+    if "pattern" in limits:
+        return ["\n", " \t"]
+    wrong = [limits["minimum"] - 1] if "minimum" in limits else []
+    return wrong + ([limits["maximum"] + 1] if "maximum" in limits else [])
+
+
+def test_there_are_roles_with_variables() -> None:
+    assert len({role for role, _ in OPTIONS}) >= 7
+
+
+@pytest.mark.parametrize(("role", "name"), OPTIONS)
+def test_every_variable_of_every_role_refuses_another_type(
+    problems: Callable[..., list[str]], specs: dict[str, dict[str, Any]], role: str, name: str
+) -> None:
+    option = specs[role][name]
+    allowed = refused(problems, name, WRONG_TYPE[option["type"]])
+    told = [str(choice) for choice in option.get("choices", [])] or [f"type {option['type']}"]
+    assert all(part in allowed for part in told)
+
+
+@pytest.mark.parametrize(("role", "name"), OPTIONS)
+def test_every_variable_of_every_role_refuses_what_is_out_of_range(
+    problems: Callable[..., list[str]], specs: dict[str, dict[str, Any]], role: str, name: str
+) -> None:
+    option = specs[role][name]
+    limits = option.get("range")
+    wrong: list[Any] = ["9" if option["type"] != "int" else 9] if "choices" in option else []
+    wrong += out_of_range(limits) if limits else []
+    for value in wrong:
+        allowed = refused(problems, name, [value] if option["type"] == "list" else value)
+        if limits and "choices" not in option:
+            assert str(limits.get("expected", limits.get("minimum", limits.get("maximum")))) in allowed
+
+
+@pytest.mark.parametrize("role", sorted({role for role, _ in OPTIONS}))
+def test_every_role_refuses_a_variable_that_it_does_not_have(
+    problems: Callable[..., list[str]], role: str
+) -> None:
+    (problem,) = problems(**{f"{role}_zzz": 1})
+    assert f"no variable is called {role}_zzz" in problem
+
+
+@pytest.mark.parametrize(("role", "name"), OPTIONS)
+def test_every_default_is_allowed(
+    problems: Callable[..., list[str]], specs: dict[str, dict[str, Any]], role: str, name: str
+) -> None:
+    default = specs[role][name].get("default")
+    if not (isinstance(default, str) and "{{" in default):
+        assert problems(**{name: default}) == []
+
+
+def test_every_range_is_one_that_can_be_checked(specs: dict[str, dict[str, Any]]) -> None:
+    """A misspelt key would check nothing; a pattern without words would be told as it is."""
+    ranged = [option for options in specs.values() for option in options.values() if "range" in option]
+    assert len(ranged) > 10
+    for option in ranged:
+        limits = option["range"]
+        assert set(limits) in ({"minimum"}, {"maximum"}, {"minimum", "maximum"}, {"pattern", "expected"})
+        if "pattern" not in limits:
+            assert option["type"] in {"int", "float"}
+
+
+def test_a_range_of_an_unknown_variable_is_refused(gate: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "bench/meta").mkdir(parents=True)
+    (tmp_path / "bench/meta/argument_specs.yml").write_text("argument_specs: {main: {options: {}}}")
+    (tmp_path / "bench/meta/ranges.yml").write_text("bench_x: {minimum: 1}")
+    with pytest.raises(Exception, match="names bench_x, which is no variable"):
+        gate.load_specs(str(tmp_path))
+
+
+def test_a_range_holds_for_each_element_of_a_list_and_not_for_an_empty_default(gate: ModuleType) -> None:
+    limits = {"pattern": "[a-z]+", "expected": "small letters"}
+    option = {"type": "list", "elements": "str", "range": limits}
+    assert gate.value_problems("x", ["a", "b"], "bench", option) == []
+    assert gate.value_problems("x", ["a", "B"], "bench", option) == [
+        "expected small letters; see roles/bench/README.md"
+    ]
+    empty = {"type": "str", "default": "", "range": limits}
+    assert gate.value_problems("x", "", "bench", empty) == []
+    assert len(gate.value_problems("x", "", "bench", {**empty, "default": "a"})) == 1
+
+
+def test_a_number_written_as_text_is_a_number(gate: ModuleType) -> None:
+    option = {"type": "int", "range": {"minimum": 1, "maximum": 10}}
+    assert gate.value_problems("x", "10", "bench", option) == []
+    assert gate.value_problems("x", "11", "bench", option) == ["expected 1 to 10; see roles/bench/README.md"]
+    assert gate.value_problems("x", True, "bench", option) == [
+        "expected type int, 1 to 10; see roles/bench/README.md"
+    ]

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import NoReturn
 
 import pytest
+import yaml
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +66,46 @@ def test_a_home_that_cannot_be(facts: ModuleType, tmp_path: Path) -> None:
     assert "white space" in facts.home_problem(str(tmp_path / "my home"))
 
 
+def test_a_home_for_another_user_must_be_within_reach(facts: ModuleType, tmp_path: Path) -> None:
+    """Judged by root, who will make it, for a user who does not exist yet."""
+    assert facts.home_problem("/usr/edgebench-home", "edgebench-nobody") is None
+    tmp_path.chmod(0o750)
+    assert f"{tmp_path} may not be entered by other users, such as edgebench-nobody" in facts.home_problem(
+        str(tmp_path / "home"), "edgebench-nobody"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nVERSION_ID="12"\nVERSION="12 (bookworm)"\n'
+            "VERSION_CODENAME=bookworm\nID=debian\n",
+            ("Debian GNU/Linux 12 (bookworm)", "debian", "12", "bookworm"),
+        ),
+        (
+            'NAME="Ubuntu"\nVERSION="18.04.5 LTS (Bionic Beaver)"\nID=ubuntu\nID_LIKE=debian\n'
+            'PRETTY_NAME="Ubuntu 18.04.5 LTS"\nVERSION_ID="18.04"\nVERSION_CODENAME=bionic\n',
+            ("Ubuntu 18.04.5 LTS", "ubuntu", "18.04", "bionic"),
+        ),
+        (
+            'PRETTY_NAME="Raspbian GNU/Linux 9 (stretch)"\nVERSION_ID="9"\nVERSION="9 (stretch)"\nID=raspbian\n',
+            ("Raspbian GNU/Linux 9 (stretch)", "raspbian", "9", "stretch"),
+        ),
+        (
+            "PRETTY_NAME='Debian GNU/Linux trixie/sid'\nID=debian\n",
+            ("Debian GNU/Linux trixie/sid", "debian", "", ""),
+        ),
+        (None, ("Linux", "", "", "")),
+    ],
+)
+def test_os_release(facts: ModuleType, text: str | None, expected: tuple[str, ...]) -> None:
+    assert facts.os_release(text) == expected
+
+
 @pytest.mark.parametrize("name", ["python2.7", "python3.6", "python3.13"])
 def test_it_runs_on_the_oldest_and_newest_pythons(
-    root: Path, tmp_path: Path, lack: Callable[[str], NoReturn], name: str
+    facts: ModuleType, root: Path, tmp_path: Path, lack: Callable[[str], NoReturn], name: str
 ) -> None:
     """By the interpreter's own path, or that of pyenv; Ansible's library is left out but for what is needed."""
     candidates = [Path(folder) / name for folder in os.environ["PATH"].split(os.pathsep)]
@@ -115,3 +153,8 @@ def test_it_runs_on_the_oldest_and_newest_pythons(
     assert host["disk_free_bytes"] > 0
     assert any(python["version"].startswith("3.") for python in host["pythons"])
     assert not (tmp_path / "home").exists()
+    assert host["user_exists"] is True
+    assert host["runner"] is False
+    assert {type(host[key]) for key in ("apt", "python_apt", "systemd")} == {bool}
+    documented = yaml.safe_load(facts.RETURN)["ansible_facts"]["contains"]["edgebench_host"]["contains"]
+    assert set(documented) == set(host)

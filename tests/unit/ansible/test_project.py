@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-ROLES = sorted(path.name for path in (Path(__file__).resolve().parents[3] / "roles").iterdir() if path.is_dir())
+ROLES = sorted(
+    path.name for path in (Path(__file__).resolve().parents[3] / "roles").iterdir() if path.is_dir()
+)
 
 
 def known_settings() -> set[tuple[str, str]]:

@@ -1,0 +1,71 @@
+"""The first look at a host: a shell script, for there may be no Python."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Look = Callable[..., list[str]]
+
+
+@pytest.fixture
+def bin_dir(tmp_path: Path) -> Path:
+    """A PATH with what every system has, and what a test adds."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name, text in {"id": 'case $* in -u) echo 1000 ;; *) [ "$2" = known ] ;; esac'}.items():
+        program(folder, name, text)
+    return folder
+
+
+def program(folder: Path, name: str, text: str) -> None:
+    (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+    (folder / name).chmod(0o755)
+
+
+@pytest.fixture
+def look(root: Path, bin_dir: Path) -> Look:
+    def call(user: str = "edgebench", *pythons: str) -> list[str]:
+        script = root / "roles/preflight/files/look.sh"
+        done = subprocess.run(
+            ["/bin/sh", script, user, *pythons],
+            env={**os.environ, "PATH": str(bin_dir)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.splitlines()
+
+    return call
+
+
+def test_a_bare_host(look: Look) -> None:
+    lines = look("edgebench", "no-such-python")
+    assert not [line for line in lines if line.startswith("python ")]
+    assert {"sudo no", "root no", "user no", "apt no"} <= set(lines)
+    assert {line.split()[0] for line in lines} == {"sudo", "root", "user", "apt", "systemd", "python_apt"}
+
+
+def test_pythons_that_ansible_can_use_in_the_order_asked_for(look: Look, bin_dir: Path) -> None:
+    program(bin_dir, "python3", f'exec {sys.executable} "$@"')
+    program(bin_dir, "python3.5", "exit 0")
+    program(bin_dir, "python3.6", "exit 127")
+    lines = look("edgebench", "python3.5", "python3.6", "python3")
+    assert [line for line in lines if line.startswith("python ")] == [f"python {sys.executable}"]
+
+
+def test_sudo_without_a_password(look: Look, bin_dir: Path) -> None:
+    program(bin_dir, "sudo", '[ "$*" = "-n true" ]')
+    assert {"sudo yes", "root sudo"} <= set(look())
+    program(bin_dir, "sudo", "exit 1")
+    assert {"sudo yes", "root no"} <= set(look())
+
+
+def test_root_and_what_the_system_has(look: Look, bin_dir: Path) -> None:
+    program(bin_dir, "id", 'case $* in -u) echo 0 ;; *) [ "$2" = known ] ;; esac')
+    program(bin_dir, "apt-get", "")
+    assert {"root self", "apt yes", "user yes"} <= set(look("known"))
+    assert "user no" in look("unknown")

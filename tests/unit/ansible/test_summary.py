@@ -1,0 +1,161 @@
+"""The table at the end of provisioning."""
+
+import json
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ACCESS = {"manage_system": True, "become": True, "user": "edgebench"}
+FACTS = {
+    "governor": "ondemand",
+    "pythons": [{"real": "/usr/bin/python3.11", "version": "3.11.2"}],
+    "runner": True,
+    "runtime": {"tensorflow": "2.21.0", "python": "/usr/bin/python3.11"},
+    "user": "edgebench",
+    "user_exists": True,
+}
+BARE = {**FACTS, "runner": False, "runtime": None, "user": "root", "user_exists": False}
+
+
+def data(**states: str) -> dict[str, str]:
+    return {"stdout": json.dumps({"datasets": [{"name": n, "state": s} for n, s in states.items()]})}
+
+
+def host(**variables: Any) -> dict[str, Any]:
+    return {
+        "edgebench_access": ACCESS,
+        "ansible_facts": {"edgebench_host": FACTS},
+        "edgebench_provisioned": True,
+        "__base_packages_query": {"rc": 0, "stdout_lines": ["acl ii ", "rsync ii "]},
+        "__preflight_data": data(imdb="ready", mnist="ready"),
+        **variables,
+    }
+
+
+@pytest.fixture(scope="module")
+def summary(plugin: Callable[[str], ModuleType]) -> Callable[..., list[str]]:
+    module = plugin("filter/edgebench_summary")
+
+    def call(check: bool = False, **hosts: dict[str, Any]) -> list[str]:
+        text: str = module.summary(hosts, list(hosts), check=check)
+        return text.splitlines()
+
+    return call
+
+
+def test_a_host_that_is_ready_has_one_line_and_nothing_below(summary: Callable[..., list[str]]) -> None:
+    title, _, headings, rule, line = summary(bilbo=host())
+    assert title == "What is ready"
+    assert " ".join(headings.split()) == "host state user packages TensorFlow runner data sets governor share"
+    assert set(rule) == {"-"}
+    assert " ".join(line.split()) == "bilbo ready edgebench ready 2.21.0, Python 3.11.2 ready 2/2 ondemand –"
+
+
+def test_columns_are_aligned(summary: Callable[..., list[str]]) -> None:
+    lines = summary(a=host(), a_long_name=host(ansible_facts={"edgebench_host": {**FACTS, "governor": None}}))
+    start = lines[2].index("state")
+    assert lines[4][start:].startswith("ready")
+    assert lines[5][start:].startswith("ready")
+    assert lines[4].index("ondemand") == lines[2].index("governor") == lines[5].rindex("–", 0, -3)
+
+
+def test_a_bare_host_in_check_mode_is_told_what_would_come(summary: Callable[..., list[str]]) -> None:
+    bare = host(
+        ansible_facts={"edgebench_host": BARE},
+        edgebench_runtime_reason="py311-tf2.21.0, the first that fits\n",
+        __base_packages_query={"rc": 1, "stdout_lines": ["acl ii "]},
+        __preflight_data={"skipped": True},
+    )
+    lines = summary(check=True, frodo=bare)
+    assert lines[0] == "What is ready (check mode: nothing was changed)"
+    assert " ".join(lines[4].split()) == "frodo incomplete missing missing missing missing – ondemand –"
+    assert lines[6:] == [
+        "frodo: no user edgebench yet; packages are missing; no TensorFlow yet (chosen: py311-tf2.21.0, the first that "
+        "fits); no runner yet",
+        "    next: ansible-playbook provision.yml -l frodo",
+    ]
+
+
+def test_one_missing_part_is_brought_by_its_tag(summary: Callable[..., list[str]]) -> None:
+    lines = summary(frodo=host(ansible_facts={"edgebench_host": {**FACTS, "runtime": None}}))
+    assert lines[4].split()[:2] == ["frodo", "incomplete"]
+    assert lines[-1] == "    next: ansible-playbook provision.yml -l frodo --tags runtime"
+
+
+def test_a_host_that_failed_is_told_why_and_only_that(summary: Callable[..., list[str]]) -> None:
+    failed = host(
+        ansible_facts={"edgebench_host": BARE},
+        edgebench_provisioned=None,
+        edgebench_problem={"stage": "runtime", "message": "frodo: no stack fits\nLooked at: armv6l"},
+    )
+    lines = summary(bilbo=host(), frodo=failed)
+    assert [line.split()[1] for line in lines[4:6]] == ["ready", "failed"]
+    assert lines[7:] == [
+        "frodo: runtime failed: no stack fits",
+        "    Looked at: armv6l",
+        "    next: ansible-playbook provision.yml -l frodo",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variables", "state", "told"),
+    [
+        (
+            {"edgebench_problem": {"stage": "preflight", "message": "no answer"}},
+            "failed",
+            "preflight failed: no answer",
+        ),
+        ({"__preflight_ended": "there is no Python yet\n"}, "incomplete", "there is no Python yet"),
+        ({}, "incomplete", "the connection was lost on the way"),
+    ],
+)
+def test_a_host_of_which_nothing_is_known(
+    summary: Callable[..., list[str]], variables: dict[str, Any], state: str, told: str
+) -> None:
+    lines = summary(gone=variables)
+    assert lines[4].split() == ["gone", state, *["–"] * 7]
+    assert lines[6] == f"gone: {told}"
+
+
+def test_a_host_lost_half_way_is_not_ready(summary: Callable[..., list[str]]) -> None:
+    lines = summary(gone=host(edgebench_provisioned=None))
+    assert lines[4].split()[1] == "incomplete"
+    assert "lost on the way" in lines[6]
+
+
+def test_what_a_benchmark_can_do_without_leaves_the_host_ready(summary: Callable[..., list[str]]) -> None:
+    lines = summary(
+        frodo=host(
+            __preflight_data=data(imdb="unavailable", mnist="ready"),
+            data_share_state={"role": "client", "answers": False},
+        )
+    )
+    assert lines[4].split()[1] == "ready"
+    assert "1/2" in lines[4]
+    assert lines[4].endswith("no answer")
+    assert any("no real data for imdb" in line for line in lines)
+    assert any(line.endswith("--tags data_share") for line in lines)
+
+
+def test_the_share_and_an_unmanaged_host(summary: Callable[..., list[str]]) -> None:
+    lines = summary(
+        server=host(data_share_state={"role": "server", "answers": False}),
+        client=host(data_share_state={"role": "client", "answers": True}),
+        mine=host(
+            edgebench_access={"manage_system": False, "become": False, "user": "me"},
+            ansible_facts={"edgebench_host": {**FACTS, "user": "me"}},
+        ),
+    )
+    assert lines[4].endswith("serves")
+    assert lines[5].endswith("mounted")
+    assert lines[6].split()[2:4] == ["me", "–"]
+
+
+def test_the_command_names_another_inventory(plugin: Callable[[str], ModuleType]) -> None:
+    command = plugin("filter/edgebench_summary").command_for
+    assert command("a", ["inventory/lab"]) == "ansible-playbook -i inventory/lab provision.yml -l a"
+    from ansible import constants
+
+    assert command("a", constants.DEFAULT_HOST_LIST) == "ansible-playbook provision.yml -l a"
