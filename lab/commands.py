@@ -35,3 +35,14 @@ def succeeds(*command: str | Path) -> bool:
         ).returncode
         == 0
     )
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder that may have been a root file system. Raises LabError where something is mounted in it."""
+    mounted = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    inside = [path for path in mounted if Path(path).is_relative_to(folder.resolve())]
+    if inside:
+        raise LabError(
+            f"{folder} is not removed, for these are mounted in it: {', '.join(inside)}; umount them"
+        )
+    run("rm", "--recursive", "--force", "--one-file-system", folder)

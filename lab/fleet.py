@@ -2,7 +2,6 @@
 
 import fcntl
 import json
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import containers, identity, images, machines, network, paths
-from .commands import succeeds
+from .commands import remove_tree, succeeds
 from .declared import Host
 from .errors import LabError
 
@@ -66,7 +65,7 @@ def down(lab_name: str, say: Callable[[str], None]) -> None:
         for path in sorted(folder.iterdir()) if folder.is_dir() else []:
             _end(path)
             say(f"{path.name} ended")
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
         if not any(paths.STATE.iterdir()):
             network.down()
 
@@ -147,7 +146,7 @@ def _end(folder: Path) -> None:
     if state is not None:
         containers.remove_control_groups(state["link"])
         network.disconnect(state["link"])
-    shutil.rmtree(folder)
+    remove_tree(folder)
 
 
 def _state(folder: Path) -> dict[str, object] | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import yaml
 
 from . import network, paths
-from .commands import run, succeeds
+from .commands import remove_tree, run, succeeds
 from .declared import GATEWAY
 from .errors import LabError
 from .identity import ADMIN, ADMIN_ID
@@ -95,7 +95,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _build(recipe: Recipe, source: Path | None, home: Path) -> None:
     for left in home.parent.glob(f"building-{recipe.name}-*"):
-        shutil.rmtree(left)
+        remove_tree(left)
     building = Path(tempfile.mkdtemp(prefix=f"building-{recipe.name}-", dir=home.parent))
     try:
         tree = building / "tree"
@@ -128,7 +128,7 @@ def _build(recipe: Recipe, source: Path | None, home: Path) -> None:
         building.chmod(0o755)
         building.rename(home)
     finally:
-        shutil.rmtree(building, ignore_errors=True)
+        remove_tree(building)
 
 
 def _install_cpython(tree: Path, source: Path, prefix: str) -> None:
