@@ -39,10 +39,14 @@ def succeeds(*command: str | Path) -> bool:
 
 def remove_tree(folder: Path) -> None:
     """Remove a folder that may have been a root file system. Raises LabError where something is mounted in it."""
-    mounted = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    mounted = [line.split()[4] for line in _mounts()]
     inside = [path for path in mounted if Path(path).is_relative_to(folder.resolve())]
     if inside:
         raise LabError(
             f"{folder} is not removed, for these are mounted in it: {', '.join(inside)}; umount them"
         )
     run("rm", "--recursive", "--force", "--one-file-system", folder)
+
+
+def _mounts() -> list[str]:
+    return Path("/proc/self/mountinfo").read_text().splitlines()

@@ -1,6 +1,7 @@
 """The hosts that an inventory declares for the lab."""
 
 import ipaddress
+import itertools
 import json
 import os
 import subprocess
@@ -51,6 +52,11 @@ def read(inventory: Path) -> list[Host]:
     hosts = [_host(name, each) for name, each in sorted(variables.items()) if "lab_image" in each]
     if not hosts:
         raise LabError(f"{inventory} declares no host with lab_image; see inventory/lab/hosts.yml for how")
+    for one, other in itertools.combinations(hosts, 2):
+        if one.address == other.address:
+            raise LabError(
+                f"{one.name} and {other.name} have the same ansible_host, {one.address}; give each its own"
+            )
     return hosts
 
 

@@ -1,0 +1,127 @@
+"""The lab's declarations: what is read, what is refused. The hosts themselves are molecule's matter."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lab import commands, declared, identity, images, paths
+from lab.errors import LabError
+
+
+def inventory(folder: Path, **hosts: dict[str, object]) -> Path:
+    path = folder / "hosts.yml"
+    path.write_text(yaml.safe_dump({"x86": {"hosts": hosts}}))
+    return path
+
+
+def test_the_declared_hosts_are_read(tmp_path: Path) -> None:
+    path = inventory(
+        tmp_path,
+        Bilbo={"ansible_host": "10.77.1.11", "lab_image": "debian12"},
+        Gandalf={"ansible_host": "10.77.1.10", "lab_image": "x", "lab_kind": "machine", "lab_cpu": "phenom"},
+        elsewhere={"ansible_host": "192.0.2.1"},
+    )
+    bilbo, gandalf = declared.read(path)
+    assert (bilbo.name, bilbo.kind, str(bilbo.address)) == ("Bilbo", "container", "10.77.1.11")
+    assert (gandalf.kind, gandalf.cpu) == ("machine", "phenom")
+    assert bilbo.link != gandalf.link
+    assert len(bilbo.link) <= 15
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"ansible_host": "192.0.2.7"}, "ansible_host is 192.0.2.7"),
+        ({"ansible_host": "10.77.0.1"}, "ansible_host is 10.77.0.1"),
+        ({"ansible_host": "bilbo.local"}, "ansible_host is 'bilbo.local'"),
+        ({}, "ansible_host is 'None'"),
+        ({"ansible_host": "10.77.1.11", "lab_kind": "cloud"}, "lab_kind is 'cloud'"),
+        ({"ansible_host": "10.77.1.11", "lab_memory_mb": "much"}, "lab_memory_mb is 'much'"),
+        ({"ansible_host": "10.77.1.11", "lab_cores": 0}, "lab_cores is 0"),
+    ],
+)
+def test_a_wrong_declaration_is_refused_by_name(
+    tmp_path: Path, variables: dict[str, object], named: str
+) -> None:
+    path = inventory(tmp_path, Bilbo={"lab_image": "debian12", **variables})
+    with pytest.raises(LabError, match="Bilbo: ") as refusal:
+        declared.read(path)
+    assert named.replace("'None'", "None") in str(refusal.value)
+
+
+def test_two_hosts_of_one_address_are_refused(tmp_path: Path) -> None:
+    one = {"ansible_host": "10.77.1.11", "lab_image": "debian12"}
+    with pytest.raises(LabError, match=r"Bilbo and Merry .* 10\.77\.1\.11"):
+        declared.read(inventory(tmp_path, Bilbo=one, Merry=one))
+
+
+def test_an_inventory_without_lab_hosts_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="declares no host with lab_image"):
+        declared.read(inventory(tmp_path, Bilbo={"ansible_host": "10.77.1.11"}))
+
+
+def test_an_unknown_image_is_refused() -> None:
+    with pytest.raises(LabError, match="no image is called 'debian99'; there are: debian12, "):
+        images.build("debian99")
+
+
+def test_the_labs_of_the_project_share_no_address_and_know_their_images(repository: Path) -> None:
+    inventories = [repository / "inventory/lab/hosts.yml", *repository.glob("molecule/*/hosts.yml")]
+    hosts = [host for path in inventories for host in declared.read(path)]
+    assert len(inventories) >= 5
+    assert len({host.address for host in hosts}) == len(hosts)
+    assert {host.image for host in hosts} <= set(images.recipes())
+
+
+def test_each_host_has_a_key_of_its_own_that_known_hosts_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paths, "keys", lambda lab: tmp_path / lab)
+    monkeypatch.delenv("SUDO_UID", raising=False)
+    path = inventory(
+        tmp_path,
+        Bilbo={"ansible_host": "10.77.1.11", "lab_image": "debian12"},
+        Merry={"ansible_host": "10.77.1.12", "lab_image": "debian12"},
+    )
+    hosts = declared.read(path)
+    identity.prepare("test", hosts)
+    known = (tmp_path / "test/known_hosts").read_text()
+    identity.prepare("test", hosts)
+    assert (tmp_path / "test/known_hosts").read_text() == known
+    for host in hosts:
+        files = {file.path: file for file in identity.files("test", host, hosts)}
+        assert files["/etc/ssh/ssh_host_ed25519_key"].mode == 0o600
+        public = files["/etc/ssh/ssh_host_ed25519_key.pub"].content.decode().split()[1]
+        assert f"{host.address} ssh-ed25519 {public}\n" in known
+        assert files["/etc/hostname"].content == f"{host.name}\n".encode()
+
+
+def test_a_folder_with_something_mounted_in_it_is_not_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/file").touch()
+    line = f"1 2 0:3 / {tmp_path / 'tree/proc'} rw - proc proc rw"
+    monkeypatch.setattr(commands, "_mounts", lambda: [line])
+    with pytest.raises(LabError, match="tree/proc; umount them"):
+        commands.remove_tree(tmp_path / "tree")
+    assert (tmp_path / "tree/file").exists()
+    monkeypatch.setattr(commands, "_mounts", list)
+    commands.remove_tree(tmp_path / "tree")
+    assert not (tmp_path / "tree").exists()
+
+
+def test_the_command_line_says_what_is_wrong(repository: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "lab", "status", "--inventory", tmp_path / "none.yml"],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("lab: ")
+    assert "Traceback" not in done.stderr
