@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import gzip
+import hashlib
 import io
 import json
 import os
@@ -12,6 +14,8 @@ import re
 import shlex
 import tarfile
 import tempfile
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -23,8 +27,11 @@ module: edgebench_collect
 short_description: Fetch the records and logs of a host
 description:
   - >-
-    Brings what the host has of its runs to the controller, whether they have ended or not, in one transfer. Every file
-    is written whole or not at all. Records on the controller are only ever added to.
+    Brings what the host has of its runs to the controller, whether they have ended or not. Files that the controller
+    holds already are not sent again; the others come in pieces of a few megabytes, checked by SHA-256. Every file is
+    written whole or not at all. Records on the controller are only ever added to.
+  - >-
+    Reads by commands on the host, not by SFTP, so that C(become) reaches files that the connecting user may not read.
   - In check mode, reads and compares, and writes nothing.
 options:
   home:
@@ -65,6 +72,8 @@ files:
   returned: success
 """
 
+# Bytes that are read at a time, before they are packed.
+PIECE = 8 * 2**20
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 
 
@@ -98,6 +107,47 @@ def unpack(archive: bytes, host: str, run_ids: list[str]) -> dict[str, bytes]:
     return files
 
 
+def batches(sizes: dict[str, int], limit: int) -> Iterator[list[str]]:
+    """Yield the names in their order, as many at a time as are not larger than the limit together; at least one."""
+    batch: list[str] = []
+    for name, size in sizes.items():
+        if batch and sum(sizes[other] for other in batch) + size > limit:
+            yield batch
+            batch = []
+        batch.append(name)
+    if batch:
+        yield batch
+
+
+def listed(text: str, host: str, run_ids: list[str]) -> dict[str, tuple[int, str]]:
+    """Return name → (size, SHA-256) from lines `SIZE NAME` and `SHA-256 *NAME`; ValueError for one out of place."""
+    sizes: dict[str, int] = {}
+    files = {}
+    for line in text.splitlines():
+        first, _, name = line.partition(" ")
+        if not name.startswith("*"):
+            if not inside(name, host, run_ids):
+                raise ValueError(f"the host named {name!r}, which is no file of its runs")
+            sizes[name] = int(first)
+        # A file that came between the two looks waits for the next time.
+        elif name[1:] in sizes:
+            files[name[1:]] = (sizes[name[1:]], first)
+    return files
+
+
+def records_last(names: Iterable[str]) -> list[str]:
+    """Return the names sorted, records behind the rest: where they are, their logs are."""
+    return sorted(names, key=lambda name: (name.endswith(".jsonl"), name))
+
+
+def same_content(path: Path, size: int, sha256: str) -> bool:
+    """Return whether there is a file of this size and content."""
+    if not path.is_file() or path.stat().st_size != size:
+        return False
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest() == sha256
+
+
 def whole_lines(content: bytes) -> bytes:
     """Return the content up to the last line end: a record that is being written is left for the next time."""
     return content[: content.rfind(b"\n") + 1]
@@ -118,13 +168,14 @@ def merge_records(name: str, local: bytes, remote: bytes) -> bytes:
     )
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, pieces: Iterable[bytes]) -> None:
     """Write a file so that a reader finds it as it was or as it is to be."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as handle:
-            handle.write(content)
+            for piece in pieces:
+                handle.write(piece)
             handle.flush()
             os.fsync(handle.fileno())
         Path(partial).chmod(0o644)
@@ -132,6 +183,16 @@ def write_whole(path: Path, content: bytes) -> None:
     except BaseException:
         Path(partial).unlink(missing_ok=True)
         raise
+
+
+def checked(pieces: Iterable[bytes], name: str, sha256: str | None) -> Iterator[bytes]:
+    """Yield the pieces and raise ValueError after the last where they are not what was promised, if anything was."""
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+        yield piece
+    if sha256 is not None and digest.hexdigest() != sha256:
+        raise ValueError(f"{name} arrived other than it is on the host (SHA-256 differs); collect again")
 
 
 def summarise(records: bytes) -> dict[str, Any]:
@@ -175,9 +236,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         dest = Path(arguments["dest"])
         try:
             states = self._states(arguments["home"], host, arguments["run_ids"])
-            files = self._files(arguments["home"], host, list(states))
-            changed = self._store(files, dest)
-        except (ValueError, tarfile.TarError, binascii.Error) as error:
+            changed = self._fetch(arguments["home"], host, states, dest)
+        except (ValueError, EOFError, OSError, tarfile.TarError, binascii.Error, zlib.error) as error:
             raise AnsibleActionFail(f"{host}: {error}") from error
         except AnsibleConnectionFailure as error:
             raise AnsibleActionFail(
@@ -187,9 +247,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         runs = []
         for run_id, state in states.items():
             name = f"{run_id}/{host}.jsonl"
-            content = (
-                (dest / name).read_bytes() if (dest / name).exists() else whole_lines(files.get(name, b""))
-            )
+            # In check mode, what would be here.
+            content = self._records.get(name)
+            if content is None:
+                content = (dest / name).read_bytes() if (dest / name).exists() else b""
             runs.append({"run_id": run_id, "state": state, **summarise(content)})
         result.update(changed=bool(changed), files=sorted(changed), runs=runs)
         if changed and self._task.diff:
@@ -217,8 +278,30 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 states[run_id] = state
         return states
 
-    def _files(self, home: str, host: str, run_ids: list[str]) -> dict[str, bytes]:
-        """Return name → content of all files of the runs."""
+    def _fetch(self, home: str, host: str, states: dict[str, str], dest: Path) -> list[str]:
+        """Bring what is new or has grown, and return its names."""
+        self._records: dict[str, bytes] = {}
+        changed: list[str] = []
+        folder = f"{home}/results"
+        files = self._listing(folder, host, list(states))
+        wanted = [name for name in records_last(files) if not same_content(dest / name, *files[name])]
+        for batch in batches({name: files[name][0] for name in wanted}, PIECE):
+            if files[batch[0]][0] > PIECE:
+                contents = {batch[0]: self._pieces(folder, batch[0], files[batch[0]][0])}
+            else:
+                contents = {
+                    name: iter([content]) for name, content in self._small(folder, host, batch).items()
+                }
+            for name in batch:
+                # What is still written may have grown since it was listed.
+                under_way = states[name.split("/")[0]] == "running"
+                pieces = checked(contents[name], name, None if under_way else files[name][1])
+                if self._store(dest / name, name, pieces):
+                    changed.append(name)
+        return changed
+
+    def _listing(self, folder: str, host: str, run_ids: list[str]) -> dict[str, tuple[int, str]]:
+        """Return name → (size, SHA-256) of all files of the runs."""
         if not run_ids:
             return {}
         patterns = " ".join(
@@ -226,25 +309,47 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             for run_id in run_ids
             for end in ("jsonl", "logs", "progress.log", "exit")
         )
+        text = self._shell(
+            f"cd {shlex.quote(folder)} && set -- && for file in {patterns}; do "
+            'if [ -e "$file" ]; then set -- "$@" "$file"; fi; done; if [ $# -gt 0 ]; then '
+            'find "$@" -type f -printf \'%s %p\\n\'; find "$@" -type f -exec sha256sum -b {} +; fi'
+        )
+        return listed(text, host, run_ids)
+
+    def _small(self, folder: str, host: str, names: list[str]) -> dict[str, bytes]:
+        """Return name → content of files that fit into one answer."""
         # A file that grows while it is read makes tar end with 1; what it holds by then is as good as any.
         encoded = self._shell(
-            f"cd {shlex.quote(home)}/results && files= && for file in {patterns}; do "
-            'if [ -e "$file" ]; then files="$files $file"; fi; done; '
-            "{ tar -czf - $files 2> /dev/null; [ $? -le 1 ]; } | base64"
+            f"cd {shlex.quote(folder)} && {{ tar -czf - -- {shlex.join(names)} 2> /dev/null; [ $? -le 1 ]; }} | base64"
         )
-        return unpack(base64.b64decode(encoded), host, run_ids)
+        found = unpack(base64.b64decode(encoded), host, [name.split("/")[0] for name in names])
+        lacking = [name for name in names if name not in found]
+        if lacking:
+            raise ValueError(f"the host did not send {', '.join(lacking)}; collect again")
+        return found
 
-    def _store(self, files: dict[str, bytes], dest: Path) -> list[str]:
-        """Write what is new or has grown, and return its names."""
-        changed = []
-        # Records last: where they are, their logs are.
-        for name in sorted(files, key=lambda name: (name.endswith(".jsonl"), name)):
-            path, content = dest / name, files[name]
-            local = path.read_bytes() if path.exists() else None
-            if name.endswith(".jsonl"):
-                content = merge_records(str(path), local or b"", whole_lines(content))
-            if content != local:
-                changed.append(name)
-                if not self._play_context.check_mode:
-                    write_whole(path, content)
-        return changed
+    def _pieces(self, folder: str, name: str, size: int) -> Iterator[bytes]:
+        """Yield the content of a large file."""
+        for start in range(0, size, PIECE):
+            length = min(PIECE, size - start)
+            encoded = self._shell(
+                f"cd {shlex.quote(folder)} && "
+                f"tail -c +{start + 1} {shlex.quote(name)} | head -c {length} | gzip -c | base64"
+            )
+            piece = gzip.decompress(base64.b64decode(encoded))
+            if len(piece) != length:
+                raise ValueError(f"{name} ended before its {size} bytes; collect again")
+            yield piece
+
+    def _store(self, path: Path, name: str, pieces: Iterable[bytes]) -> bool:
+        """Write a file where it is new or has grown, and return whether it is and has."""
+        if name.endswith(".jsonl"):
+            local = path.read_bytes() if path.exists() else b""
+            content = merge_records(str(path), local, whole_lines(b"".join(pieces)))
+            self._records[name] = content
+            if content == local and path.exists():
+                return False
+            pieces = [content]
+        if not self._play_context.check_mode:
+            write_whole(path, pieces)
+        return True

@@ -81,7 +81,6 @@ REQUIRED = {
 OWN_FACTS = {
     "edgebench_access",
     "edgebench_host",
-    "edgebench_problem",
     "edgebench_provisioned",
     "edgebench_runtime_reason",
 }

@@ -64,7 +64,7 @@ class Host:
     @property
     def problem(self) -> Mapping[str, Any]:
         """What the play failed with, empty where it did not."""
-        return self.variables.get("edgebench_problem") or {}
+        return self.variables.get("__preflight_failure") or {}
 
     def cells(self) -> list[str]:
         """Return the cells of its line, and note what is missing."""
@@ -102,7 +102,7 @@ class Host:
         return entries + self.wished
 
     def _failure(self) -> str:
-        text = str(self.problem.get("message", "")).strip().removeprefix(f"{self.name}: ")
+        text = str(self.problem.get("message", "")).strip().removeprefix(self.name).lstrip(": ")
         return f"{self.problem['stage']} failed: {text}" if self.problem.get("stage") else text
 
     def _user(self, access: Mapping[str, Any], facts: Mapping[str, Any]) -> str:

@@ -183,6 +183,8 @@ def remote(sshd: Sshd, provisioned: Path, tmp_path: Path) -> Callable[[str], dic
             "ansible_ssh_private_key_file": str(sshd.folder / "user"),
             "ansible_ssh_extra_args": f"-o UserKnownHostsFile={sshd.folder}/known_hosts -o IdentitiesOnly=yes",
             "edgebench_home": str(home),
+            # It is this very machine: nothing but the home is touched.
+            "edgebench_manage_system": False,
         }
 
     return make

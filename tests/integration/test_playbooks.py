@@ -92,6 +92,9 @@ def test_a_bare_host_in_check_mode_is_left_bare(controller: Controller, remote: 
     assert done.returncode == 0, done.stdout
     assert recap(done.stdout)["frodo"]["changed"] > 0
     assert tree(home) == before
+    # The summary comes in check mode, too.
+    assert re.search(r"frodo +incomplete", done.stdout)
+    assert "provision.yml -l frodo" in done.stdout
 
 
 def test_provision_bench_and_bench_again(controller: Controller, remote: Remote) -> None:
@@ -210,6 +213,12 @@ def test_a_host_that_is_gone_does_not_stop_the_others(controller: Controller, re
     assert recap(done.stdout)["frodo"]["failed"] == 0
     assert len(runs(controller.results / "r1/frodo.jsonl")) == 1
     assert (controller.results / "r1/report/index.html").exists()
+
+    provisioned = controller.run("provision.yml", "--tags", "runner")
+    assert provisioned.returncode == 2
+    assert re.search(r"bilbo +failed", provisioned.stdout)
+    assert re.search(r"frodo +ready", provisioned.stdout)
+    assert "bilbo: preflight failed: cannot be reached" in provisioned.stdout
 
     alone = controller.run("collect.yml", "-l", "bilbo")
     assert alone.returncode == 2

@@ -1,5 +1,6 @@
 """What is taken from a host's archive, and what the controller keeps."""
 
+import hashlib
 import io
 import json
 import tarfile
@@ -107,9 +108,43 @@ def test_runs_with_other_options_are_other_runs(collect: ModuleType) -> None:
 
 def test_a_file_is_written_whole_or_not_at_all(collect: ModuleType, tmp_path: Path) -> None:
     target = tmp_path / "r1/nano.jsonl"
-    collect.write_whole(target, b"old\n")
+    collect.write_whole(target, [b"ol", b"d\n"])
     target.with_name("taken").mkdir()
     with pytest.raises(OSError):
-        collect.write_whole(target.with_name("taken"), b"new\n")
+        collect.write_whole(target.with_name("taken"), [b"new\n"])
     assert sorted(path.name for path in target.parent.iterdir()) == ["nano.jsonl", "taken"]
     assert target.read_bytes() == b"old\n"
+
+
+def test_what_is_not_as_promised_is_not_written(collect: ModuleType, tmp_path: Path) -> None:
+    target = tmp_path / "nano.logs"
+    good = hashlib.sha256(b"onetwo").hexdigest()
+    collect.write_whole(target, collect.checked([b"one", b"two"], "n", good))
+    with pytest.raises(ValueError, match="n arrived other than it is on the host"):
+        collect.write_whole(target, collect.checked([b"one", b"tw0"], "n", good))
+    assert [path.name for path in tmp_path.iterdir()] == ["nano.logs"]
+    assert target.read_bytes() == b"onetwo"
+    assert collect.same_content(target, 6, good)
+    assert not collect.same_content(target, 6, "0" * 64)
+    assert not collect.same_content(tmp_path / "none", 6, good)
+
+
+def test_files_come_in_batches_with_the_records_last(collect: ModuleType) -> None:
+    names = collect.records_last(["r1/nano.jsonl", "r1/nano.logs/a", "r1/nano.exit"])
+    assert names == ["r1/nano.exit", "r1/nano.logs/a", "r1/nano.jsonl"]
+    sizes = {"a": 4, "b": 6, "c": 1, "large": 50, "d": 10}
+    assert list(collect.batches(sizes, 10)) == [["a", "b"], ["c"], ["large"], ["d"]]
+    assert list(collect.batches({}, 10)) == []
+
+
+def test_the_listing_of_a_host(collect: ModuleType) -> None:
+    text = (
+        "3 r1/nano.jsonl\n9 r1/nano.logs/with space\n"
+        "abc *r1/nano.logs/with space\ndef *r1/nano.logs/new\nfed *r1/nano.jsonl\n"
+    )
+    assert collect.listed(text, "nano", ["r1"]) == {
+        "r1/nano.logs/with space": (9, "abc"),
+        "r1/nano.jsonl": (3, "fed"),
+    }
+    with pytest.raises(ValueError, match="no file of its runs"):
+        collect.listed("3 r1/../../etc/passwd\n", "nano", ["r1"])

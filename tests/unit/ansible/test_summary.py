@@ -88,7 +88,7 @@ def test_a_host_that_failed_is_told_why_and_only_that(summary: Callable[..., lis
     failed = host(
         ansible_facts={"edgebench_host": BARE},
         edgebench_provisioned=None,
-        edgebench_problem={"stage": "runtime", "message": "frodo: no stack fits\nLooked at: armv6l"},
+        __preflight_failure={"stage": "runtime", "message": "frodo: no stack fits\nLooked at: armv6l"},
     )
     lines = summary(bilbo=host(), frodo=failed)
     assert [line.split()[1] for line in lines[4:6]] == ["ready", "failed"]
@@ -103,7 +103,7 @@ def test_a_host_that_failed_is_told_why_and_only_that(summary: Callable[..., lis
     ("variables", "state", "told"),
     [
         (
-            {"edgebench_problem": {"stage": "preflight", "message": "no answer"}},
+            {"__preflight_failure": {"stage": "preflight", "message": "no answer"}},
             "failed",
             "preflight failed: no answer",
         ),
