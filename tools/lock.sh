@@ -3,6 +3,9 @@
 #
 # Versions already locked are kept where they still fit; UPGRADE=1 takes the newest of everything that no .in
 # file pins. Nothing is replaced unless all files resolved.
+#
+# STACK=NAME makes the lock of one stack of files/tensorflow_stacks.yml only. It is the way to those with an `index`:
+# their wheels are on an address of their own, which this machine must reach. All of a stack's wheels are downloaded.
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
@@ -28,6 +31,15 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cp -R requirements "$work/"
 
+# One line a stack: name, index or -, architectures, packages that the system brings.
+.venv/bin/python - >"$work/stacks" <<'PYTHON'
+import yaml
+
+with open("files/tensorflow_stacks.yml") as table:
+    for stack in yaml.safe_load(table)["stacks"]:
+        print(stack["name"], stack["index"] or "-", ",".join(stack["architectures"]), *stack["system_packages"])
+PYTHON
+
 # compile NAME PYTHON [OPTION...]: NAME.in -> NAME.txt, seen from requirements/ so that its comments hold no
 # machine's paths.
 compile() {
@@ -44,13 +56,14 @@ compile() {
     )
 }
 
-# complete NAME PYTHON...: what the lock leaves out for one of these releases or architectures is an error here
-# and not on the host. A resolution reads one wheel's requirements, and TensorFlow's differ by architecture.
+# complete NAME MACHINES PYTHON...: what the lock leaves out for one of these releases or architectures is an error
+# here and not on the host. A resolution reads one wheel's requirements, and TensorFlow's differ by architecture.
 complete() {
     name=$1
-    shift
+    machines=$2
+    shift 2
     for release in "$@"; do
-        for machine in x86_64 aarch64; do
+        for machine in $(echo "$machines" | tr ',' ' '); do
             "$uv_home/bin/uv" pip install --quiet --no-config --dry-run --target "$work/none" \
                 --python "$python" --python-version "$release" --python-platform "$machine-manylinux_2_28" \
                 --only-binary :all: --require-hashes -r "$work/requirements/$name.txt" || {
@@ -61,28 +74,137 @@ complete() {
     done
 }
 
-compile lock-tools 3.11 --universal
-compile controller 3.11 --universal
-compile test 3.11 --universal
-complete controller 3.11 3.12 3.13
-complete test 3.11 3.12 3.13
-compile bootstrap-py36 3.6
-for input in requirements/runtime/*.in; do
-    stack=runtime/$(basename "$input" .in)
-    digits=$(basename "$input" | sed -n 's/^py3\([0-9]*\)-.*/\1/p')
-    [ -n "$digits" ] || {
-        echo "edgebench: $input: a stack is named py3N-tfVERSION, for example py311-tf2.21.0" >&2
+# compile_vendor STACK PYTHON INDEX ARCHITECTURE [SYSTEM PACKAGE...]: a lock for wheels that PyPI does not have.
+# What the .in pins holds even where a wheel asks for another version: the vendors' wheels are used with other
+# packages than their metadata say. The lock is installed without looking at what its packages ask for.
+compile_vendor() {
+    name=$1
+    minimum=$2
+    index=$3
+    machine=$4
+    shift 4
+    printf '==> requirements/%s.txt, with the wheels of %s\n' "$name" "$index"
+    {
+        cat "$work/requirements/$name.in"
+        for package in "$@"; do echo "$package ; python_version < '3'"; done
+    } >"$work/overrides.txt"
+    case $machine in
+    armv7l) resolve=resolve_by_pip ;;
+    *) resolve=resolve_by_uv ;;
+    esac
+    "$resolve" || {
+        echo "edgebench: requirements/$name.in could not be locked; the lines above say why." >&2
+        echo "edgebench: this machine must reach $index and its package index." >&2
+        exit 1
+    }
+}
+
+resolve_by_uv() {
+    (
+        cd "$work/requirements"
+        "$uv_home/bin/uv" pip compile --quiet --no-config --generate-hashes --python-version "$minimum" \
+            --python-platform "$machine-manylinux2014" --index "$index" --index-strategy unsafe-best-match \
+            --override "$work/overrides.txt" --no-annotate --custom-compile-command "make lock STACK=${name#*/}" \
+            ${UPGRADE:+--upgrade} "$name.in" --output-file "$name.txt"
+    )
+}
+
+# uv knows no armv7l and no Python 3.5. pip knows both, but reads environment markers for the Python that runs it,
+# so it is told what the host would say.
+resolve_by_pip() {
+    .venv/bin/python - "$work/requirements/$name" "$minimum" "$machine" "$index" "${name#*/}" "$work" <<'PYTHON'
+import contextlib
+import json
+import os
+import sys
+
+from pip._internal.cli.main import main
+from pip._vendor.packaging import markers
+
+path, release, machine, index, stack, work = sys.argv[1:]
+digits = release.replace(".", "")
+here = markers.default_environment()
+there = {"python_version": release, "python_full_version": release + ".3", "implementation_version": release + ".3",
+         "platform_machine": machine, "sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
+markers.default_environment = lambda: {**here, **there}
+report = os.path.join(work, "report.json")
+arguments = ["install", "--quiet", "--disable-pip-version-check", "--dry-run", "--ignore-installed", "--report", report,
+             "--target", os.path.join(work, "none"), "--only-binary", ":all:", "--extra-index-url", index,
+             "--python-version", release, "--implementation", "cp", "-r", path + ".in"]
+for abi in ("cp" + digits + "m", "abi3", "none"):
+    arguments += ["--abi", abi]
+for platform in ("linux_" + machine, "manylinux2014_" + machine, "any"):
+    arguments += ["--platform", platform]
+if main(arguments):
+    sys.exit(1)
+with open(report) as handle:
+    installs = json.load(handle)["install"]
+lines = ["# This file was made by the following command:", "#    make lock STACK=" + stack]
+for each in sorted(installs, key=lambda each: each["metadata"]["name"].lower()):
+    archive = each["download_info"]["archive_info"]["hashes"]["sha256"]
+    lines.append("%s==%s \\" % (each["metadata"]["name"].lower().replace("_", "-"), each["metadata"]["version"]))
+    lines.append("    --hash=sha256:" + archive)
+with open(path + ".txt", "w") as handle:
+    handle.write("\n".join(lines) + "\n")
+PYTHON
+}
+
+# lock_stack NAME: by what the table says of it.
+lock_stack() {
+    stack=$1
+    digits=$(echo "$stack" | sed -n 's/^py3\([0-9]*\)-.*/\1/p')
+    line=$(grep "^$stack " "$work/stacks") || {
+        echo "edgebench: $stack is no stack of files/tensorflow_stacks.yml; those are:" >&2
+        cut -d' ' -f1 "$work/stacks" | sed 's/^/  /' >&2
         exit 2
     }
-    if [ "$digits" -lt 9 ]; then
+    [ -n "$digits" ] || {
+        echo "edgebench: $stack: a stack is named py3N-tfVERSION, for example py311-tf2.21.0" >&2
+        exit 2
+    }
+    # shellcheck disable=SC2086 # the table's words
+    set -- $line
+    index=$2
+    machines=$3
+    shift 3
+    if [ "$index" != - ]; then
+        # Without STACK, for everybody who cannot reach the vendors: a lock that is there stays.
+        [ -z "${STACK:-}" ] || compile_vendor "runtime/$stack" "3.$digits" "$index" "$machines" "$@"
+    elif [ "$digits" -lt 8 ]; then
         # TensorFlow 1 was only ever built for this platform.
-        compile "$stack" "3.$digits" --python-platform x86_64-manylinux2014
+        compile "runtime/$stack" "3.$digits" --python-platform x86_64-manylinux2014
     else
-        compile "$stack" "3.$digits" --universal
-        # The newest stack serves all of today's Pythons.
-        if [ "$digits" -eq 11 ]; then complete "$stack" 3.11 3.12 3.13; else complete "$stack" "3.$digits"; fi
+        compile "runtime/$stack" "3.$digits" --universal
+        # The newest stacks serve all of today's Pythons.
+        if [ "$digits" -eq 11 ]; then
+            complete "runtime/$stack" "$machines" 3.11 3.12 3.13
+        else
+            complete "runtime/$stack" "$machines" "3.$digits"
+        fi
     fi
-done
+}
+
+if [ -n "${STACK:-}" ]; then
+    [ -e "requirements/runtime/$STACK.in" ] || {
+        echo "edgebench: there is no requirements/runtime/$STACK.in; STACK is one of:" >&2
+        cut -d' ' -f1 "$work/stacks" | sed 's/^/  /' >&2
+        exit 2
+    }
+    lock_stack "$STACK"
+else
+    compile lock-tools 3.11 --universal
+    compile controller 3.11 --universal
+    compile test 3.11 --universal
+    complete controller x86_64,aarch64 3.11 3.12 3.13
+    complete test x86_64,aarch64 3.11 3.12 3.13
+    # Nothing in it depends on the Python, and uv knows none before 3.6.
+    compile bootstrap-py35 3.6
+    compile bootstrap-py36 3.6
+    compile bootstrap-py38 3.8
+    for input in requirements/runtime/*.in; do
+        lock_stack "$(basename "$input" .in)"
+    done
+fi
 
 # A lock that names a registry would send everybody there, and a path would send them nowhere.
 if grep -nE '(https?|file)://|--(extra-)?index-url|--find-links' -r "$work/requirements" --include='*.txt'; then

@@ -10,18 +10,24 @@ DOCUMENTATION = r"""
 name: edgebench_stack
 short_description: Choose the TensorFlow stack for a host
 description:
-  - Takes the first stack of the table that fits the host and that has a lock file, and says why.
+  - Takes the first stack of the table that fits the host and whose lock file is there, and says why.
   - Never fails by itself; where nothing fits, C(problem) says what was looked at and what would help.
-positional: stacks
+positional: stacks, locks
 options:
   _input:
-    description: The fact C(edgebench_host).
+    description: >-
+      The fact C(edgebench_host), with the release of NVIDIA's driver as C(nvidia_driver) where there is one.
     type: dict
     required: true
   stacks:
     description: The table, as in C(files/tensorflow_stacks.yml).
     type: list
     elements: dict
+    required: true
+  locks:
+    description: Names of the lock files that are there.
+    type: list
+    elements: str
     required: true
   name:
     description: The stack the user asked for. It is taken although another would be preferred.
@@ -33,7 +39,7 @@ author: The edgebench authors
 """
 
 EXAMPLES = r"""
-choice: "{{ ansible_facts.edgebench_host | edgebench_stack(stacks, name='py36-tf1.5.0') }}"
+choice: "{{ ansible_facts.edgebench_host | edgebench_stack(stacks, locks, name='py36-tf1.5.0') }}"
 """
 
 RETURN = r"""
@@ -43,6 +49,10 @@ _value:
     C(reason), why; C(problem), null or why not and what would help.
   type: dict
 """
+
+
+# What the CPU of a 32-bit system may run instead.
+SIXTY_FOUR_BIT = {"armv7l": "aarch64", "i686": "x86_64"}
 
 
 def stack_misfits(host: dict[str, Any], stack: dict[str, Any]) -> list[str]:
@@ -58,9 +68,19 @@ def stack_misfits(host: dict[str, Any], stack: dict[str, Any]) -> list[str]:
             misfits.append(f"needs the CPU flags {', '.join(missing)}, which this CPU lacks")
     if stack["gpu"] and stack["gpu"] != host["gpu"]:
         misfits.append(f"needs a GPU of kind {stack['gpu']}, the host has {host['gpu'] or 'none'}")
+    elif stack["needs"] and stack["needs"]["driver"]:
+        misfits += _driver_misfits(stack["needs"]["driver"], host.get("nvidia_driver"))
     if stack["l4t"] and not any(_leads(release, host["l4t"]) for release in stack["l4t"]):
         misfits.append(f"is built for L4T {', '.join(stack['l4t'])}, the host has {host['l4t'] or 'none'}")
     return misfits
+
+
+def _driver_misfits(least: str, driver: str | None) -> list[str]:
+    if not driver:
+        return [f"needs NVIDIA's driver {least} or later, and the release of the host's cannot be read"]
+    if _version_key(driver) < _version_key(least):
+        return [f"needs NVIDIA's driver {least} or later, the host has {driver}"]
+    return []
 
 
 def _leads(prefix: str, release: str | None) -> bool:
@@ -114,14 +134,21 @@ def describe(host: dict[str, Any], named: str | None) -> str:
     parts = [f"architecture {host['architecture']}", f"CPU {host['cpu_model'] or 'unnamed'}"]
     if host["architecture"] == "x86_64":
         parts.append(f"flags {flags}")
-    parts += [f"GPU {host['gpu'] or 'none'}", f"L4T {host['l4t'] or 'none'}", f"Pythons {pythons}"]
+    parts.append(f"GPU {host['gpu'] or 'none'}")
+    if host["gpu"] == "cuda":
+        parts.append(f"NVIDIA's driver {host.get('nvidia_driver') or 'unknown'}")
+    parts += [f"L4T {host['l4t'] or 'none'}", f"Pythons {pythons}"]
     if named:
         parts.append(f"runtime_python {named}")
     return "; ".join(parts)
 
 
 def choose(
-    host: dict[str, Any], stacks: list[dict[str, Any]], name: str | None = None, python: str | None = None
+    host: dict[str, Any],
+    stacks: list[dict[str, Any]],
+    locks: Iterable[str],
+    name: str | None = None,
+    python: str | None = None,
 ) -> dict[str, Any]:
     """Return stack, python, reason and problem for the host; see RETURN."""
     candidates = stacks
@@ -138,34 +165,60 @@ def choose(
             f"runtime_python is {python!r}, which is no CPython 3 on this host (it must exist, be executable and "
             f"answer). Looked at: {describe(host, python)}."
         )
-    passed_over = []
-    almost = []
+    there = set(locks)
+    passed_over: list[tuple[str, str]] = []
+    unlocked: list[tuple[dict[str, Any], str]] = []
+    almost: list[dict[str, Any]] = []
     for stack in candidates:
         misfits = stack_misfits(host, stack)
         chosen, lack = _pick_python(pythons, stack["python"])
-        if not misfits and chosen and stack["lock"]:
+        locked = stack["lock"] in there
+        if not misfits and chosen and locked:
             return {
                 "stack": stack,
                 "python": chosen,
                 "reason": _reason(host, stack, chosen, passed_over, asked_for=bool(name)),
                 "problem": None,
             }
-        if not misfits and not stack["lock"]:
-            misfits.append(
-                f"fits, but has no lock file yet, and nothing is installed without one (its wheels: {stack['source']})"
-            )
-        elif not misfits:
+        reasons = misfits + ([lack] if lack else [])
+        if not misfits and locked:
             almost.append(stack)
-        passed_over.append((stack["name"], "; ".join(misfits + ([lack] if lack else []))))
+        elif not misfits:
+            unlocked.append((stack, lack))
+            reasons.append(
+                f"{'has' if lack else 'fits, but has'} no lock file yet, and nothing is installed without one: "
+                f"{_lock_remedy(stack)}"
+            )
+        passed_over.append((stack["name"], "; ".join(reasons)))
     tried = "\n".join(f"- {stack_name} {why}" for stack_name, why in passed_over)
     return _refusal(
         f"No TensorFlow stack can be installed on this host.\nLooked at: {describe(host, python)}.\n{tried}\n"
-        f"What would help: {_help(almost, bool(name), python)}"
+        f"What would help: {_help(host, almost, unlocked, asked_for=bool(name), python=python)}"
     )
 
 
-def _help(almost: list[dict[str, Any]], asked_for: bool, python: str | None) -> str:
-    """Return the remedy: `almost` are the stacks that lack nothing but a Python."""
+def _lock_remedy(stack: dict[str, Any]) -> str:
+    where = f", on a controller that reaches {stack['index']}" if stack["index"] else ""
+    return f"run `make lock STACK={stack['name']}`{where}"
+
+
+def _help(
+    host: dict[str, Any],
+    almost: list[dict[str, Any]],
+    unlocked: list[tuple[dict[str, Any], str]],
+    *,
+    asked_for: bool,
+    python: str | None,
+) -> str:
+    """Return the remedies.
+
+    `almost` are the stacks that lack nothing but a Python, `unlocked` those without a lock file, each with what is
+    wrong about the Pythons.
+    """
+    remedies = [
+        f"{_lock_remedy(stack)}, then this playbook again{f' (it also {lack})' if lack else ''}"
+        for stack, lack in unlocked
+    ]
     if almost:
         versions = sorted({version for stack in almost for version in stack["python"]}, key=_version_key)
         where = (
@@ -173,10 +226,17 @@ def _help(almost: list[dict[str, Any]], asked_for: bool, python: str | None) -> 
             if python
             else "and, where it is not on the PATH, name it by runtime_python"
         )
-        return f"install CPython {' or '.join(versions)} with its venv module on the host, {where}."
-    if asked_for:
-        return "leave runtime_stack out, so that a stack that fits is looked for."
-    return "a lock file for a stack that fits (see files/tensorflow_stacks.yml), or another host."
+        remedies.append(f"install CPython {' or '.join(versions)} with its venv module on the host, {where}")
+    if not remedies and asked_for:
+        remedies.append("leave runtime_stack out, so that a stack that fits is looked for")
+    if host["architecture"] in SIXTY_FOUR_BIT:
+        remedies.append(
+            f"a 64-bit operating system ({SIXTY_FOUR_BIT[host['architecture']]}) where the CPU can run one: "
+            "PyPI has wheels for it"
+        )
+    return (
+        f"{'; or '.join(remedies) or 'another host, or a stack of your own in files/tensorflow_stacks.yml'}."
+    )
 
 
 def _version_key(version: str) -> tuple[int, ...]:
@@ -202,7 +262,7 @@ def _reason(
     if notable:
         text += f". Passed over: {'. '.join(notable)}"
     if host["gpu"] and not stack["gpu"]:
-        text += f". The host's {host['gpu']} GPU stays unused: the stack computes on the CPU"
+        text += f". The host's GPU ({host['gpu']}) stays unused: the stack computes on the CPU"
     return f"{text}."
 
 

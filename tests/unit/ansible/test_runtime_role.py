@@ -1,0 +1,401 @@
+"""The role runtime and `make lock STACK=NAME`, with small wheels on an index of our own in place of a vendor's."""
+
+import hashlib
+import http.server
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+MINOR = sys.version_info.minor
+MACHINE = os.uname().machine
+# What the role's probe asks of TensorFlow, and no more.
+TENSORFLOW = """
+__version__ = "9.9.9"
+class Tensor:
+    def __init__(self, value): self.value = value
+    def numpy(self): return self.value
+class config:
+    list_physical_devices = staticmethod(lambda kind: [])
+def ones(shape): return Tensor(shape)
+def matmul(one, other): return Tensor(64.0 ** 3)
+def reduce_sum(tensor): return tensor
+"""
+DEAD = "import os, signal\nos.kill(os.getpid(), signal.SIGILL)\n"
+
+
+@dataclass
+class Index:
+    """A package index on loopback: a folder with a page a package."""
+
+    folder: Path
+    hashes: bool
+    requests: list[str] = field(default_factory=list)
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def add(
+        self,
+        name: str,
+        version: str,
+        tag: str = "py3-none-any",
+        *,
+        requires: tuple[str, ...] = (),
+        code: str = "",
+    ) -> str:
+        """Publish a wheel and return its SHA-256."""
+        module = name.replace("-", "_")
+        page = self.folder / name
+        page.mkdir(parents=True, exist_ok=True)
+        wheel = page / f"{module}-{version}-{tag}.whl"
+        info = f"{module}-{version}.dist-info"
+        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        metadata += "".join(f"Requires-Dist: {each}\n" for each in requires)
+        files = {
+            f"{module}/__init__.py": code or f"__version__ = {version!r}\n",
+            f"{info}/METADATA": metadata,
+            f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n",
+        }
+        with zipfile.ZipFile(wheel, "w") as archive:
+            for path, text in files.items():
+                archive.writestr(path, text)
+            archive.writestr(f"{info}/RECORD", "".join(f"{path},,\n" for path in [*files, f"{info}/RECORD"]))
+        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        fragment = f"#sha256={digest}" if self.hashes else ""
+        link = f'<a href="{wheel.name.replace("+", "%2B")}{fragment}">{wheel.name}</a><br>\n'
+        with (page / "index.html").open("a") as listing:
+            listing.write(link)
+        return digest
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[Callable[..., Index]]:
+    """A function that starts an index; with hashes on its pages, or without, as NVIDIA's."""
+    servers = []
+
+    def start(name: str, *, hashes: bool) -> Index:
+        made = Index(tmp_path / name, hashes)
+        made.folder.mkdir()
+
+        class Handler(http.server.SimpleHTTPRequestHandler):
+            def log_message(self, *_: Any) -> None:
+                made.requests.append(self.path)
+
+        server = http.server.ThreadingHTTPServer(
+            ("127.0.0.1", 0), partial(Handler, directory=str(made.folder))
+        )
+        made.port = server.server_address[1]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return made
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@dataclass
+class Checkout:
+    """What `make lock` and the role read of a checkout, with a table of our own."""
+
+    folder: Path
+    pypi: Index
+
+    def stack(self, name: str, index: Index | None, pins: str, **changes: Any) -> None:
+        """Add a stack to the table, and its .in file."""
+        table = self.folder / "files/tensorflow_stacks.yml"
+        stacks = yaml.safe_load(table.read_text())["stacks"] if table.exists() else []
+        entry: dict[str, Any] = {
+            "name": name,
+            "tensorflow": "9.9.9",
+            "keras": "9.0",
+            "python": [f"3.{MINOR}"],
+            "architectures": [MACHINE],
+            "cpu_flags": [],
+            "gpu": None,
+            "l4t": [],
+            "needs": None,
+            "system_packages": {},
+            "lock": f"{name}.txt",
+            "index": index.url if index else None,
+            "bootstrap": None,
+        }
+        table.write_text(yaml.safe_dump({"stacks": [*stacks, {**entry, **changes}]}))
+        (self.folder / "requirements/runtime" / f"{name}.in").write_text(pins)
+
+    def lock(self, stack: str) -> "subprocess.CompletedProcess[str]":
+        """Run what `make lock STACK=stack` runs."""
+        return subprocess.run(
+            [self.folder / "tools/lock.sh"],
+            env={**self.environment, "STACK": stack},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+
+    def hashes(self, stack: str) -> dict[str, list[str]]:
+        """The lock: name==version to its hashes."""
+        text = (self.folder / "requirements/runtime" / f"{stack}.txt").read_text()
+        found = re.findall(r"^(\S+==\S+)((?:[^\n]*\\\n\s+--hash=sha256:\w+)+)", text, re.MULTILINE)
+        return {pin: re.findall(r"sha256:(\w+)", rest) for pin, rest in found}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {
+            key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "UV_", "ANSIBLE_"))
+        }
+        return {
+            **kept,
+            "UV_DEFAULT_INDEX": self.pypi.url,
+            "PIP_INDEX_URL": self.pypi.url,
+            "PIP_CONFIG_FILE": os.devnull,
+            "UV_CACHE_DIR": str(self.folder / "uv-cache"),
+            "LC_ALL": "C.UTF-8",
+        }
+
+
+@pytest.fixture
+def checkout(root: Path, tmp_path: Path, index: Callable[..., Index]) -> Checkout:
+    """A checkout with an empty table, and an index that stands in for PyPI."""
+    folder = tmp_path / "checkout"
+    for name in ("files", "requirements/runtime", "tools"):
+        (folder / name).mkdir(parents=True)
+    for name in (
+        "tools/lock.sh",
+        "tools/step.sh",
+        "requirements/lock-tools.in",
+        "requirements/lock-tools.txt",
+    ):
+        shutil.copy2(root / name, folder / name)
+    (folder / ".venv").symlink_to(sys.prefix)
+    return Checkout(folder, index("pypi", hashes=True))
+
+
+def test_a_lock_for_jetpack_4(checkout: Checkout, index: Callable[..., Index]) -> None:
+    """An index without hashes, a platform that is not ours, packages of the system, and pins that overrule."""
+    vendor = index("vendor", hashes=False)
+    board = "cp36-cp36m-linux_aarch64"
+    wheel = vendor.add(
+        "tensorflow",
+        "2.7.0+nv22.1",
+        board,
+        requires=(
+            "h5py>=2.9",
+            "grpcio<1.1",
+            "helper; python_version < '3.7'",
+            "unwanted; python_version >= '3.7'",
+        ),
+    )
+    grpcio = checkout.pypi.add("grpcio", "1.48.2", "cp36-cp36m-manylinux2014_aarch64")
+    helper = checkout.pypi.add("helper", "1.0")
+    stack = "py36-board-tf2.7.0"
+    checkout.stack(
+        stack,
+        vendor,
+        "# Made up.\ntensorflow==2.7.0+nv22.1\ngrpcio==1.48.2\n",
+        python=["3.6"],
+        architectures=["aarch64"],
+        system_packages={"h5py": "python3-h5py"},
+    )
+    done = checkout.lock(stack)
+    assert done.returncode == 0, done.stdout
+    assert checkout.hashes(stack) == {
+        "grpcio==1.48.2": [grpcio],
+        "helper==1.0": [helper],
+        "tensorflow==2.7.0+nv22.1": [wheel],
+    }
+    text = (checkout.folder / "requirements/runtime" / f"{stack}.txt").read_text()
+    assert f"make lock STACK={stack}" in text
+    assert "127.0.0.1" not in text
+
+
+def test_a_lock_for_raspbian_9(checkout: Checkout, index: Callable[..., Index]) -> None:
+    """A Python that uv does not know, and versions that both indexes have, with wheels for the board on one."""
+    vendor = index("vendor", hashes=True)
+    board = "cp35-cp35m-linux_armv7l"
+    wheel = vendor.add(
+        "tensorflow",
+        "1.13.1",
+        "cp35-none-linux_armv7l",
+        requires=("numpy", "helper; python_version < '3.8'", "unwanted; platform_machine == 'x86_64'"),
+    )
+    numpy = vendor.add("numpy", "1.16.6", board)
+    checkout.pypi.add("numpy", "1.16.6", "cp35-cp35m-manylinux1_x86_64")
+    checkout.pypi.add("numpy", "1.18.5", "cp35-cp35m-manylinux1_x86_64")
+    helper = checkout.pypi.add("helper", "1.0")
+    stack = "py35-board-tf1.13.1"
+    checkout.stack(stack, vendor, "tensorflow==1.13.1\n", python=["3.5"], architectures=["armv7l"])
+    done = checkout.lock(stack)
+    assert done.returncode == 0, done.stdout
+    assert checkout.hashes(stack) == {
+        "helper==1.0": [helper],
+        "numpy==1.16.6": [numpy],
+        "tensorflow==1.13.1": [wheel],
+    }
+
+
+def test_a_lock_that_cannot_be_made_says_why(checkout: Checkout, index: Callable[..., Index]) -> None:
+    vendor = index("vendor", hashes=False)
+    checkout.stack("py36-board-tf1.0", vendor, "tensorflow==1.0+nv1\n", architectures=["aarch64"])
+    done = checkout.lock("py36-board-tf1.0")
+    assert done.returncode == 1
+    assert "tensorflow" in done.stdout
+    assert f"this machine must reach {vendor.url}" in done.stdout
+    assert not (checkout.folder / "requirements/runtime/py36-board-tf1.0.txt").exists()
+    unknown = checkout.lock("py36-bord-tf1.0")
+    assert unknown.returncode == 2
+    assert "py36-board-tf1.0" in unknown.stdout
+
+
+class Provision:
+    """Plays the role for several hosts, all of them this machine, each with a home and a stack of its own."""
+
+    def __init__(self, root: Path, folder: Path, checkout: Checkout) -> None:
+        self._root = root
+        self._checkout = checkout
+        self._folder = folder
+
+    def home(self, host: str) -> Path:
+        return self._folder / "homes" / host
+
+    def __call__(self, stacks: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Play the role for the hosts with their stacks."""
+        hosts = {
+            host: {
+                "runtime_stack": stack,
+                "edgebench_home": str(self.home(host)),
+                "runtime_python": sys.executable,
+            }
+            for host, stack in stacks.items()
+        }
+        common = {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": sys.executable,
+            "edgebench_manage_system": False,
+            "__runtime_root": str(self._checkout.folder),
+        }
+        inventory = self._folder / "hosts.yml"
+        inventory.write_text(yaml.safe_dump({"local": {"hosts": hosts, "vars": common}}))
+        playbook = self._folder / "play.yml"
+        told = {"name": "Tell", "ansible.builtin.debug": {"var": "edgebench_runtime_reason"}}
+        play = {"hosts": "all", "gather_facts": False, "roles": ["runtime"], "tasks": [told]}
+        playbook.write_text(yaml.safe_dump([play]))
+        return subprocess.run(
+            [
+                Path(sys.executable).with_name("ansible-playbook"),
+                "-i",
+                inventory,
+                playbook,
+                "-e",
+                f"__runtime_root={self._checkout.folder}",
+                *arguments,
+            ],
+            cwd=self._root,
+            # A home of its own, so that looking for Pythons does not try all that lie in the user's.
+            env={
+                **self._checkout.environment,
+                "ANSIBLE_ROLES_PATH": str(self._root / "roles"),
+                "HOME": str(self._folder),
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+
+
+def recap(done: "subprocess.CompletedProcess[str]", host: str) -> dict[str, int]:
+    line = re.search(rf"^{host} +: (.*)$", done.stdout, re.MULTILINE)
+    assert line, done.stdout
+    return {key: int(value) for key, value in (pair.split("=") for pair in line[1].split())}
+
+
+def test_the_role_from_a_lock_to_a_probed_venv(
+    root: Path, tmp_path: Path, checkout: Checkout, index: Callable[..., Index]
+) -> None:
+    vendor, untouched = index("vendor", hashes=False), index("untouched", hashes=False)
+    checkout.pypi.add("keras", "9.0")
+    vendor.add("tensorflow", "9.9.9+nv1", requires=("keras<9",), code=TENSORFLOW)
+    vendor.add("tensorflow", "9.9.9+dead", code=DEAD)
+    provision = Provision(root, tmp_path, checkout)
+
+    pins = {"good": "nv1", "altered": "nv1", "warned": "nv1", "dead": "dead"}
+    pins.update(dict.fromkeys(("unlocked", "forced", "without_library", "without_package"), "nv1"))
+    names = {host: f"py3{MINOR}-{host}-tf9.9.9" for host in pins}
+    absent = {
+        "driver": None,
+        "libraries": {"libabsent.so.9": "CUDA 9"},
+        "optional": False,
+        "remedy": "install CUDA",
+    }
+    changes: dict[str, dict[str, Any]] = {
+        "forced": {"cpu_flags": ["no_such_flag"]} if MACHINE == "x86_64" else {"l4t": ["99"]},
+        "without_library": {"needs": absent},
+        "warned": {"needs": {**absent, "optional": True}},
+        "without_package": {"system_packages": {"absent_package": "python3-absent"}},
+    }
+    refused = ("unlocked", "forced", "without_library", "without_package")
+    for host, build in pins.items():
+        source = untouched if host in refused else vendor
+        checkout.stack(
+            names[host], source, f"tensorflow==9.9.9+{build}\nkeras==9.0\n", **changes.get(host, {})
+        )
+    for host in ("good", "dead"):
+        done = checkout.lock(names[host])
+        assert done.returncode == 0, done.stdout
+    locks = checkout.folder / "requirements/runtime"
+    for host in ("warned", "forced", "without_library", "without_package"):
+        shutil.copy(locks / f"{names['good']}.txt", locks / f"{names[host]}.txt")
+    text = (locks / f"{names['good']}.txt").read_text()
+    (locks / f"{names['altered']}.txt").write_text(re.sub(r"sha256:\w+", f"sha256:{'0' * 64}", text))
+
+    done = provision(names)
+    output = " ".join(done.stdout.replace("\\n", " ").split())
+    for host in ("good", "warned"):
+        assert recap(done, host)["failed"] == 0, done.stdout
+        record = json.loads((provision.home(host) / "venv/edgebench-runtime.json").read_text())
+        assert record["stack"] == names[host]
+    assert (
+        "does not find CUDA 9 (libabsent.so.9), so TensorFlow will compute on the CPU: install CUDA" in output
+    )
+
+    # Before anything is downloaded, or the home touched.
+    assert (
+        f"run `make lock STACK={names['unlocked']}`, on a controller that reaches {untouched.url}" in output
+    )
+    assert f"- {names['forced']} " in output
+    assert "no_such_flag, which this CPU lacks" in output or MACHINE != "x86_64"
+    assert "cannot be imported without CUDA 9 (libabsent.so.9)" in output
+    assert "sudo apt install python3-absent" in output
+    for host in refused:
+        assert recap(done, host)["failed"] == 1
+        assert recap(done, host)["changed"] == 0
+        assert not provision.home(host).exists()
+    assert untouched.requests == []
+
+    assert "importing it died of SIGILL" in output
+    assert "py36-tf1.5.0 asks least of an x86 CPU" in output
+    assert "DO NOT MATCH THE HASHES" in output
+    for host in ("dead", "altered"):
+        assert recap(done, host)["failed"] == 1
+        assert not (provision.home(host) / "venv/edgebench-runtime.json").exists()
+
+    again = provision({"good": names["good"]})
+    assert recap(again, "good") == {**recap(again, "good"), "failed": 0, "changed": 0}
