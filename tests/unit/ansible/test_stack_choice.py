@@ -1,5 +1,6 @@
 """The choice of a TensorFlow stack, by the real table."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -33,80 +34,165 @@ def host(**changes: Any) -> dict[str, Any]:
     return facts
 
 
+def jetson(l4t: str, *pythons: str) -> dict[str, Any]:
+    return host(architecture="aarch64", gpu="tegra", l4t=l4t, pythons=list(pythons), cpu_flags=["asimd"])
+
+
 @pytest.fixture(scope="module")
 def stacks(root: Path) -> list[dict[str, Any]]:
     table: list[dict[str, Any]] = yaml.safe_load((root / "files/tensorflow_stacks.yml").read_text())["stacks"]
     return table
 
 
+Choose = Callable[..., dict[str, Any]]
+
+
 @pytest.fixture(scope="module")
-def choose(
-    plugin: Callable[[str], ModuleType], stacks: list[dict[str, Any]]
-) -> Callable[..., dict[str, Any]]:
+def choose(plugin: Callable[[str], ModuleType], stacks: list[dict[str, Any]]) -> Choose:
+    """The choice, with the lock files of the stacks that need none of a vendor's; `vendors` adds theirs."""
     module = plugin("filter/edgebench_stack")
 
-    def call(facts: dict[str, Any], **named: str) -> dict[str, Any]:
-        result: dict[str, Any] = module.choose(facts, stacks, **named)
+    def call(facts: dict[str, Any], *, vendors: bool = False, **named: str) -> dict[str, Any]:
+        locks = [stack["lock"] for stack in stacks if vendors or not stack["index"]]
+        result: dict[str, Any] = module.choose(facts, stacks, locks, **named)
         return result
 
     return call
 
 
-@pytest.mark.parametrize(
-    ("facts", "stack"),
-    [
-        (host(), "py311-tf2.21.0"),  # Debian 12
-        (host(pythons=["3.12.3"]), "py311-tf2.21.0"),  # Ubuntu 24.04
-        (host(pythons=["3.13.5"]), "py311-tf2.21.0"),  # Debian 13
-        (host(architecture="aarch64", cpu_flags=["asimd"]), "py311-tf2.21.0"),
-        (host(pythons=["3.9.2"]), "py39-tf2.15.1"),
-        (host(pythons=["3.7.3"]), "py37-tf1.15.5"),
-        (host(pythons=["3.6.9"]), "py36-tf1.13.2"),  # Ubuntu 18.04
-        (host(pythons=["3.6.9", "3.9.2"]), "py39-tf2.15.1"),
-        (host(pythons=["3.6.9"], cpu_flags=PHENOM), "py36-tf1.5.0"),
-        (host(pythons=["3.12.3", "3.6.9"], cpu_flags=PHENOM), "py36-tf1.5.0"),
-        (host(gpu="cuda"), "py311-tf2.21.0"),
-    ],
-)
-def test_takes_the_newest_that_fits(
-    choose: Callable[..., dict[str, Any]], facts: dict[str, Any], stack: str
-) -> None:
-    choice = choose(facts)
+# The Pythons of the distributions, and what each gets on an x86 CPU with AVX, on one without, and on aarch64.
+INSTALL_36 = "install CPython 3.6 with its venv"
+DISTRIBUTIONS = {
+    "Ubuntu 18.04": ("3.6.9", "py36-tf1.13.2", "py36-tf1.5.0", None),
+    "Ubuntu 20.04": ("3.8.10", "py38-tf2.13.1", INSTALL_36, "py38-tf2.13.1"),
+    "Ubuntu 22.04": ("3.10.12", "py310-tf2.21.0", INSTALL_36, "py310-tf2.21.0"),
+    "Ubuntu 24.04": ("3.12.3", "py311-tf2.21.0", INSTALL_36, "py311-tf2.21.0"),
+    "Debian 11": ("3.9.2", "py39-tf2.15.1", INSTALL_36, "py39-tf2.15.1"),
+    "Debian 12": ("3.11.2", "py311-tf2.21.0", INSTALL_36, "py311-tf2.21.0"),
+    "Debian 13": ("3.13.5", "py311-tf2.21.0", INSTALL_36, "py311-tf2.21.0"),
+    "Python 3.7": ("3.7.3", "py37-tf1.15.5", INSTALL_36, None),
+}
+WITH_CUDA = {"py311-tf2.21.0": "py311-cuda-tf2.21.0", "py310-tf2.21.0": "py310-cuda-tf2.21.0"}
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+@pytest.mark.parametrize("gpu", [None, "cuda"])
+def test_x86_with_avx(choose: Choose, distribution: str, gpu: str | None) -> None:
+    python, stack, _, _ = DISTRIBUTIONS[distribution]
+    choice = choose(host(pythons=[python], gpu=gpu, nvidia_driver="535.129.03"))
     assert choice["problem"] is None
+    assert choice["stack"]["name"] == (WITH_CUDA.get(stack, stack) if gpu else stack)
+    assert choice["reason"].startswith(f"{choice['stack']['name']} (TensorFlow")
+    unused = gpu is not None and stack not in WITH_CUDA
+    assert ("GPU (cuda) stays unused" in choice["reason"]) is unused
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+@pytest.mark.parametrize("gpu", [None, "cuda"])
+def test_x86_without_avx(choose: Choose, distribution: str, gpu: str | None) -> None:
+    python, _, expected, _ = DISTRIBUTIONS[distribution]
+    choice = choose(host(pythons=[python], cpu_flags=PHENOM, gpu=gpu, nvidia_driver="535.129.03"))
+    if expected.startswith("py36"):
+        assert choice["stack"]["name"] == expected
+        assert "needs the CPU flags sse4_1, sse4_2, avx, which this CPU lacks" in choice["reason"]
+    else:
+        assert choice["stack"] is None
+        assert f"What would help: {expected}" in choice["problem"]
+        assert "flags sse4_1 no, sse4_2 no, avx no" in choice["problem"]
+        assert "py311-tf2.21.0 needs the CPU flags sse4_1, sse4_2, avx" in choice["problem"]
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+def test_aarch64_without_a_jetpack(choose: Choose, distribution: str) -> None:
+    """Such as a Raspberry Pi with 64-bit Debian."""
+    python, _, _, stack = DISTRIBUTIONS[distribution]
+    choice = choose(host(architecture="aarch64", pythons=[python], cpu_flags=["asimd"]))
+    if stack:
+        assert choice["stack"]["name"] == stack
+    else:
+        assert "install CPython 3.8 or 3.9 or 3.10 or 3.11 or 3.12 or 3.13 with its venv" in choice["problem"]
+
+
+JETPACKS = {
+    "4.2": ("32.1", "3.6.9", "py36-jetpack42-tf1.13.1"),
+    "4.2.1": ("32.2", "3.6.9", "py36-jetpack42-tf1.13.1"),
+    "4.2.3": ("32.2.3", "3.6.9", "py36-jetpack42-tf1.13.1"),
+    "4.3": ("32.3.1", "3.6.9", "py36-jetpack42-tf1.13.1"),
+    "4.4": ("32.4.3", "3.6.9", "py36-jetpack44-tf1.15.5"),
+    "4.5": ("32.5", "3.6.9", "py36-jetpack44-tf1.15.5"),
+    "4.6": ("32.6.1", "3.6.9", "py36-jetpack46-tf2.7.0"),
+    "4.6.1": ("32.7.1", "3.6.9", "py36-jetpack46-tf2.7.0"),
+    "4.6.6": ("32.7.6", "3.6.9", "py36-jetpack46-tf2.7.0"),
+    "5.1.2": ("35.4.1", "3.8.10", "py38-jetpack51-tf2.12.0"),
+    "6.1": ("36.4.0", "3.10.12", "py310-jetpack61-tf2.16.1"),
+}
+
+
+@pytest.mark.parametrize("jetpack", JETPACKS)
+def test_a_jetson_gets_nvidias_wheels(choose: Choose, jetpack: str) -> None:
+    l4t, python, stack = JETPACKS[jetpack]
+    choice = choose(jetson(l4t, python), vendors=True)
     assert choice["stack"]["name"] == stack
-    assert stack in choice["reason"]
+    assert "unused" not in choice["reason"]
+
+
+@pytest.mark.parametrize("jetpack", JETPACKS)
+def test_a_jetson_without_the_lock_is_told_how_to_make_it(choose: Choose, jetpack: str) -> None:
+    l4t, python, stack = JETPACKS[jetpack]
+    choice = choose(jetson(l4t, python))
+    command = (
+        f"run `make lock STACK={stack}`, on a controller that reaches https://developer.download.nvidia.com/"
+    )
+    if python == "3.6.9":
+        assert f"{stack} fits, but has no lock file yet" in choice["problem"]
+        assert f"What would help: {command}" in choice["problem"]
+        assert f"GPU tegra; L4T {l4t}; Pythons {python} (" in choice["problem"]
+        assert "or install CPython 3.8 or 3.9" in choice["problem"]
+    else:
+        # PyPI has wheels for these Pythons, for the CPU.
+        assert choice["stack"]["gpu"] is None
+        assert command in choice["reason"]
+        assert "GPU (tegra) stays unused" in choice["reason"]
+
+
+def test_a_jetpack_4_with_a_newer_python_computes_on_the_cpu(choose: Choose) -> None:
+    choice = choose(jetson("32.7.1", "3.6.9", "3.9.18"))
+    assert choice["stack"]["name"] == "py39-tf2.15.1"
+    assert "make lock STACK=py36-jetpack46-tf2.7.0" in choice["reason"]
+
+
+def test_raspbian_9(choose: Choose) -> None:
+    facts = host(architecture="armv7l", pythons=["3.5.3"], cpu_flags=["neon"])
+    assert choose(facts, vendors=True)["stack"]["name"] == "py35-armv7-tf1.13.1"
+    problem = choose(facts)["problem"]
+    assert (
+        "run `make lock STACK=py35-armv7-tf1.13.1`, on a controller that reaches https://www.piwheels.org/simple"
+        in problem
+    )
+    assert "architecture armv7l" in problem
 
 
 @pytest.mark.parametrize(
     ("facts", "told"),
     [
-        # JetPack 4.2 and 4.6: the table knows the wheels, but there is no lock file.
+        # A 32-bit Raspbian of today.
         (
-            host(architecture="aarch64", gpu="tegra", l4t="32.1", pythons=["3.6.9"], cpu_flags=[]),
-            "py36-jetpack42-tf1.13.1 fits, but has no lock file",
+            host(architecture="armv7l", pythons=["3.11.2"], cpu_flags=["neon"]),
+            "a 64-bit operating system (aarch64)",
         ),
         (
-            host(architecture="aarch64", gpu="tegra", l4t="32.7.1", pythons=["3.6.9"], cpu_flags=[]),
-            "py36-jetpack46-tf2.7.0 fits, but has no lock file",
+            host(architecture="armv7l", pythons=["3.11.2"], cpu_flags=["neon"]),
+            "(it also needs CPython 3.5, which",
         ),
-        # Raspbian 9.
-        (
-            host(architecture="armv7l", pythons=["3.5.3"], cpu_flags=["neon"]),
-            "py35-armv7-tf1.13.1 fits, but has no lock file",
-        ),
-        (host(pythons=["3.8.10"]), "install CPython 3.6 or 3.7 or 3.9 or 3.11 or 3.12 or 3.13"),
-        (host(pythons=["3.12.3"], cpu_flags=PHENOM), "install CPython 3.6 with its venv"),
-        (
-            host(pythons=["3.12.3"], cpu_flags=PHENOM),
-            "needs the CPU flags sse4_1, sse4_2, avx, which this CPU lacks",
-        ),
+        (host(architecture="i686", pythons=["3.11.2"]), "a 64-bit operating system (x86_64)"),
         (host(architecture="riscv64", cpu_flags=[]), "is built for x86_64 and aarch64, the host is riscv64"),
+        (host(architecture="riscv64", cpu_flags=[]), "What would help: another host"),
         (host(pythons=[]), "Pythons none"),
+        (host(pythons=[]), "install CPython 3.6 or 3.7 or 3.8 or 3.9 or 3.10 or 3.11 or 3.12 or 3.13"),
+        (host(pythons=["3.14.0"]), "needs CPython 3.11 or 3.12 or 3.13, which the host does not have"),
     ],
 )
-def test_refuses_and_says_what_was_looked_at(
-    choose: Callable[..., dict[str, Any]], facts: dict[str, Any], told: str
-) -> None:
+def test_refuses_and_says_what_was_looked_at(choose: Choose, facts: dict[str, Any], told: str) -> None:
     choice = choose(facts)
     assert choice["stack"] is None
     assert told in choice["problem"]
@@ -114,72 +200,99 @@ def test_refuses_and_says_what_was_looked_at(
     assert "What would help:" in choice["problem"]
 
 
-def test_a_jetpack_is_matched_by_whole_parts(choose: Callable[..., dict[str, Any]]) -> None:
-    facts = host(architecture="aarch64", gpu="tegra", l4t="32.10", pythons=["3.6.9"], cpu_flags=[])
-    assert "py36-jetpack42-tf1.13.1 fits" not in choose(facts)["problem"]
+@pytest.mark.parametrize(
+    ("driver", "why"),
+    [
+        ("470.82.01", "py311-cuda-tf2.21.0 needs NVIDIA's driver 525.60.13 or later, the host has 470.82.01"),
+        ("525.60", "needs NVIDIA's driver 525.60.13 or later, the host has 525.60"),
+        ("", "needs NVIDIA's driver 525.60.13 or later, and the release of the host's cannot be read"),
+    ],
+)
+def test_an_old_driver_leaves_the_cpu(choose: Choose, driver: str, why: str) -> None:
+    facts = host(gpu="cuda", nvidia_driver=driver)
+    choice = choose(facts)
+    assert choice["stack"]["name"] == "py311-tf2.21.0"
+    assert why in choice["reason"]
+    forced = choose(facts, name="py311-cuda-tf2.21.0")["problem"]
+    assert why in forced
+    assert f"NVIDIA's driver {driver or 'unknown'}" in forced
 
 
-def test_the_user_may_name_an_older_stack(choose: Callable[..., dict[str, Any]]) -> None:
+def test_the_newest_of_several_pythons_with_a_stack_counts(choose: Choose) -> None:
+    assert choose(host(pythons=["3.6.9", "3.9.2"]))["stack"]["name"] == "py39-tf2.15.1"
+    assert choose(host(pythons=["3.12.3", "3.6.9"], cpu_flags=PHENOM))["stack"]["name"] == "py36-tf1.5.0"
+
+
+def test_a_jetpack_is_matched_by_whole_parts(choose: Choose) -> None:
+    problem = choose(jetson("32.10", "3.6.9"))["problem"]
+    assert "py36-jetpack42-tf1.13.1 is built for L4T 32.1, 32.2, 32.3, the host has 32.10" in problem
+
+
+def test_the_user_may_name_an_older_stack(choose: Choose) -> None:
     choice = choose(host(pythons=["3.11.2", "3.6.9"]), name="py36-tf1.5.0")
     assert choice["stack"]["name"] == "py36-tf1.5.0"
     assert "asked for by runtime_stack" in choice["reason"]
 
 
-def test_a_stack_the_cpu_cannot_run_is_refused_although_named(choose: Callable[..., dict[str, Any]]) -> None:
-    choice = choose(host(cpu_flags=PHENOM), name="py311-tf2.21.0")
+def test_a_stack_the_cpu_cannot_run_is_refused_although_named(choose: Choose) -> None:
+    choice = choose(host(cpu_flags=PHENOM, pythons=["3.11.2", "3.6.9"]), name="py311-tf2.21.0")
+    assert choice["stack"] is None
     assert "py311-tf2.21.0 needs the CPU flags" in choice["problem"]
+    assert "What would help: leave runtime_stack out" in choice["problem"]
 
 
-def test_an_unknown_stack_is_refused_with_the_known_ones(choose: Callable[..., dict[str, Any]]) -> None:
+def test_an_unknown_stack_is_refused_with_the_known_ones(choose: Choose) -> None:
     problem = choose(host(), name="py311-tf9")["problem"]
     assert "'py311-tf9'" in problem
     assert "py311-tf2.21.0" in problem
 
 
-def test_no_other_python_is_taken_than_the_one_named(choose: Callable[..., dict[str, Any]]) -> None:
+def test_no_other_python_is_taken_than_the_one_named(choose: Choose) -> None:
     both = host(pythons=["3.11.2", "3.9.2"])
     assert choose(both, python="/usr/bin/python3.9.2")["stack"]["name"] == "py39-tf2.15.1"
     assert choose(both, python="python3.9.2")["stack"]["name"] == "py39-tf2.15.1"
     assert "'/opt/python'" in choose(both, python="/opt/python")["problem"]
 
 
-def test_a_python_without_venv_is_passed_over_and_told(choose: Callable[..., dict[str, Any]]) -> None:
+def test_a_python_without_venv_is_passed_over_and_told(choose: Choose) -> None:
     bare = {"path": "/usr/bin/python3", "real": "/usr/bin/python3.11", "version": "3.11.2", "venv": False}
     assert "apt install python3.11-venv" in choose(host(pythons=[bare]))["problem"]
     assert choose(host(pythons=[bare, "3.12.1"]))["python"]["version"] == "3.12.1"
 
 
-def test_the_python_of_the_existing_venv_is_kept(choose: Callable[..., dict[str, Any]]) -> None:
+def test_the_python_of_the_existing_venv_is_kept(choose: Choose) -> None:
     facts = host(pythons=["3.11.2", "3.12.1"], runtime={"python": "/usr/bin/python3.12.1"})
     assert choose(facts)["python"]["version"] == "3.12.1"
 
 
-def test_an_unused_gpu_is_told(choose: Callable[..., dict[str, Any]]) -> None:
-    assert "cuda GPU stays unused" in choose(host(gpu="cuda"))["reason"]
+KEYS = (
+    "name tensorflow keras python architectures cpu_flags gpu l4t needs system_packages lock index bootstrap "
+    "source note"
+)
 
 
 def test_the_table_is_whole(root: Path, stacks: list[dict[str, Any]]) -> None:
-    keys = [
-        "name",
-        "tensorflow",
-        "keras",
-        "python",
-        "architectures",
-        "cpu_flags",
-        "gpu",
-        "l4t",
-        "lock",
-        "bootstrap",
-        "source",
-        "note",
-    ]
     for stack in stacks:
-        assert list(stack) == keys, stack["name"]
-        for folder, lock in (("runtime", stack["lock"]), (".", stack["bootstrap"])):
-            assert lock is None or (root / "requirements" / folder / lock).is_file(), lock
-        if stack["lock"]:
-            text = (root / "requirements/runtime" / stack["lock"]).read_text()
-            assert f"=={stack['tensorflow']} " in text
-            assert f"keras=={stack['keras']} " in text
+        assert " ".join(stack) == KEYS, stack["name"]
+        assert stack["lock"] == f"{stack['name']}.txt"
+        lock = root / "requirements/runtime" / stack["lock"]
+        source = lock.with_suffix(".in").read_text()
+        assert re.search(
+            rf"^(tensorflow|tensorflow-gpu)=={re.escape(stack['tensorflow'])}[ +\n]", source, re.MULTILINE
+        )
+        assert f"keras=={stack['keras']}\n" in source
+        # Only what is on an index of its own may go without a lock, as PyPI's stacks are locked for everybody.
+        assert lock.is_file() or stack["index"]
+        assert stack["bootstrap"] is None or (root / "requirements" / stack["bootstrap"]).is_file()
+        if stack["needs"]:
+            assert " ".join(stack["needs"]) == "driver libraries optional remedy"
     locked = {stack["lock"] for stack in stacks}
     assert {path.name for path in (root / "requirements/runtime").glob("*.txt")} <= locked
+
+
+def test_the_gate_knows_the_stacks_names(root: Path, stacks: list[dict[str, Any]]) -> None:
+    bounds = yaml.safe_load((root / "roles/runtime/meta/ranges.yml").read_text())["runtime_stack"]
+    names = [stack["name"] for stack in stacks]
+    assert all(re.fullmatch(bounds["pattern"], name) for name in names)
+    assert not re.fullmatch(bounds["pattern"], "py36-tf1x5.0")
+    assert bounds["expected"] == f"one of {', '.join(names)}"
