@@ -46,6 +46,8 @@ def start(folder: Path, host: Host) -> int:
             f"--network-namespace-path=/run/netns/{host.link}",
         ),
         *("--resolv-conf=off", "--timezone=off", "--link-journal=no"),
+        # systemd-nspawn grants it with a network that it makes itself only.
+        "--capability=CAP_NET_ADMIN",
     ]
     keep = f'while :; do "$@"; [ $? -eq {_REBOOT} ] || exit; done'
     command = ["sh", "-c", keep, "keep", *nspawn]

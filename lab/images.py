@@ -94,9 +94,9 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _build(recipe: Recipe, source: Path | None, home: Path) -> None:
-    for left in home.parent.glob(f"building-{recipe.name}-*"):
+    for left in home.parent.glob(f"building-{recipe.name}.*"):
         remove_tree(left)
-    building = Path(tempfile.mkdtemp(prefix=f"building-{recipe.name}-", dir=home.parent))
+    building = Path(tempfile.mkdtemp(prefix=f"building-{recipe.name}.", dir=home.parent))
     try:
         tree = building / "tree"
         run(
