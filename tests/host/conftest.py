@@ -38,6 +38,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # Ansible's programs are found beside this Python, and its settings in the checkout, wherever this was started.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     os.environ.setdefault("ANSIBLE_CONFIG", str(CHECKOUT / "ansible.cfg"))
+    # What went wrong is read by look.py.
+    os.environ["ANSIBLE_CALLBACK_RESULT_FORMAT"] = "json"
 
 
 def _is_named(config: pytest.Config) -> bool:
@@ -103,6 +105,22 @@ def looks(request: pytest.FixtureRequest) -> Iterator[Callable[[Any], Found]]:
 
 
 @pytest.fixture
-def found(host: Any, looks: Callable[[Any], Found]) -> Found:
-    """What was found on the host."""
-    return looks(host)
+def found(host: Any, looks: Callable[[Any], Found], dark: set[str]) -> Found:
+    """What was found on the host. One that cannot be looked at fails its first check; the others would say the same."""
+    found = looks(host)
+    if found.answer.problem:
+        if found.name in dark:
+            pytest.skip(f"{found.name} cannot be looked at; its first check says why")
+        dark.add(found.name)
+        become = ["--become"] if found.declared.managed else []
+        found.fail(
+            f"cannot be looked at: {found.answer.problem}",
+            f"{found.ansible('-m', 'ansible.builtin.raw', '-a', 'id', *become)}, and mend what it says",
+        )
+    return found
+
+
+@pytest.fixture(scope="session")
+def dark() -> set[str]:
+    """Names of hosts that could not be looked at."""
+    return set()

@@ -93,7 +93,7 @@ def parse(text: str) -> dict[str, Section]:
 
 
 def _reason(text: str) -> str:
-    """Return the telling lines of what Ansible said."""
-    lines = [line.strip() for line in text.replace("\\n", "\n").splitlines() if line.strip()]
-    telling = [line for line in lines if re.search(r"msg|rror|ailed|assword|refused|denied|route|sudo", line)]
-    return " ".join((telling or lines)[-4:])[:600]
+    """Return what Ansible said of its failure, or the end of it all."""
+    messages = re.findall(r'"msg": "((?:[^"\\]|\\.)+)"', text.replace("\\\\", "\\"))
+    said = " ".join(dict.fromkeys(messages)) or text[-400:]
+    return " ".join(re.sub(r"\\[rn]", " ", said).split())
