@@ -327,6 +327,7 @@ def recap(done: "subprocess.CompletedProcess[str]", host: str) -> dict[str, int]
     return {key: int(value) for key, value in (pair.split("=") for pair in line[1].split())}
 
 
+@pytest.mark.integration
 def test_the_role_from_a_lock_to_a_probed_venv(
     root: Path, tmp_path: Path, checkout: Checkout, index: Callable[..., Index]
 ) -> None:
