@@ -39,11 +39,17 @@ def test_packages_are_whole(found: Found) -> None:
 
 
 def test_system_python_has_no_tensorflow(found: Found) -> None:
-    lines = found["pythons"].lines
+    # The same package may be seen by several interpreters.
+    places = {line.split()[1]: line.split()[0] for line in reversed(found["pythons"].lines)}
     found.check(
-        not lines,
-        "TensorFlow is installed outside the venv, where it can get in its way: " + "; ".join(lines),
-        found.there("; ".join(f"sudo {line.split()[0]} -m pip uninstall tensorflow" for line in lines)),
+        not places,
+        f"TensorFlow is installed outside the venv, where it can get in its way: {', '.join(places)}",
+        found.there(
+            "; ".join(
+                f"sudo env PIP_BREAK_SYSTEM_PACKAGES=1 {python} -m pip uninstall tensorflow"
+                for python in sorted(set(places.values()))
+            )
+        ),
     )
 
 

@@ -73,7 +73,7 @@ def test_tensorflow_imports(found: Found) -> None:
     found.check(
         version is not None,
         f"TensorFlow {record['tensorflow']} cannot be imported from {found.home}/venv as the user {found.owner}: "
-        f"{told['missing'].get('framework.version', 'the host does not tell why')}",
+        f"{told['missing'].get('facts.framework.version', 'the host does not tell why')}",
         found.there(f"sudo rm {found.home}/venv/edgebench-runtime.json") + f"; {found.provision('runtime')}",
     )
     found.check(
