@@ -40,11 +40,8 @@ def start(folder: Path, host: Host) -> int:
     _mount(folder)
     nspawn = [
         *("systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", "--console=pipe"),
-        *(
-            f"--machine={host.name}",
-            f"--directory={folder / 'root'}",
-            f"--network-namespace-path=/run/netns/{host.link}",
-        ),
+        *(f"--machine={host.name}", f"--directory={folder / 'root'}"),
+        f"--network-namespace-path=/run/netns/{network.connect_namespace(host)}",
         *("--resolv-conf=off", "--timezone=off", "--link-journal=no"),
         # systemd-nspawn grants it with a network that it makes itself only.
         "--capability=CAP_NET_ADMIN",

@@ -53,7 +53,7 @@ def test_a_wrong_declaration_is_refused_by_name(
 
 
 def test_two_hosts_of_one_address_are_refused(tmp_path: Path) -> None:
-    one = {"ansible_host": "10.77.1.11", "lab_image": "debian12"}
+    one: dict[str, object] = {"ansible_host": "10.77.1.11", "lab_image": "debian12"}
     with pytest.raises(LabError, match=r"Bilbo and Merry .* 10\.77\.1\.11"):
         declared.read(inventory(tmp_path, Bilbo=one, Merry=one))
 
