@@ -7,6 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from . import network
 from .commands import run, succeeds
 from .declared import Host
 from .identity import File
