@@ -52,8 +52,16 @@ class Answer:
 
 def at(host: Any, declared: Declared) -> Answer:
     """Look at one host. Never raises for what is wrong with the host."""
-    began = time.time()
+    answer = _ask(host, declared, {})
+    if declared.managed and re.search(r"sudo: (command )?not found", answer.problem):
+        # As preflight does: root, where there is no sudo, becomes root by su, which asks it for nothing.
+        answer = _ask(host, declared, {"become_method": "su"})
+    return answer
+
+
+def _ask(host: Any, declared: Declared, how: dict[str, str]) -> Answer:
     arguments = [str(SCRIPT), declared.home, declared.owner, declared.mount, declared.name]
+    began = time.time()
     try:
         result = host.backend.run_ansible(
             "ansible.builtin.script",
@@ -61,6 +69,7 @@ def at(host: Any, declared: Declared) -> Answer:
             check=False,
             become=declared.managed,
             extra_vars={"look": shlex.join(arguments)},
+            **how,
         )
     except (AssertionError, RuntimeError) as error:
         # How testinfra says that Ansible had no answer.
