@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -45,6 +46,8 @@ _value:
 """
 
 NOTHING = "–"
+# What is left of a line of 120 beside the callback's indentation.
+WIDTH = 112
 HEADINGS = ("host", "state", "user", "packages", "TensorFlow", "runner", "data sets", "governor", "share")
 
 
@@ -176,6 +179,23 @@ def command_for(host: str, sources: Iterable[str]) -> str:
     return f"ansible-playbook {inventory}provision.yml -l {host}"
 
 
+def _wrapped(text: str) -> list[str]:
+    """Return the lines of a text, no longer than a screen is wide, all but the first indented."""
+    return [
+        line.rstrip()
+        for number, part in enumerate(text.splitlines())
+        for line in textwrap.wrap(
+            part,
+            WIDTH,
+            initial_indent="    " if number else "",
+            subsequent_indent="    ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        or [""]
+    ]
+
+
 def summary(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str], check: bool = False) -> str:
     """Return the text; see DOCUMENTATION."""
     told = []
@@ -187,11 +207,11 @@ def summary(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str], che
     text += table([list(HEADINGS), *(host.cells() for host in told)])
     for host in told:
         for reason, command in host.missing():
-            first, *more = reason.splitlines() or [""]
+            first, *more = _wrapped(f"{host.name}: {reason}")
             text += [
                 "",
-                f"{host.name}: {first}",
-                *(f"    {line}".rstrip() for line in more),
+                first,
+                *more,
                 f"    next: {command}",
             ]
     return "\n".join(text)

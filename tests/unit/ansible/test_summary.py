@@ -71,11 +71,12 @@ def test_a_bare_host_in_check_mode_is_told_what_would_come(summary: Callable[...
     lines = summary(check=True, frodo=bare)
     assert lines[0] == "What is ready (check mode: nothing was changed)"
     assert " ".join(lines[4].split()) == "frodo incomplete missing missing missing missing – ondemand –"
-    assert lines[6:] == [
+    assert lines[-1] == "    next: ansible-playbook provision.yml -l frodo"
+    assert max(map(len, lines)) <= 112
+    assert " ".join(" ".join(lines[6:-1]).split()) == (
         "frodo: no user edgebench yet; packages are missing; no TensorFlow yet (chosen: py311-tf2.21.0, the first that "
-        "fits); no runner yet",
-        "    next: ansible-playbook provision.yml -l frodo",
-    ]
+        "fits); no runner yet"
+    )
 
 
 def test_one_missing_part_is_brought_by_its_tag(summary: Callable[..., list[str]]) -> None:
