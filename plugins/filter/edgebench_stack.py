@@ -35,6 +35,11 @@ options:
   python:
     description: The interpreter the user named, as a path or a command name. No other is looked at.
     type: str
+  venv_pending:
+    description: >-
+      Whether the distribution's package that lets its Python make a venv is about to be installed, as in check mode.
+    type: bool
+    default: false
 author: The edgebench authors
 """
 
@@ -149,6 +154,7 @@ def choose(
     locks: Iterable[str],
     name: str | None = None,
     python: str | None = None,
+    venv_pending: bool = False,
 ) -> dict[str, Any]:
     """Return stack, python, reason and problem for the host; see RETURN."""
     candidates = stacks
@@ -160,6 +166,8 @@ def choose(
                 f"runtime_stack is {name!r}, which is no stack of files/tensorflow_stacks.yml. Known: {known}."
             )
     pythons = _pythons_of(host, python)
+    if venv_pending:
+        pythons = [{**each, "venv": each["venv"] or each["real"].startswith("/usr/bin/")} for each in pythons]
     if python and not pythons:
         return _refusal(
             f"runtime_python is {python!r}, which is no CPython 3 on this host (it must exist, be executable and "
@@ -190,11 +198,24 @@ def choose(
                 f"{_lock_remedy(stack)}"
             )
         passed_over.append((stack["name"], "; ".join(reasons)))
-    tried = "\n".join(f"- {stack_name} {why}" for stack_name, why in passed_over)
+    foreign = [stack_name for stack_name, why in passed_over if not name and _for_other_machines(why)]
+    without_venv = [
+        minor
+        for minor in dict.fromkeys(_minor(each["version"]) for each in pythons if not each["venv"])
+        if any(minor in stack["python"] for stack in almost)
+    ]
+    tried = "\n".join(f"- {stack_name} {why}" for stack_name, why in passed_over if stack_name not in foreign)
+    if foreign:
+        tried += f"\n- for other machines: {', '.join(foreign)}"
+    remedy = _help(host, almost, unlocked, asked_for=bool(name), python=python, without_venv=without_venv)
     return _refusal(
         f"No TensorFlow stack can be installed on this host.\nLooked at: {describe(host, python)}.\n{tried}\n"
-        f"What would help: {_help(host, almost, unlocked, asked_for=bool(name), python=python)}"
+        f"What would help: {remedy}"
     )
+
+
+def _for_other_machines(why: str) -> bool:
+    return (why.startswith("is built for") and not why.startswith("is built for L4T")) or "needs a GPU" in why
 
 
 def _lock_remedy(stack: dict[str, Any]) -> str:
@@ -209,17 +230,21 @@ def _help(
     *,
     asked_for: bool,
     python: str | None,
+    without_venv: list[str],
 ) -> str:
     """Return the remedies.
 
     `almost` are the stacks that lack nothing but a Python, `unlocked` those without a lock file, each with what is
-    wrong about the Pythons.
+    wrong about the Pythons, `without_venv` the releases that the host has and that only lack the module venv.
     """
     remedies = [
         f"{_lock_remedy(stack)}, then this playbook again{f' (it also {lack})' if lack else ''}"
         for stack, lack in unlocked
     ]
-    if almost:
+    if without_venv:
+        packages = " or ".join(f"python{version}-venv" for version in without_venv)
+        remedies.append(f"on Debian and Ubuntu: apt install {packages}")
+    elif almost:
         versions = sorted({version for stack in almost for version in stack["python"]}, key=_version_key)
         where = (
             "let runtime_python name one"
@@ -256,9 +281,7 @@ def _reason(
         f" ({python['real']}): {'asked for by runtime_stack' if asked_for else 'the first of the table that fits'}"
     )
     # A newer stack that this very host cannot have is worth a word; one for other machines is not.
-    notable = [
-        f"{name} {why}" for name, why in passed_over if "is built for" not in why and "needs a GPU" not in why
-    ]
+    notable = [f"{name} {why}" for name, why in passed_over if not _for_other_machines(why)]
     if notable:
         text += f". Passed over: {'. '.join(notable)}"
     if host["gpu"] and not stack["gpu"]:

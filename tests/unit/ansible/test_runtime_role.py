@@ -295,7 +295,7 @@ class Provision:
         inventory.write_text(yaml.safe_dump({"local": {"hosts": hosts, "vars": common}}))
         playbook = self._folder / "play.yml"
         told = {"name": "Tell", "ansible.builtin.debug": {"var": "edgebench_runtime_reason"}}
-        play = {"hosts": "all", "gather_facts": False, "roles": ["runtime"], "tasks": [told]}
+        play = {"hosts": "all", "gather_facts": False, "roles": ["preflight", "runtime"], "tasks": [told]}
         playbook.write_text(yaml.safe_dump([play]))
         return subprocess.run(
             [

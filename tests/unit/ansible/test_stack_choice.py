@@ -185,7 +185,7 @@ def test_raspbian_9(choose: Choose) -> None:
             "(it also needs CPython 3.5, which",
         ),
         (host(architecture="i686", pythons=["3.11.2"]), "a 64-bit operating system (x86_64)"),
-        (host(architecture="riscv64", cpu_flags=[]), "is built for x86_64 and aarch64, the host is riscv64"),
+        (host(architecture="riscv64", cpu_flags=[]), "- for other machines: py310-jetpack61"),
         (host(architecture="riscv64", cpu_flags=[]), "What would help: another host"),
         (host(pythons=[]), "Pythons none"),
         (host(pythons=[]), "install CPython 3.6 or 3.7 or 3.8 or 3.9 or 3.10 or 3.11 or 3.12 or 3.13"),
@@ -296,3 +296,20 @@ def test_the_gate_knows_the_stacks_names(root: Path, stacks: list[dict[str, Any]
     assert all(re.fullmatch(bounds["pattern"], name) for name in names)
     assert not re.fullmatch(bounds["pattern"], "py36-tf1x5.0")
     assert bounds["expected"] == f"one of {', '.join(names)}"
+
+
+def test_a_python_that_lacks_only_its_venv_package_is_told_the_package(
+    choose: Choose, stacks: list[dict[str, Any]]
+) -> None:
+    bare = host(
+        pythons=[
+            {"path": "/usr/bin/python3", "real": "/usr/bin/python3.11", "version": "3.11.2", "venv": False}
+        ]
+    )
+    refused = choose(bare)
+    assert refused["stack"] is None
+    assert refused["problem"].endswith("What would help: on Debian and Ubuntu: apt install python3.11-venv.")
+    # In check mode the package would have been installed by now.
+    assert choose(bare, venv_pending=True)["stack"]["name"] == "py311-tf2.21.0"
+    own = {"path": "/opt/python3", "real": "/opt/python3.11", "version": "3.11.2", "venv": False}
+    assert choose(host(pythons=[own]), venv_pending=True)["stack"] is None
