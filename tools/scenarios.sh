@@ -9,6 +9,7 @@ set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 cd "$root"
+export NO_COLOR=1
 PATH="$root/.venv/bin:$PATH"
 export PATH
 
@@ -32,7 +33,7 @@ if [ $# -eq 0 ]; then
 fi
 failed=
 for scenario in "$@"; do
-    tools/step.sh "Scenario $scenario" molecule test --scenario-name "$scenario" || failed="$failed $scenario"
+    tools/step.sh "Scenario $scenario" molecule test --no-command-borders --scenario-name "$scenario" || failed="$failed $scenario"
     # A scenario that was cut short leaves its hosts behind.
     python -m lab down --name "$scenario" >/dev/null
 done
