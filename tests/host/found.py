@@ -104,9 +104,10 @@ class Found:
         )
         return [_listener(line) for line in section.lines if line.startswith("LISTEN")]
 
-    def provision(self, *tags: str) -> str:
-        """Return the command that sets up a part of the host."""
-        limit = ["-l", self.name, *(["--tags", ",".join(tags)] if tags else [])]
+    def provision(self, *tags: str, also: str = "") -> str:
+        """Return the command that sets up a part of the host, and of another one."""
+        hosts = f"{also},{self.name}" if also else self.name
+        limit = ["-l", hosts, *(["--tags", ",".join(tags)] if tags else [])]
         return shlex.join(["ansible-playbook", *self._inventory, "provision.yml", *limit])
 
     def ansible(self, *arguments: str) -> str:

@@ -90,7 +90,7 @@ def test_share_is_mounted_on_use(found: Found) -> None:
     found.check(
         answer.out.startswith("nfs") and mounted.ok,
         f"{mount} gets nothing from {found.declared.share_server} ({answer.why})",
-        f"ansible-playbook provision.yml --tags data_share -l {found.declared.share_server},{found.name}; "
+        f"{found.provision('data_share', also=found.declared.share_server)}; "
         + found.there(f"sudo systemctl status '*.mount' | grep -A9 {mount}"),
     )
     options = set(mounted.lines[-1].split()[3].split(","))
