@@ -83,6 +83,10 @@ OWN_FACTS = {
     "edgebench_host",
     "edgebench_provisioned",
     "edgebench_runtime_reason",
+    "data_share_state",
+    "base_packages_pending",
+    "performance_mode_state",
+    "runtime_choice",
 }
 
 
