@@ -1,4 +1,4 @@
-"""The lab's commands: python -m lab up|down|status|images|check."""
+"""The lab's commands: python -m lab up|down|status|off|on|images|build|check."""
 
 import argparse
 import os
@@ -39,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ("up", "start the hosts that an inventory declares, and wait until they answer"),
         ("down", "end a lab's hosts and drop their disks"),
         ("status", "say which hosts run"),
+        ("off", "cut the power of hosts; their disks stay"),
+        ("on", "give hosts power again, and wait until they answer"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("--inventory", type=Path, default=paths.CHECKOUT / "inventory/lab")
@@ -90,6 +92,13 @@ def _run(chosen: argparse.Namespace) -> int:
     named = [host for host in hosts if not chosen.hosts or host.name in chosen.hosts]
     if chosen.command == "up":
         fleet.up(lab, named, _say)
+    elif chosen.command == "off":
+        for host in named:
+            fleet.power_off(lab, host)
+    elif chosen.command == "on":
+        for host in named:
+            fleet.power_on(lab, host)
+            fleet.wait_for(lab, host)
     else:
         for host in named:
             print(
