@@ -112,3 +112,15 @@ def test_bench_accepts_the_runners_choices(root: Path) -> None:
         assert [name.strip() for name in offered.split(",")] == [
             str(choice) for choice in options[f"bench_{option}"]["choices"]
         ]
+
+
+def test_no_message_joins_lines_where_yaml_leaves_the_backslash(root: Path) -> None:
+    r"""In a block scalar Ansible hands Jinja '\n' with its backslash doubled, and a person would read \n."""
+    wrong = [
+        f"{path.relative_to(root)}:{number}"
+        for folder in ("roles", "playbooks", "molecule")
+        for path in sorted((root / folder).rglob("*.yml"))
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if r"join('\n')" in line and '"{{' not in line and '": "' not in line
+    ]
+    assert wrong == []
