@@ -31,6 +31,12 @@ if [ $# -eq 0 ]; then
         set -- "$@" "$(basename "$(dirname "$file")")"
     done
 fi
+# For the scenarios that use mitogen.
+ANSIBLE_STRATEGY_PLUGINS=$(python -c '
+import pathlib, ansible_mitogen
+print(pathlib.Path(ansible_mitogen.__file__).parent / "plugins" / "strategy")
+')
+export ANSIBLE_STRATEGY_PLUGINS
 failed=
 for scenario in "$@"; do
     tools/step.sh "Scenario $scenario" molecule test --no-command-borders --scenario-name "$scenario" || failed="$failed $scenario"

@@ -170,6 +170,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         while True:
             try:
                 answer = self._low_level_execute_command(command)
+                if answer["rc"] == 0 and not answer["stdout"].strip():
+                    # Every answer has a line. Seen on an overloaded host: its words lost, its exit code not.
+                    raise AnsibleConnectionFailure("an empty answer came back")
             except AnsibleConnectionFailure as error:
                 now = time.monotonic()
                 if lost_at is None:
