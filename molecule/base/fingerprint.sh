@@ -3,4 +3,4 @@
 sudo find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /var/tmp -o -path /var/log \
     -o -path /var/lib/systemd -o -path /var/lib/private -o -path '/home/*/.ansible' -o -path /home/admin -o -path /var/lib/sudo \
     -o -path /etc/machine-id -o -path /var/lib/dbus -o -path /root/.ansible \) -prune \
-    -o -printf '%p %s %T@ %m %U:%G %y\n' | LC_ALL=C sort
+    -o ! -path /root -printf '%p %s %T@ %m %U:%G %y\n' | LC_ALL=C sort
