@@ -57,6 +57,7 @@ ansible_facts:
         home: {description: "Absolute path of the edgebench home.", type: str}
         home_problem: {description: "Why the home cannot be written, or null.", type: str}
         apt: {description: "Whether the system has apt-get.", type: bool}
+        apt_lists: {description: "Whether apt has any list of packages.", type: bool}
         governor: {description: "The frequency governor of the CPUs, several joined by commas, or null.", type: str}
         os: {description: "Name and version of the operating system.", type: str}
         os_codename: {description: "Its release's name, such as bionic; may be empty.", type: str}
@@ -339,6 +340,7 @@ def main():
     name, os_id, version, codename = os_release(read_text("/etc/os-release"))
     facts = {
         "apt": has_program("apt-get"),
+        "apt_lists": bool(glob.glob("/var/lib/apt/lists/*_Packages*")),
         "architecture": architecture(platform.machine(), struct.calcsize("P") * 8),
         "board": board.strip("\0\n ") if board else None,
         "cpu_flags": flags,

@@ -155,6 +155,6 @@ def test_it_runs_on_the_oldest_and_newest_pythons(
     assert not (tmp_path / "home").exists()
     assert host["user_exists"] is True
     assert host["runner"] is False
-    assert {type(host[key]) for key in ("apt", "python_apt", "systemd")} == {bool}
+    assert {type(host[key]) for key in ("apt", "apt_lists", "python_apt", "systemd")} == {bool}
     documented = yaml.safe_load(facts.RETURN)["ansible_facts"]["contains"]["edgebench_host"]["contains"]
     assert set(documented) == set(host)
