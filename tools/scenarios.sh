@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs molecule's scenarios, one after the other, on hosts of the lab.
 #
-#   scenarios.sh [SCENARIO...]
+#   scenarios.sh SCENARIO...
 #
 # Without root or the lab's packages they are skipped, and the reason is kept for the last line of `make test`; with
 # CI=true that is a failure.
@@ -26,11 +26,6 @@ if [ -n "$reason" ]; then
     exit 0
 fi
 
-if [ $# -eq 0 ]; then
-    for file in molecule/*/molecule.yml; do
-        set -- "$@" "$(basename "$(dirname "$file")")"
-    done
-fi
 # For the scenarios that use mitogen.
 ANSIBLE_STRATEGY_PLUGINS=$(python -c '
 import pathlib, ansible_mitogen
