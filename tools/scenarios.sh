@@ -27,10 +27,7 @@ if [ -n "$reason" ]; then
 fi
 
 # For the scenarios that use mitogen.
-ANSIBLE_STRATEGY_PLUGINS=$(python -c '
-import pathlib, ansible_mitogen
-print(pathlib.Path(ansible_mitogen.__file__).parent / "plugins" / "strategy")
-')
+ANSIBLE_STRATEGY_PLUGINS=$(tools/with_mitogen.sh printenv ANSIBLE_STRATEGY_PLUGINS)
 export ANSIBLE_STRATEGY_PLUGINS
 failed=
 for scenario in "$@"; do
