@@ -1,0 +1,714 @@
+# Copyright the edgebench authors. Licensed under Apache-2.0.
+# Runs on the managed host under Python 2.7 or 3.5 and newer: no f-strings, no annotations.
+# ruff: noqa: RUF005, UP001, UP008, UP010, UP031
+"""Reads and edits extlinux.conf, the file that tells U-Boot what to boot. Pure functions of bytes; no file is touched.
+
+What a file means is what U-Boot makes of it (cmd/pxe.c, later boot/pxe_utils.c), for that is who boots the board:
+
+- A keyword ends at white space and its case does not matter; its value is the rest of the line, trailing blanks and
+  a carriage return included. A value cannot begin with '#'; a line that does is a comment.
+- A keyword without its value makes U-Boot refuse the whole file, so `parse` refuses it too (`ConfError`).
+- A label ends at the first keyword that is no label's, an unknown one included: what follows it is lost.
+- Of several LINUX or APPEND in a label the last holds, of several INITRD or FDT the first, and the second ends the
+  label. Of several DEFAULT and ONTIMEOUT the last holds; MENU DEFAULT holds only where there are none of them.
+- A menu (any MENU line outside a label) with a timeout of less than a second waits for a key for ever.
+
+`parse(data).data()` is `data` for every file that parses. An edit changes only the lines it must.
+"""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+import re
+
+BLANKS = b" \t"
+# What U-Boot's isspace() takes for white space; a line feed never stands inside a line.
+TOKEN = re.compile(b"[^ \t\n\x0b\x0c\r\xa0]*")
+GAP = re.compile(b"[ \t]*")
+
+# Keywords as U-Boot knows them, and the one name that stands for each meaning here.
+KEYWORDS = {
+    b"menu": "menu",
+    b"timeout": "timeout",
+    b"default": "default",
+    b"ontimeout": "ontimeout",
+    b"prompt": "prompt",
+    b"include": "include",
+    b"label": "label",
+    b"kernel": "linux",
+    b"linux": "linux",
+    b"initrd": "initrd",
+    b"append": "append",
+    b"fdt": "fdt",
+    b"devicetree": "fdt",
+    b"fdtdir": "fdtdir",
+    b"devicetreedir": "fdtdir",
+    b"fdtoverlays": "fdtoverlays",
+    b"devicetree-overlay": "fdtoverlays",
+    b"localboot": "localboot",
+    b"ipappend": "ipappend",
+    b"kaslrseed": "kaslrseed",
+    b"say": "say",
+}
+MENU_KEYWORDS = {b"title": "menu title", b"include": "menu include", b"background": "menu background"}
+MENU_KEYWORDS_IN_LABEL = {b"default": "menu default", b"label": "menu label"}
+
+# A label's own keywords, in the order in which a new label has them.
+LABEL_KEYS = [
+    "menu label",
+    "menu default",
+    "say",
+    "localboot",
+    "linux",
+    "initrd",
+    "fdt",
+    "fdtdir",
+    "fdtoverlays",
+    "kaslrseed",
+    "ipappend",
+    "append",
+]
+# What a label copied from another has from it.
+COPIED_KEYS = ["linux", "initrd", "fdt", "fdtdir", "fdtoverlays", "kaslrseed", "ipappend", "append"]
+FIRST_HOLDS = ("initrd", "fdt", "fdtdir", "fdtoverlays")
+WITHOUT_VALUE = ("", "unknown", "menu", "menu default", "menu label", "prompt", "kaslrseed", "say")
+# Keywords that U-Boot learnt after the releases of JetPack 4, which end a label there.
+NEW_KEYS = ("fdtoverlays", "kaslrseed", "say")
+
+# U-Boot's buffer for the kernel's command line on Tegra (CONFIG_SYS_CBSIZE), and that of the arm64 kernel.
+APPEND_LIMIT = 2047
+# A whole file is kilobytes; what is larger is something else.
+SIZE_LIMIT = 1024 * 1024
+
+WORD = re.compile(b'(?:"[^"]*(?:"|$)|[^ \t"])+')
+# A word that is nothing but a variable of U-Boot, such as ${cbootargs}, which stands for words of their own.
+MACRO = re.compile(b"[$](?:[{][^}]*[}]|[(][^)]*[)])\\Z")
+
+
+class ConfError(Exception):
+    """The file cannot be read, or the edit not made: `message`, and `line`, counted from 1, or None."""
+
+    def __init__(self, line, message):
+        super(ConfError, self).__init__("line %s: %s" % (line, message) if line else message)
+        self.line = line
+        self.message = message
+
+
+class Problem:
+    """Something that a boot would stumble over.
+
+    `label` is the label it concerns, None where it concerns the whole file; `certain` is false for a mere warning.
+    """
+
+    def __init__(self, line, message, label=None, certain=True):
+        self.line = line
+        self.message = message
+        self.label = label
+        self.certain = certain
+
+
+class Line:
+    """One line: `head` (indentation, keyword, blanks), `value` and `end` are together its bytes.
+
+    `key` says what it is: '' for a comment or an empty line, 'unknown', or one of the names above.
+    """
+
+    def __init__(self, head, key, value, end):
+        self.head = head
+        self.key = key
+        self.value = value
+        self.end = end
+
+    def data(self):
+        """Return the line's bytes."""
+        return self.head + self.value + self.end
+
+    def keyword(self):
+        """Return the keyword as it is written."""
+        return self.head.strip(BLANKS)
+
+
+class Label:
+    """A label as U-Boot reads it: its name, the index of each key's line that holds, and the lines it covers."""
+
+    def __init__(self, name, start):
+        self.name = name
+        self.start = start
+        self.keys = {}
+        # The last line that U-Boot reads as the label's, and the last that a person would call the label's.
+        self.last = start
+        self.end = start
+        # (index, keyword) of the line that ended it before another label or the menu's own keywords did.
+        self.closer = None
+        self.append_initrd = None
+
+
+def text(value):
+    """Return bytes as text, for messages and results."""
+    return value.decode("utf-8", "replace")
+
+
+def show(value):
+    """Return bytes as text in quotes, with what cannot be seen written out."""
+    return "'%s'" % re.sub("[\x00-\x1f\x7f]", lambda found: "\\x%02x" % ord(found.group()), text(value))
+
+
+def _line(raw, in_label):
+    """Return the Line for the bytes of one line; `in_label` tells which words MENU may have after it."""
+    body = raw.rstrip(b"\n")
+    end = raw[len(body) :]
+    if body.endswith(b"\r"):
+        body, end = body[:-1], b"\r" + end
+    start = GAP.match(body).end()
+    if start == len(body) or body[start : start + 1] == b"#":
+        return Line(body, "", b"", end)
+    stop = TOKEN.match(body, start).end()
+    key = KEYWORDS.get(body[start:stop].lower(), "unknown")
+    value = GAP.match(body, stop).end()
+    if key == "menu":
+        stop = TOKEN.match(body, value).end()
+        words = MENU_KEYWORDS_IN_LABEL if in_label else MENU_KEYWORDS
+        found = words.get(body[value:stop].lower())
+        if found:
+            key = found
+            value = GAP.match(body, stop).end()
+    return Line(body[:value], key, body[value:], end)
+
+
+class Conf:
+    """A parsed file.
+
+    `lines`; `labels` in their order; `default`, the name of the label that U-Boot boots by itself (bytes, or None
+    without any label); `default_lines`, indexes of DEFAULT and ONTIMEOUT; `timeout` in tenths of a second, None where
+    none is set; `includes`, indexes of lines that include another file.
+    """
+
+    def __init__(self, data):
+        if b"\x00" in data:
+            raise ConfError(
+                data.count(b"\n", 0, data.index(b"\x00")) + 1,
+                "a NUL byte, at which U-Boot ends the file: this is no text. Restore the file from a copy",
+            )
+        if len(data) > SIZE_LIMIT:
+            raise ConfError(
+                None, "%d bytes are too many for an extlinux.conf. Name the right file" % len(data)
+            )
+        self.lines = []
+        self._read(data)
+
+    def data(self):
+        """Return the file's bytes."""
+        return b"".join(line.data() for line in self.lines)
+
+    def label(self, name):
+        """Return the label of this name (of several the last, as U-Boot), or None."""
+        for label in reversed(self.labels):
+            if label.name == name:
+                return label
+        return None
+
+    def value(self, label, key):
+        """Return the value of a label's key, or None."""
+        index = label.keys.get(key)
+        return None if index is None else self.lines[index].value
+
+    def initrd(self, label):
+        """Return the initrd that U-Boot loads for a label, which APPEND may name, or None."""
+        return label.append_initrd if label.append_initrd is not None else self.value(label, "initrd")
+
+    def _read(self, data):
+        self.labels, self.default_lines, self.timeout_lines, self.includes = [], [], [], []
+        self._lost, self._swallowing, self._repeated = [], [], []
+        self._menu = None
+        menu_default = None
+        label = None  # the label that U-Boot is reading
+        whole = None  # the label that a person would say the line is in
+        parts = data.split(b"\n")
+        raws = [part + b"\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
+        for index, raw in enumerate(raws):
+            line = _line(raw, label is not None)
+            self.lines.append(line)
+            key = line.key
+            if key == "":
+                if not line.head.strip(BLANKS):
+                    whole = None if label is None else whole
+                continue
+            if key in LABEL_KEYS and label is None:
+                # U-Boot passes over it, with its value or without.
+                self._lost.append((index, whole))
+                if whole is not None:
+                    whole.end = index
+                continue
+            if key not in WITHOUT_VALUE and (not line.value or line.value.startswith(b"#")):
+                raise ConfError(
+                    index + 1,
+                    "%s has no value, for which U-Boot refuses the whole file. Give it one, or delete the line"
+                    % show(line.keyword()),
+                )
+            if key == "label":
+                label = whole = Label(line.value, index)
+                self.labels.append(label)
+            elif key in LABEL_KEYS:
+                if not self._read_in_label(index, line, label):
+                    label.closer = index
+                    label = None
+                    whole.end = index
+                    continue
+                label.last = label.end = index
+                if key == "menu default" and menu_default is None:
+                    menu_default = label.name
+            elif key.startswith("menu"):
+                if not line.value or line.value.startswith(b"#"):
+                    self._swallowing.append(index)
+                if label is not None:
+                    label.last = label.end = index
+                    continue
+                whole = None
+                if self._menu is None:
+                    self._menu = index
+                if key == "menu include":
+                    self.includes.append(index)
+            elif key == "unknown":
+                if label is not None:
+                    label.closer = index
+                    label = None
+                if whole is not None:
+                    whole.end = index
+            else:
+                label = whole = None
+                if key in ("default", "ontimeout"):
+                    self.default_lines.append(index)
+                elif key == "timeout":
+                    self.timeout_lines.append(index)
+                elif key == "include":
+                    self.includes.append(index)
+        if self.default_lines:
+            self.default = self.lines[self.default_lines[-1]].value
+        elif menu_default is not None:
+            self.default = menu_default
+        else:
+            self.default = self.labels[0].name if self.labels else None
+
+    def _read_in_label(self, index, line, label):
+        """Take a label's line in; return false where U-Boot ends the label at it."""
+        key = line.key
+        if key == "menu label" and (not line.value or line.value.startswith(b"#")):
+            self._swallowing.append(index)
+            return True
+        if key in FIRST_HOLDS and (
+            key in label.keys or (key == "initrd" and label.append_initrd is not None)
+        ):
+            self._repeated.append((index, label))
+            return False
+        label.keys[key] = index
+        if key == "append" and "initrd" not in label.keys and label.append_initrd is None:
+            found = line.value.find(b"initrd=")
+            if found >= 0:
+                label.append_initrd = line.value[found + len(b"initrd=") :].split(b" ")[0]
+        return True
+
+    @property
+    def timeout(self):
+        """The menu's timeout in tenths of a second, None where none is set."""
+        if not self.timeout_lines:
+            return None
+        found = re.match(b"[0-9]+", self.lines[self.timeout_lines[-1]].value)
+        return int(found.group()) if found else 0
+
+    # Edits. Each leaves a file that was read anew.
+
+    def _again(self, raws):
+        data = b"".join(raws)
+        self.lines = []
+        self._read(data)
+
+    def _newline(self):
+        return b"\r\n" if self.lines and self.lines[0].end == b"\r\n" else b"\n"
+
+    def _replace(self, changes):
+        """Give the lines of these indexes new values."""
+        raws = [line.data() for line in self.lines]
+        for index, value in changes.items():
+            line = self.lines[index]
+            raws[index] = line.head + value + line.end
+            if line.head[-1:] not in (b" ", b"\t") and value:
+                raws[index] = line.head + b" " + value + line.end
+        self._again(raws)
+
+    def _insert(self, index, raws):
+        """Put lines before the line of this index, and end the line above if nothing does."""
+        before = [line.data() for line in self.lines[:index]]
+        after = [line.data() for line in self.lines[index:]]
+        raws = list(raws)
+        if before and not before[-1].endswith(b"\n"):
+            before[-1] = before[-1].rstrip(b"\r") + self._newline()
+        self._again(before + raws + after)
+
+    def _top(self):
+        """Return the index where a line of the menu's own belongs: below the last such line above the labels."""
+        first = self.labels[0].start if self.labels else len(self.lines)
+        own = [index for index in range(first) if self.lines[index].key not in ("", "unknown")]
+        return own[-1] + 1 if own else 0
+
+    def _case(self, keyword):
+        """Return a keyword in the case that the file uses."""
+        for line in self.lines:
+            if line.key not in ("", "unknown"):
+                return keyword.upper() if line.keyword()[:1].isupper() else keyword.lower()
+        return keyword.upper()
+
+    def set_default(self, name):
+        """Make a label the one that U-Boot boots by itself; every DEFAULT and ONTIMEOUT names it."""
+        check_value("default", name)
+        if self.label(name) is None:
+            raise ConfError(None, _unknown_label(self, "default", name))
+        self._replace({index: name for index in self.default_lines if self.lines[index].value != name})
+        # Others read the file, too, and go by the line itself.
+        if not any(self.lines[index].key == "default" for index in self.default_lines):
+            self._insert(self._top(), [self._case(b"default") + b" " + name + self._newline()])
+
+    def set_timeout(self, tenths):
+        """Set the menu's timeout, in tenths of a second."""
+        if self.timeout_lines:
+            if self.timeout != tenths:
+                self._replace({self.timeout_lines[-1]: b"%d" % tenths})
+        else:
+            self._insert(self._top(), [self._case(b"timeout") + b" %d" % tenths + self._newline()])
+
+    def set_label(self, name, values, like=None):
+        """Make a label have these values: a dict of key and bytes, or None to take the key away.
+
+        A label that is not there is added below the others, written as the label `like` or the first one is.
+        """
+        check_value("label", name)
+        for key, value in sorted(values.items()):
+            if value is not None and key != "kaslrseed":
+                check_value(key, value)
+        label = self.label(name)
+        if label is None:
+            template = self.label(like) if like is not None else None
+            if template is None and self.labels:
+                template = self.labels[0]
+            raws = [
+                self._head(template, key) + values[key] for key in LABEL_KEYS if values.get(key) is not None
+            ]
+            raws.insert(0, self._head(template, "label") + name)
+            raws = [raw.rstrip(BLANKS) + self._newline() for raw in raws]
+            place = self.labels[-1].end + 1 if self.labels else len(self.lines)
+            if place and self.lines[place - 1].data().strip(b" \t\r\n"):
+                raws.insert(0, self._newline())
+            self._insert(place, raws)
+            return
+        for key in LABEL_KEYS:
+            if key not in values:
+                continue
+            label = self.label(name)
+            old, new = self.value(label, key), values[key]
+            if old == new:
+                continue
+            if new is None:
+                self._drop([i for i in range(label.start, label.last + 1) if self.lines[i].key == key])
+            elif old is not None:
+                self._replace({label.keys[key]: new})
+            else:
+                above = [
+                    label.keys[other] for other in LABEL_KEYS[: LABEL_KEYS.index(key)] if other in label.keys
+                ]
+                raw = self._head(label, key) + new
+                self._insert(max([label.start] + above) + 1, [raw.rstrip(BLANKS) + self._newline()])
+
+    def remove_label(self, name):
+        """Take a label away, with the comments between its lines and one empty line above."""
+        label = self.label(name)
+        start = label.start
+        if start and not self.lines[start - 1].data().strip(b" \t\r\n"):
+            start -= 1
+        self._drop(range(start, label.end + 1))
+
+    def _drop(self, indexes):
+        gone = set(indexes)
+        self._again([line.data() for index, line in enumerate(self.lines) if index not in gone])
+
+    def _head(self, template, key):
+        """Return what stands before a value in a new line, as a label writes it."""
+        if template is not None and (key == "label" or key in template.keys):
+            head = self.lines[template.start if key == "label" else template.keys[key]].head
+            return head if head[-1:] in (b" ", b"\t") else head + b" "
+        indent = b"" if key == "label" else b"    "
+        if template is not None and template.keys:
+            head = self.lines[min(template.keys.values())].head
+            indent = head[: GAP.match(head).end()]
+        return indent + self._case(key.encode("ascii")) + b" "
+
+    def problems(self, look=None):
+        """Return what a boot would stumble over, in the order of the lines.
+
+        `look` is a function that gets the value of a LINUX, INITRD or FDT and returns None, or why there is no such
+        file; without it no file is looked for.
+        """
+        found = []
+        for index, line in enumerate(self.lines):
+            if b"\r" in line.data() and not (line.key == "" and line.head.strip(BLANKS)):
+                found.append(
+                    Problem(
+                        index + 1,
+                        "a carriage return, which U-Boot takes for a part of the value. Turn the line ends into "
+                        "those of Unix: sed -i 's/\\r$//' FILE",
+                    )
+                )
+                break
+        if self.lines and self.lines[0].head.startswith(b"\xef\xbb\xbf"):
+            word = self.lines[0].head[3:].strip(BLANKS).lower()
+            if word in KEYWORDS:
+                found.append(
+                    Problem(
+                        1,
+                        "a byte order mark before %s, which U-Boot then does not know. Delete the first three bytes"
+                        % show(word),
+                    )
+                )
+        for index in self._swallowing:
+            found.append(
+                Problem(
+                    index + 1,
+                    "%s has nothing after it, and U-Boot then passes over the next line. Complete or delete it"
+                    % show(self.lines[index].keyword()),
+                )
+            )
+        names = {}
+        for label in self.labels:
+            if label.name in names:
+                found.append(
+                    Problem(
+                        label.start + 1,
+                        "label %s is in line %d already. Rename or delete one of them"
+                        % (show(label.name), names[label.name]),
+                    )
+                )
+            names.setdefault(label.name, label.start + 1)
+        for index, label in self._repeated:
+            found.append(
+                Problem(
+                    index + 1,
+                    "a second %s in label %s, at which U-Boot stops reading the label. Delete one of them"
+                    % (show(self.lines[index].keyword()), show(label.name)),
+                    label.name,
+                )
+            )
+        for index, label in self._lost:
+            keyword = show(self.lines[index].keyword())
+            if label is None:
+                message = (
+                    "%s belongs to no label, and U-Boot passes over it. Move it below its LABEL" % keyword
+                )
+            else:
+                message = (
+                    "%s is lost: U-Boot ended label %s at %s in line %d. Move that line below this one"
+                    % (
+                        keyword,
+                        show(label.name),
+                        show(self.lines[label.closer].keyword()),
+                        label.closer + 1,
+                    )
+                )
+            found.append(Problem(index + 1, message, None if label is None else label.name))
+        found.extend(self._menu_problems())
+        for label in self.labels:
+            found.extend(self._label_problems(label, look))
+        return sorted(found, key=lambda problem: problem.line)
+
+    def _menu_problems(self):
+        if not self.labels and not self.includes:
+            yield Problem(1, "no LABEL, so U-Boot has nothing to boot. Restore the file from a copy")
+            return
+        last_default = self.default_lines[-1] if self.default_lines else -1
+        if self.default_lines and self.label(self.default) is None:
+            yield Problem(last_default + 1, _unknown_label(self, "default", self.default))
+        if self.includes:
+            line = self.includes[-1]
+            certain = last_default < line
+            yield Problem(
+                line + 1,
+                "%s includes %s, which is not looked into%s"
+                % (
+                    show(self.lines[line].keyword()),
+                    show(self.lines[line].value),
+                    " and may name another default. Put DEFAULT below this line" if certain else "",
+                ),
+                certain=certain,
+            )
+        if self._menu is not None and (self.timeout or 0) < 10:
+            line = self.timeout_lines[-1] if self.timeout_lines else self._menu
+            yield Problem(
+                line + 1,
+                "%s, so U-Boot shows its menu and waits for a key for ever. Set a timeout of 10 or more "
+                "(tenths of a second)"
+                % (
+                    "the timeout is %s" % show(self.lines[line].value)
+                    if self.timeout_lines
+                    else "there is a menu and no TIMEOUT"
+                ),
+            )
+
+    def _label_problems(self, label, look):
+        name = show(label.name)
+
+        def problem(key, message, certain=True):
+            return Problem(label.keys.get(key, label.start) + 1, message, label.name, certain)
+
+        late = [key for key in NEW_KEYS if key in label.keys and label.keys[key] < label.last]
+        if late:
+            yield problem(
+                late[0],
+                "%s in label %s: a U-Boot of before 2021 knows no such keyword and ends the label there. Move it to "
+                "the label's end" % (show(self.lines[label.keys[late[0]]].keyword()), name),
+                certain=False,
+            )
+        if "localboot" in label.keys:
+            return
+        linux = self.value(label, "linux")
+        if linux is None:
+            yield problem("label", "label %s names no kernel. Give it LINUX" % name)
+        files = [("linux", linux.split(b"#")[0] if linux else linux), ("initrd", self.initrd(label))]
+        files.append(("fdt", self.value(label, "fdt")))
+        for key, value in files:
+            why = look(value) if look is not None and value is not None else None
+            if why:
+                yield problem(
+                    key if key in label.keys else "append",
+                    "%s %s of label %s %s. Put the file there, or name another"
+                    % (key.upper(), show(value), name, why),
+                )
+        append = self.value(label, "append") or b""
+        if len(append) > APPEND_LIMIT:
+            yield problem(
+                "append",
+                "APPEND of label %s has %d bytes, and U-Boot boots no label with more than %d. Shorten it"
+                % (name, len(append), APPEND_LIMIT),
+            )
+        words = kernel_words(append)
+        roots = [position for position, word in enumerate(words) if word.startswith(b"root=")]
+        macros = [position for position, word in enumerate(words) if MACRO.match(word)]
+        if len(roots) > 1:
+            yield problem(
+                "append",
+                "APPEND of label %s has %d roots, %s. Keep one of them"
+                % (name, len(roots), " and ".join(show(words[position]) for position in roots)),
+            )
+        elif roots and macros and macros[-1] > roots[0]:
+            yield problem(
+                "append",
+                "in APPEND of label %s, %s stands before %s, which may hold a root of its own; the last one counts. "
+                "Move it behind" % (name, show(words[roots[0]]), show(words[macros[-1]])),
+            )
+        elif not roots and not macros and linux is not None:
+            yield problem(
+                "append", "label %s has no root in APPEND. Give it root=, such as root=PARTUUID=..." % name
+            )
+
+    def describe(self, label):
+        """Return a label as text: its keys, the line it begins in, and its root (None where APPEND has none)."""
+        known = {
+            key.replace(" ", "_"): text(self.lines[index].value)
+            for key, index in label.keys.items()
+            if key not in ("menu default", "kaslrseed")
+        }
+        if label.append_initrd is not None:
+            known["initrd"] = text(label.append_initrd)
+        roots = [
+            word for word in kernel_words(self.value(label, "append") or b"") if word.startswith(b"root=")
+        ]
+        known["root"] = text(roots[-1][len(b"root=") :]) if roots else None
+        known["line"] = label.start + 1
+        return known
+
+
+def parse(data):
+    """Return the Conf for a file's bytes, or raise ConfError, with the line, where U-Boot would refuse the file."""
+    return Conf(data)
+
+
+def check_value(key, value):
+    """Raise ConfError where U-Boot would not read back what is to be written."""
+    why = None
+    if not value:
+        why = "is empty"
+    elif re.search(b"[\x00-\x08\x0a-\x1f\x7f]", value):
+        why = "contains a line end or another control character"
+    elif value.strip(BLANKS) != value:
+        why = "begins or ends with a blank"
+    elif value.startswith(b"#"):
+        why = "begins with '#', which makes it a comment"
+    if why:
+        raise ConfError(
+            None, "%s: %s %s. Give a value on one line" % (key.replace(" ", "_"), show(value), why)
+        )
+
+
+def _unknown_label(conf, what, name):
+    """Return the message for a label that is asked for and not there, with the one that was probably meant."""
+    near = [label.name for label in conf.labels if label.name.strip().lower() == name.strip().lower()]
+    if near:
+        hint = ", but %s (U-Boot compares every letter and blank)" % show(near[0])
+    elif conf.labels:
+        hint = "; there are %s" % ", ".join(show(label.name) for label in conf.labels)
+    else:
+        hint = ""
+    return "%s: there is no label %s%s. Name one that is there, or add it" % (what.upper(), show(name), hint)
+
+
+def _words(append):
+    """Return (start, end) of the kernel's words in an APPEND: those before a word that is `--`."""
+    spans = []
+    for found in WORD.finditer(append):
+        if found.group() == b"--":
+            break
+        spans.append(found.span())
+    return spans
+
+
+def kernel_words(append):
+    """Return the kernel's words in an APPEND; what stands behind `--` is for init, and left out."""
+    return [append[start:end] for start, end in _words(append)]
+
+
+def edit_append(append, settings, removals):
+    """Return APPEND without the words `removals` and with the words `settings`; all else stays as it is.
+
+    `settings`: list of (key, list of words); the words take the place of the first word of this key, and are added at
+    the end where there is none. `removals`: a word with '=' means exactly this word, one without also every value.
+    """
+    for word in [word for _, words in settings for word in words] + list(removals):
+        if word == b"--" or not WORD.match(word) or WORD.match(word).group() != word or word.count(b'"') % 2:
+            raise ConfError(
+                None, "APPEND: %s is not one word. Put what has blanks into double quotes" % show(word)
+            )
+
+    def is_of(word, key):
+        return word == key or word.startswith(key + b"=")
+
+    for removal in removals:
+        for start, end in reversed(_words(append)):
+            word = append[start:end]
+            if word == removal or (b"=" not in removal and is_of(word, removal)):
+                rest = append[end:].lstrip(BLANKS)
+                kept = append[:start].rstrip(BLANKS) if not rest else append[:start]
+                append = kept + rest
+    for key, words in settings:
+        spans = [span for span in _words(append) if is_of(append[span[0] : span[1]], key)]
+        if [append[start:end] for start, end in spans] == words:
+            continue
+        for start, end in reversed(spans[1:]):
+            rest = append[end:].lstrip(BLANKS)
+            append = (append[:start].rstrip(BLANKS) if not rest else append[:start]) + rest
+        new = b" ".join(words)
+        if spans:
+            start, end = spans[0]
+            append = append[:start] + new + append[end:]
+        else:
+            spans = _words(append)
+            end = spans[-1][1] if spans else 0
+            rest = append[end:]
+            append = append[:end] + (b" " if end else b"") + new + (b" " if rest and not end else b"") + rest
+    return append
