@@ -39,7 +39,7 @@ class Runner:
             stdout=pipe,
             stderr=pipe,
             text=True,
-            **options,
+            **{"preexec_fn": _listen, **options},
         )
 
     def run(self, *arguments: str, **options: Any) -> tuple[int, str]:
@@ -57,6 +57,12 @@ class Runner:
         while len(self.runs) < count:
             assert time.monotonic() < deadline, "the suite made no progress"
             time.sleep(0.05)
+
+
+def _listen() -> None:
+    # Who runs the tests in the background or by nohup has these ignored, and what is ignored is inherited.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture
