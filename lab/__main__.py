@@ -1,17 +1,17 @@
-"""The lab's commands: python -m lab up|down|status|off|on|images|build|check."""
+"""The lab's commands: python -m lab up|down|status|off|on|usb|disks|images|build|check."""
 
 import argparse
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from . import declared, fleet, images, paths
+from . import boards, declared, fleet, images, paths
 from .errors import LabError
 
-# Program (on the PATH or in /usr/sbin) and the Debian package that has it.
-NEEDED = {
+# Program (on the PATH, in /usr/sbin or by its whole path) and the Debian package that has it.
+_NEEDED = {
     "systemd-nspawn": "systemd-container",
     "mmdebstrap": "mmdebstrap",
     "arch-test": "arch-test",
@@ -23,16 +23,41 @@ NEEDED = {
     "ssh": "openssh-client",
     "nfs-ls": "libnfs-utils",
 }
+_NEEDED_BY_KIND = {
+    "board": {
+        "qemu-system-aarch64": "qemu-system-arm",
+        "sfdisk": "fdisk",
+        str(boards.FIRMWARE): "u-boot-qemu",
+    }
+}
 
 
-def missing() -> list[str]:
-    """Return the Debian packages that the lab needs and this machine lacks."""
+def missing(kinds: Iterable[str]) -> list[str]:
+    """Return the Debian packages that hosts of these kinds need and this machine lacks."""
+    needed = dict(_NEEDED)
+    for kind in kinds:
+        needed.update(_NEEDED_BY_KIND.get(kind, {}))
+    return [package for program, package in needed.items() if not _is_here(program)]
+
+
+def _is_here(program: str) -> bool:
+    if program.startswith("/"):
+        return Path(program).exists()
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    return [package for program, package in NEEDED.items() if shutil.which(program, path=path) is None]
+    return shutil.which(program, path=path) is not None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code: 0, or 1 with the reason on standard error."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        return _run(chosen)
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lab", description="Real SSH hosts on this machine.")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (
@@ -42,24 +67,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ("off", "cut the power of hosts; their disks stay"),
         ("on", "give hosts power again, and wait until they answer"),
     ):
-        command = commands.add_parser(name, help=text, description=text)
-        command.add_argument("--inventory", type=Path, default=paths.CHECKOUT / "inventory/lab")
-        command.add_argument("--name", default="lab", help="name of the lab (default: %(default)s)")
-        command.add_argument(
-            "hosts", nargs="*", help="these hosts only (default: all)"
-        ) if name != "down" else None
+        command = _of_a_lab(commands.add_parser(name, help=text, description=text))
+        if name != "down":
+            command.add_argument("hosts", nargs="*", help="these hosts only (default: all)")
+    text = "plug a USB disk into a board (in) or pull it out (out), running or not"
+    usb = _of_a_lab(commands.add_parser("usb", help=text, description=text))
+    usb.add_argument("host")
+    usb.add_argument("change", choices=["in", "out"])
+    usb.add_argument("serial", help="as in the host's lab_usb_disks")
+    text = "remember the disks of a board that is off (keep), or give it those that it had (restore)"
+    disks = _of_a_lab(commands.add_parser("disks", help=text, description=text))
+    disks.add_argument("host")
+    disks.add_argument("change", choices=["keep", "restore"])
+    disks.add_argument("state", help="a name for what the disks hold")
     commands.add_parser("images", help="list the images")
     build = commands.add_parser("build", help="build images now, not when first needed")
     build.add_argument("image", nargs="+")
     commands.add_parser(
         "check", help="name the Debian packages that are missing; exit code 1 where there are any"
     )
-    chosen = parser.parse_args(arguments)
-    try:
-        return _run(chosen)
-    except LabError as error:
-        print(f"lab: {error}", file=sys.stderr)
-        return 1
+    return parser
+
+
+def _of_a_lab(command: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    command.add_argument("--inventory", type=Path, default=paths.CHECKOUT / "inventory/lab")
+    command.add_argument("--name", default="lab", help="name of the lab (default: %(default)s)")
+    return command
 
 
 def _run(chosen: argparse.Namespace) -> int:
@@ -67,44 +100,56 @@ def _run(chosen: argparse.Namespace) -> int:
         for recipe in images.recipes().values():
             print(f"{recipe.name:26}{recipe.summary}")
         return 0
-    lacking = missing()
     if chosen.command == "check":
+        lacking = missing(declared.KINDS)
         print("\n".join(lacking), end="\n" if lacking else "")
         return 1 if lacking else 0
     if os.geteuid() != 0:
         raise LabError("needs root for namespaces, mounts and a bridge; run it with sudo")
-    if lacking:
-        raise LabError(f"these Debian packages are missing: apt install {' '.join(lacking)}")
+    _stop_where_missing([])
     if chosen.command == "down":
         fleet.down(chosen.name, _say)
-        return 0
-    if chosen.command == "build":
+    elif chosen.command == "build":
         fleet.build(chosen.image, _say)
-        return 0
+    else:
+        _run_on_hosts(chosen)
+    return 0
+
+
+def _run_on_hosts(chosen: argparse.Namespace) -> None:
     hosts = declared.read(chosen.inventory)
-    unknown = set(chosen.hosts) - {host.name for host in hosts}
+    wanted = [chosen.host] if "host" in chosen else chosen.hosts
+    unknown = set(wanted) - {host.name for host in hosts}
     if unknown:
         names = ", ".join(host.name for host in hosts)
         raise LabError(
             f"no host is called {', '.join(sorted(unknown))} in {chosen.inventory}; there are: {names}"
         )
     lab = fleet.Lab(chosen.name, tuple(hosts))
-    named = [host for host in hosts if not chosen.hosts or host.name in chosen.hosts]
+    named = [host for host in hosts if not wanted or host.name in wanted]
+    _stop_where_missing({host.kind for host in named})
     if chosen.command == "up":
         fleet.up(lab, named, _say)
-    elif chosen.command == "off":
-        for host in named:
+        return
+    for host in named:
+        if chosen.command == "off":
             fleet.power_off(lab, host)
-    elif chosen.command == "on":
-        for host in named:
+        elif chosen.command == "on":
             fleet.power_on(lab, host)
             fleet.wait_for(lab, host)
-    else:
-        for host in named:
-            print(
-                f"{host.name:12}{host.address!s:15}{host.image:26}{'up' if fleet.is_running(lab, host) else 'down'}"
-            )
-    return 0
+        elif chosen.command == "usb":
+            fleet.usb(lab, host, chosen.serial, plugged=chosen.change == "in")
+        elif chosen.command == "disks":
+            (fleet.keep if chosen.change == "keep" else fleet.restore)(lab, host, chosen.state)
+        else:
+            state = "up" if fleet.is_running(lab, host) else "down"
+            print(f"{host.name:12}{host.address!s:15}{host.image:26}{state}")
+
+
+def _stop_where_missing(kinds: Iterable[str]) -> None:
+    lacking = missing(kinds)
+    if lacking:
+        raise LabError(f"these Debian packages are missing: apt install {' '.join(lacking)}")
 
 
 def _say(text: str) -> None:

@@ -4,6 +4,7 @@ import ipaddress
 import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,9 +12,17 @@ from pathlib import Path
 
 from .errors import LabError
 
-KINDS = ("container", "machine")
+KINDS = ("container", "machine", "board")
 NETWORK = ipaddress.ip_network("10.77.0.0/16")
 GATEWAY = ipaddress.ip_address("10.77.0.1")
+
+
+@dataclass(frozen=True)
+class UsbDisk:
+    """A USB disk of a board, empty when the host is made."""
+
+    serial: str
+    size_mb: int
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,7 @@ class Host:
     cpu: str
     cores: int
     memory_mb: int
+    usb_disks: tuple[UsbDisk, ...] = ()
 
     @property
     def link(self) -> str:
@@ -63,7 +73,7 @@ def read(inventory: Path) -> list[Host]:
 def _host(name: str, variables: dict[str, object]) -> Host:
     kind = str(variables.get("lab_kind", "container"))
     if kind not in KINDS:
-        raise LabError(f"{name}: lab_kind is {kind!r}, expected {' or '.join(KINDS)}")
+        raise LabError(f"{name}: lab_kind is {kind!r}, expected {', '.join(KINDS[:-1])} or {KINDS[-1]}")
     try:
         address = ipaddress.IPv4Address(str(variables.get("ansible_host")))
     except ValueError as error:
@@ -79,10 +89,31 @@ def _host(name: str, variables: dict[str, object]) -> Host:
         address=address,
         kind=kind,
         image=str(variables["lab_image"]),
-        cpu=str(variables.get("lab_cpu", "max")),
+        cpu=str(variables.get("lab_cpu", "cortex-a57" if kind == "board" else "max")),
         cores=_number(name, variables, "lab_cores", 2),
         memory_mb=_number(name, variables, "lab_memory_mb", 1024),
+        usb_disks=_usb_disks(name, kind, variables),
     )
+
+
+def _usb_disks(host: str, kind: str, variables: dict[str, object]) -> tuple[UsbDisk, ...]:
+    entries = variables.get("lab_usb_disks", [])
+    if entries and kind != "board":
+        raise LabError(f"{host}: lab_usb_disks is for hosts with lab_kind: board, and this one is a {kind}")
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise LabError(f"{host}: lab_usb_disks is {entries!r}, expected a list of serial and size_mb")
+    disks = [
+        UsbDisk(str(entry.get("serial", "")), _number(host, entry, "size_mb", 4000)) for entry in entries
+    ]
+    for disk in disks:
+        # It becomes a part of file names, here and in the host's /dev/disk/by-id.
+        if not re.fullmatch(r"[A-Za-z0-9_]{1,20}", disk.serial):
+            raise LabError(
+                f"{host}: serial of lab_usb_disks is {disk.serial!r}, expected 1 to 20 letters and digits"
+            )
+    if len({disk.serial for disk in disks}) < len(disks):
+        raise LabError(f"{host}: lab_usb_disks has a serial twice; give each disk its own")
+    return tuple(disks)
 
 
 def _number(host: str, variables: dict[str, object], name: str, default: int) -> int:

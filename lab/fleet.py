@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import containers, identity, images, machines, network, paths
+from . import boards, containers, identity, images, machines, network, paths, qemu
 from .commands import remove_tree, succeeds
 from .declared import Host
 from .errors import LabError
 
-_ANSWERING_S = {"container": 120, "machine": 300}
+_ANSWERING_S = {"container": 120, "machine": 300, "board": 400}
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,29 @@ def power_off(lab: Lab, host: Host) -> None:
 
 def power_on(lab: Lab, host: Host) -> None:
     """Start a host that was powered off, with the disk it had."""
+    if is_running(lab, host):
+        return
     _run(lab.folder(host), host, images.build(host.image))
+
+
+def usb(lab: Lab, host: Host, serial: str, *, plugged: bool) -> None:
+    """Plug a USB disk into a board or pull it out, be it running or not. Raises LabError."""
+    folder = _board(lab, host)
+    disk = next((disk for disk in host.usb_disks if disk.serial == serial), None)
+    if disk is None:
+        there = ", ".join(disk.serial for disk in host.usb_disks) or "none"
+        raise LabError(f"{host.name} has no USB disk {serial!r} in lab_usb_disks; there are: {there}")
+    (boards.plug if plugged else boards.unplug)(folder, disk, running=is_running(lab, host))
+
+
+def keep(lab: Lab, host: Host, name: str) -> None:
+    """Remember a board's disks under a name; it must be powered off. Raises LabError."""
+    boards.keep(_board_without_power(lab, host), name)
+
+
+def restore(lab: Lab, host: Host, name: str) -> None:
+    """Give a board the disks remembered under a name; it must be powered off. Raises LabError."""
+    boards.restore(_board_without_power(lab, host), name)
 
 
 def is_running(lab: Lab, host: Host) -> bool:
@@ -119,6 +141,8 @@ def _start(lab: Lab, host: Host, image: images.Image, like: Host | None) -> None
     files = identity.files(lab.name, host, lab.hosts)
     if host.kind == "container":
         containers.create(folder, image, files, lab.folder(like) if like else None)
+    elif host.kind == "board":
+        boards.create(folder, host, image, files)
     else:
         machines.create(folder, image, files)
     _run(folder, host, image)
@@ -127,6 +151,8 @@ def _start(lab: Lab, host: Host, image: images.Image, like: Host | None) -> None
 def _run(folder: Path, host: Host, image: images.Image) -> None:
     if host.kind == "container":
         pid = containers.start(folder, host)
+    elif host.kind == "board":
+        pid = boards.start(folder, host)
     else:
         pid = machines.start(folder, host, image)
     state = {"pid": pid, "started": _start_time(pid), "kind": host.kind, "link": host.link}
@@ -136,7 +162,29 @@ def _run(folder: Path, host: Host, image: images.Image) -> None:
 def _stop(folder: Path) -> None:
     state = _state(folder)
     if state is not None and _alive(state):
-        (containers if state["kind"] == "container" else machines).stop(folder, state["pid"])
+        pid = int(str(state["pid"]))
+        if state["kind"] == "container":
+            containers.stop(folder, pid)
+        else:
+            qemu.stop(pid)
+
+
+def _board(lab: Lab, host: Host) -> Path:
+    if host.kind != "board":
+        raise LabError(f"{host.name} is a {host.kind}; only a board has USB disks and an SD card")
+    folder = lab.folder(host)
+    if not folder.is_dir():
+        raise LabError(f"{host.name} is not there yet; start it: python -m lab up --name {lab.name}")
+    return folder
+
+
+def _board_without_power(lab: Lab, host: Host) -> Path:
+    folder = _board(lab, host)
+    if is_running(lab, host):
+        raise LabError(
+            f"{host.name} runs; power it off first: python -m lab off --name {lab.name} {host.name}"
+        )
+    return folder
 
 
 def _end(folder: Path) -> None:

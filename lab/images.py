@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from . import network, paths
+from . import disks, network, paths
 from .commands import remove_tree, run, succeeds
 from .declared import GATEWAY
 from .errors import LabError
@@ -31,7 +32,40 @@ _WITH_CREDENTIALS = (
 # Written into every image's checksum: raise it where the code below makes something else of the same recipe.
 _EDITION = 3
 _DISK_MB = 10_000
+_SD_MB = 4_000
 _MASKED = ("systemd-firstboot.service", "systemd-networkd-wait-online.service")
+# As L4T 32 has it, but for the disk's and the console's names.
+_EXTLINUX = """\
+TIMEOUT 30
+DEFAULT primary
+
+MENU TITLE L4T boot options
+
+LABEL primary
+      MENU LABEL primary kernel
+      LINUX /boot/Image
+      INITRD /boot/initrd
+      APPEND ${cbootargs} quiet root=/dev/vda1 rw rootwait rootfstype=ext4 console=ttyAMA0,115200n8 net.ifnames=0
+
+# When testing a custom kernel, it is recommended that you create a backup of
+# the original kernel and add a new entry to this file so that the device can
+# fallback to the original kernel. To do this:
+#
+# 1, Make a backup of the original kernel
+#      sudo cp /boot/Image /boot/Image.backup
+#
+# 2, Copy your custom kernel into /boot/Image
+#
+# 3, Uncomment below menu setting lines for the original kernel
+#
+# 4, Reboot
+
+# LABEL backup
+#    MENU LABEL backup kernel
+#    LINUX /boot/Image.backup
+#    INITRD /boot/initrd
+#    APPEND ${cbootargs}
+"""
 _BINFMT = Path("/proc/sys/fs/binfmt_misc")
 _EMULATORS = {"arm64": "qemu-aarch64", "armhf": "qemu-arm"}
 
@@ -50,6 +84,14 @@ class Recipe:
 
 
 @dataclass(frozen=True)
+class BoardRecipe(Recipe):
+    """An image for boards: an SD card from which U-Boot reads extlinux.conf."""
+
+    initramfs_modules: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Image:
     """A built image: its tree, and for a machine the disk made of it, its kernel and first file system."""
 
@@ -63,10 +105,15 @@ class Image:
 def recipes() -> dict[str, Recipe]:
     """Return the recipes by name."""
     entries = yaml.safe_load(Path(__file__).with_name("images.yml").read_text())["images"]
-    return {
-        name: Recipe(name=name, **{**entry, "packages": tuple(entry["packages"])})
-        for name, entry in entries.items()
+    return {name: _recipe(name, entry) for name, entry in entries.items()}
+
+
+def _recipe(name: str, entry: dict[str, Any]) -> Recipe:
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()
     }
+    kind = BoardRecipe if "initramfs_modules" in values else Recipe
+    return kind(name=name, **values)
 
 
 def build(name: str) -> Image:
@@ -109,6 +156,7 @@ def _build(recipe: Recipe, source: Path | None, home: Path) -> None:
             f'--aptopt=Acquire::http::Proxy "{network.APT_PROXY}"',
             # Hosts of the lab are thrown away, so nobody waits for the disk; theirs keep the option.
             "--dpkgopt=force-unsafe-io",
+            *_board_options(recipe),
             f"--include={','.join(recipe.packages)}",
             *(recipe.suite, tree),
         )
@@ -124,7 +172,12 @@ def _build(recipe: Recipe, source: Path | None, home: Path) -> None:
                 drop_in.write_text("[Service]\nLoadCredential=\n")
         if recipe.kernel:
             run("systemctl", f"--root={tree}", "enable", "systemd-networkd.service")
-            _make_disk(tree, building / "disk.raw")
+            (tree / "etc/fstab").write_text("LABEL=root / ext4 errors=remount-ro 0 1\n")
+            disks.make(tree, building / "disk.raw", _DISK_MB)
+        if isinstance(recipe, BoardRecipe):
+            run("systemctl", f"--root={tree}", "enable", "systemd-networkd.service")
+            _make_bootable(tree)
+            disks.make_partitioned(tree, building / "disk.raw", _SD_MB, "APP")
         building.chmod(0o755)
         building.rename(home)
     finally:
@@ -158,11 +211,34 @@ def _configure(tree: Path) -> None:
     run("systemctl", f"--root={tree}", "mask", *_MASKED)
 
 
-def _make_disk(tree: Path, disk: Path) -> None:
-    (tree / "etc/fstab").write_text("LABEL=root / ext4 errors=remount-ro 0 1\n")
-    with disk.open("wb") as handle:
-        handle.truncate(_DISK_MB * 1_000_000)
-    run("mke2fs", "-q", "-t", "ext4", "-L", "root", "-d", tree, disk)
+def _board_options(recipe: Recipe) -> list[str]:
+    """Return what mmdebstrap is told so that the kernel's package takes seconds and not ten minutes to configure."""
+    if not isinstance(recipe, BoardRecipe):
+        return []
+    settings = "etc/initramfs-tools/conf.d/edgebench"
+    modules = "usr/share/initramfs-tools/modules.d/edgebench"
+    written = (
+        f'mkdir -p "$1/{Path(settings).parent}" "$1/{Path(modules).parent}"; '
+        # Not all modules, and compressed by what every kernel can read.
+        f"printf 'MODULES=list\\nCOMPRESS=gzip\\n' > \"$1/{settings}\"; "
+        f"printf '%s\\n' {' '.join(recipe.initramfs_modules)} > \"$1/{modules}\""
+    )
+    return [
+        *(f"--dpkgopt=path-exclude={pattern}" for pattern in recipe.left_out),
+        f"--essential-hook={written}",
+    ]
+
+
+def _make_bootable(tree: Path) -> None:
+    """Put kernel, first file system and extlinux.conf where L4T has them, for U-Boot to find."""
+    boot = tree / "boot"
+    for name, package_file in (("Image", "vmlinuz-*"), ("initrd", "initrd.img-*")):
+        (there,) = boot.glob(package_file)
+        there.rename(boot / name)
+        there.symlink_to(name)
+    (boot / "extlinux").mkdir()
+    (boot / "extlinux/extlinux.conf").write_text(_EXTLINUX)
+    (tree / "etc/fstab").write_text("/dev/root / ext4 defaults 0 1\n")
 
 
 def _interpreter(minor: str) -> Path:
