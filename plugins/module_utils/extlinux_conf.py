@@ -51,6 +51,7 @@ KEYWORDS = {
     b"kaslrseed": "kaslrseed",
     b"say": "say",
 }
+# The words after MENU, of the menu itself and of a label.
 MENU_KEYWORDS = {b"title": "menu title", b"include": "menu include", b"background": "menu background"}
 MENU_KEYWORDS_IN_LABEL = {b"default": "menu default", b"label": "menu label"}
 
@@ -98,14 +99,16 @@ class ConfError(Exception):
 class Problem:
     """Something that a boot would stumble over.
 
-    `label` is the label it concerns, None where it concerns the whole file; `certain` is false for a mere warning.
+    `label` is the label it concerns, None where it concerns the whole file; `certain` is false for a mere warning;
+    `missing` is true where a file is not there.
     """
 
-    def __init__(self, line, message, label=None, certain=True):
+    def __init__(self, line, message, label=None, certain=True, missing=False):
         self.line = line
         self.message = message
         self.label = label
         self.certain = certain
+        self.missing = missing
 
 
 class Line:
@@ -155,7 +158,7 @@ def show(value):
 
 
 def _line(raw, in_label):
-    """Return the Line for the bytes of one line; `in_label` tells which words MENU may have after it."""
+    """Return the Line for the bytes of one line; in a label a MENU TITLE, say, means nothing."""
     body = raw.rstrip(b"\n")
     end = raw[len(body) :]
     if body.endswith(b"\r"):
@@ -168,8 +171,8 @@ def _line(raw, in_label):
     value = GAP.match(body, stop).end()
     if key == "menu":
         stop = TOKEN.match(body, value).end()
-        words = MENU_KEYWORDS_IN_LABEL if in_label else MENU_KEYWORDS
-        found = words.get(body[value:stop].lower())
+        word = body[value:stop].lower()
+        found = MENU_KEYWORDS_IN_LABEL.get(word) or (None if in_label else MENU_KEYWORDS.get(word))
         if found:
             key = found
             value = GAP.match(body, stop).end()
@@ -237,6 +240,8 @@ class Conf:
             if key in LABEL_KEYS and label is None:
                 # U-Boot passes over it, with its value or without.
                 self._lost.append((index, whole))
+                if key.startswith("menu"):
+                    self._menu = index if self._menu is None else self._menu
                 if whole is not None:
                     whole.end = index
                 continue
@@ -385,6 +390,7 @@ class Conf:
         for key, value in sorted(values.items()):
             if value is not None and key != "kaslrseed":
                 check_value(key, value)
+        others = self._others(name)
         label = self.label(name)
         if label is None:
             template = self.label(like) if like is not None else None
@@ -395,10 +401,14 @@ class Conf:
             ]
             raws.insert(0, self._head(template, "label") + name)
             raws = [raw.rstrip(BLANKS) + self._newline() for raw in raws]
-            place = self.labels[-1].end + 1 if self.labels else len(self.lines)
+            # Nothing below may become a part of the new label.
+            own = [index for index, line in enumerate(self.lines) if line.key.startswith("menu")]
+            own += [index for index, _ in self._lost] + [one.end for one in self.labels]
+            place = max(own) + 1 if self.labels else len(self.lines)
             if place and self.lines[place - 1].data().strip(b" \t\r\n"):
                 raws.insert(0, self._newline())
             self._insert(place, raws)
+            self._check_others(name, others)
             return
         for key in LABEL_KEYS:
             if key not in values:
@@ -418,13 +428,35 @@ class Conf:
                 raw = self._head(label, key) + new
                 self._insert(max([label.start] + above) + 1, [raw.rstrip(BLANKS) + self._newline()])
 
+        self._check_others(name, others)
+
     def remove_label(self, name):
         """Take a label away, with the comments between its lines and one empty line above."""
+        others = self._others(name)
         label = self.label(name)
         start = label.start
         if start and not self.lines[start - 1].data().strip(b" \t\r\n"):
             start -= 1
         self._drop(range(start, label.end + 1))
+        self._check_others(name, others)
+
+    def _others(self, name):
+        """Return what all but this label says."""
+        labels = [
+            (label.name, sorted((key, self.lines[index].value) for key, index in label.keys.items()))
+            for label in self.labels
+            if label.name != name
+        ]
+        return labels, self.timeout, self._menu is None, len(self._lost)
+
+    def _check_others(self, name, others):
+        """Raise ConfError where an edit of one label has changed what another line means."""
+        if self._others(name) != others:
+            raise ConfError(
+                None,
+                "label %s cannot be changed: lines near it would then belong to another label. Tidy them up by hand: "
+                "what is the menu's own stands above the labels" % show(name),
+            )
 
     def _drop(self, indexes):
         gone = set(indexes)
@@ -554,8 +586,8 @@ class Conf:
     def _label_problems(self, label, look):
         name = show(label.name)
 
-        def problem(key, message, certain=True):
-            return Problem(label.keys.get(key, label.start) + 1, message, label.name, certain)
+        def problem(key, message, certain=True, missing=False):
+            return Problem(label.keys.get(key, label.start) + 1, message, label.name, certain, missing)
 
         late = [key for key in NEW_KEYS if key in label.keys and label.keys[key] < label.last]
         if late:
@@ -579,6 +611,7 @@ class Conf:
                     key if key in label.keys else "append",
                     "%s %s of label %s %s. Put the file there, or name another"
                     % (key.upper(), show(value), name, why),
+                    missing=True,
                 )
         append = self.value(label, "append") or b""
         if len(append) > APPEND_LIMIT:

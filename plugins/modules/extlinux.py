@@ -100,7 +100,9 @@ options:
     default: /
 attributes:
   check_mode:
-    description: Can run in check mode and return the changed state without changing anything.
+    description:
+      - Can run in check mode and return the changed state without changing anything. A kernel, initrd or device tree
+        that is not there is then a warning, for an earlier task may be about to make it.
     support: full
   diff_mode:
     description: Returns the file before and after in diff mode.
@@ -592,7 +594,9 @@ def judge(module, conf, problems, before, path):
             "" if there or raw is None else " as it would be written",
             problem.message,
         )
-        if problem.certain and (problem.label is None or problem.label in at_hand):
+        # In check mode an earlier task may not have made the file that it would make.
+        certain = problem.certain and not (problem.missing and module.check_mode)
+        if certain and (problem.label is None or problem.label in at_hand):
             refused.append(message)
         else:
             module.warn(message)
