@@ -62,6 +62,9 @@ COMMON_SPEC: dict[str, dict[str, Any]] = {
     "edgebench_home": {"type": "str"},
     "edgebench_manage_system": {"type": "bool"},
     "jetson_power_supply": {"type": "str", "choices": ["micro_usb", "barrel_jack"]},
+    # Where a test host has what only a board's kernel can supply; roles of the Jetson read them.
+    "edgebench_l4t_sysfs": {"type": "path"},
+    "edgebench_l4t_device_tree": {"type": "path"},
 }
 COMMON_RANGES: dict[str, dict[str, Any]] = {
     "edgebench_home": {
@@ -86,6 +89,8 @@ OWN_FACTS = {
     "data_share_state",
     "base_packages_pending",
     "performance_mode_state",
+    "jetson_power_state",
+    "jetson_fan_state",
     "runtime_choice",
 }
 

@@ -1,0 +1,248 @@
+# Copyright the edgebench authors. Licensed under Apache-2.0.
+"""How a Jetson's fan does, and what it is to do."""
+
+from __future__ import annotations
+
+import itertools
+import textwrap
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+DOCUMENTATION = r"""
+name: edgebench_jetson_fan
+short_description: Say how a Jetson's fan does, and what is wrong with it
+description:
+  - >-
+    Reads what the script look.sh of the role jetson_fan found on a board, and says what drives the fan, how fast it
+    turns, and what is wrong, with the remedy.
+  - >-
+    The filter C(edgebench_jetson_fan_problems) of the same file takes the declared values and says what cannot be, as
+    a curve that falls; C(edgebench_jetson_point) writes a point of a curve as the daemon on the host reads it.
+  - Touches no host. Never fails by itself.
+positional: declared
+options:
+  _input:
+    description: The lines of look.sh.
+    type: list
+    elements: str
+    required: true
+  declared:
+    description: What the inventory says, with the keys host, mode, fitted, curve, profile and hot_c.
+    type: dict
+    required: true
+author: The edgebench authors
+"""
+
+EXAMPLES = r"""
+fan: "{{ look.stdout_lines | edgebench_jetson_fan(declared) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: >-
+    C(problems), why it cannot be as it is declared; C(control), what sets the speed (pwm-fan, hwmon, or empty);
+    C(vendor), whether NVIDIA's service is there; C(percent), C(rpm) and C(temp_c), null where they are not known;
+    C(warnings), each with a remedy; C(report), lines for a person.
+  type: dict
+"""
+
+WIDTH = 108
+
+
+def point(entry: Mapping[str, Any]) -> str:
+    """Return a point of a curve as the daemon reads it."""
+    return f"{int(entry['temp_c'])}:{int(entry['percent'])}"
+
+
+def declared_problems(declared: Mapping[str, Any]) -> list[str]:
+    """Return what cannot be as it is declared; see DOCUMENTATION."""
+    host, problems = declared["host"], []
+    try:
+        points = [(int(each["temp_c"]), int(each["percent"])) for each in declared["curve"]]
+    except (KeyError, TypeError, ValueError):
+        # Values of a wrong type are refused by the check of all variables, in its words.
+        points = [(0, 0)]
+    shown = ", ".join(f"{percent} % at {temp} °C" for temp, percent in points) or "empty"
+    rule = f"jetson_fan_curve is {shown}: "
+    if not points:
+        problems.append(f"{rule}give at least one point, such as {{temp_c: 60, percent: 100}}")
+    elif any(not (0 <= temp <= 100 and 0 <= percent <= 100) for temp, percent in points):
+        problems.append(f"{rule}temperatures and percentages are 0 to 100")
+    elif any(later[0] <= earlier[0] for earlier, later in itertools.pairwise(points)):
+        problems.append(f"{rule}the temperatures must ascend")
+    elif any(later[1] < earlier[1] for earlier, later in itertools.pairwise(points)):
+        problems.append(
+            f"{rule}a fan that slows down as it gets hotter is a mistake; the percentages must not fall"
+        )
+    if declared.get("profile") and declared["mode"] != "vendor" and declared["fitted"]:
+        problems.append(
+            f"jetson_fan_profile is {declared['profile']!r}, which is for the vendor's service, and jetson_fan_mode is "
+            f"{declared['mode']!r}: set jetson_fan_mode to vendor, or leave the profile out"
+        )
+    return [f"{host}: {problem}" for problem in problems]
+
+
+def fan(lines: Iterable[str], declared: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how the fan does; see DOCUMENTATION."""
+    found, zones, profiles, daemon = _read(lines)
+    control, unit = found.get("control", ""), found.get("unit", "")
+    vendor = found.get("vendor", "")
+    rpm = _number(daemon.get("rpm") or found.get("turns"))
+    percent = _number(daemon.get("percent"))
+    if percent is None and (value := _number(found.get("set"))) is not None:
+        percent = round(value / 255 * 100)
+    hottest = max(zones.items(), key=lambda each: each[1]) if zones else None
+    ours = declared["mode"] != "vendor" and declared["fitted"] and bool(control)
+    facts = {
+        "control": control,
+        "vendor": bool(vendor),
+        "percent": percent,
+        "rpm": rpm,
+        "temp_c": round(hottest[1]) if hottest else None,
+    }
+    warnings = _warnings(declared, facts, daemon, unit, ours, vendor)
+    drives = (
+        f"edgebench-fan.service ({declared['mode']})"
+        if unit == "active"
+        else f"NVIDIA's nvfancontrol (profile {found.get('default_profile', 'unknown')})"
+        if vendor.startswith("active")
+        else "the kernel"
+        if control
+        else "nothing"
+    )
+    rows = [
+        ("driven by", drives),
+        (
+            "speed",
+            "not known" if percent is None else f"{percent} %" + ("" if rpm is None else f", {rpm} rpm"),
+        ),
+        ("hottest", f"{hottest[0]} {hottest[1]:.0f} °C" if hottest else "not known"),
+    ]
+    report = [f"Fan of {declared['host']}"]
+    for name, text in rows:
+        report += _wrapped(f"  {name:<11}", text)
+    for warning in warnings:
+        report += _wrapped("  Warning: ", warning)
+    return {
+        **facts,
+        "problems": _profile_problems(declared, vendor, profiles),
+        "warnings": warnings,
+        "report": report,
+    }
+
+
+def _read(
+    lines: Iterable[str],
+) -> tuple[dict[str, str], dict[str, float], list[str], dict[str, str]]:
+    """Return the findings by key, the temperatures, the vendor's profiles, and what the daemon has noted."""
+    found: dict[str, str] = {}
+    zones: dict[str, float] = {}
+    profiles: list[str] = []
+    daemon: dict[str, str] = {}
+    for line in lines:
+        key, _, text = line.partition(" ")
+        if key == "zone":
+            temp, _, kind = text.partition(" ")
+            if (value := _number(temp)) is not None:
+                zones[kind] = value / 1000
+        elif key == "profile":
+            profiles.append(text)
+        elif key == "daemon":
+            name, _, value_text = text.partition(" ")
+            daemon[name] = value_text
+        else:
+            found[key] = text
+    return found, zones, profiles, daemon
+
+
+def _number(text: str | None) -> int | None:
+    try:
+        return int(text or "")
+    except ValueError:
+        return None
+
+
+def _profile_problems(declared: Mapping[str, Any], vendor: str, profiles: list[str]) -> list[str]:
+    wanted = declared.get("profile")
+    if not wanted or wanted in profiles:
+        return []
+    why = (
+        f"/etc/nvfancontrol.conf has these: {', '.join(profiles) or 'none'}"
+        if vendor
+        else "the board has no service nvfancontrol, which came with JetPack 5"
+    )
+    return [f"{declared['host']}: jetson_fan_profile is {wanted!r}, and {why}. Correct it, or leave it out"]
+
+
+def _warnings(
+    declared: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    daemon: Mapping[str, str],
+    unit: str,
+    ours: bool,
+    vendor: str,
+) -> list[str]:
+    status, temp = daemon.get("status", ""), facts["temp_c"]
+    found = []
+    where = "the 4-pin header beside the heat sink (J15), its connector pushed home, blades free"
+    if declared["fitted"] and not facts["control"]:
+        found.append(
+            "the board has no fan control (neither /sys/devices/pwm-fan nor a hwmon device pwmfan), so no fan can be "
+            "driven or seen; a fan on the 5 V pins turns all the same. Where none is mounted, say so: "
+            "jetson_fan_fitted: false"
+        )
+    if status == "stalled" or (unit == "active" and daemon.get("tried") == "0" and facts["rpm"] == 0):
+        found.append(
+            f"the fan does not turn: its tachometer says 0 rpm at full speed. See that it is plugged into {where}. "
+            "Where none is mounted, say so: jetson_fan_fitted: false; a fan without a tachometer wire says 0, too"
+        )
+    if status == "blind":
+        found.append(
+            "no thermal zone can be read, so the fan is at full speed; look at /sys/class/thermal on the board"
+        )
+    if status == "hot" or (temp is not None and temp >= int(declared["hot_c"])):
+        speed = (
+            "with the fan at full speed: it does not blow onto the heat sink, is missing, or the air is too warm"
+            if status == "hot" or ours
+            else "without a fan that this role drives"
+        )
+        found.append(
+            f"{temp} °C {speed}. The board will slow down; see that the fan sits on the heat sink and turns"
+        )
+    if ours and unit == "failed":
+        found.append(
+            f"edgebench-fan.service has failed; it says why on {declared['host']}: sudo journalctl -u edgebench-fan"
+        )
+    if ours and unit == "active" and facts["rpm"] is None:
+        found.append(
+            "there is no tachometer to tell whether the fan turns; only the temperature would tell. Look at it once"
+        )
+    if not ours and not vendor.startswith("active") and vendor:
+        found.append(
+            "NVIDIA's service nvfancontrol is not running, so nothing drives the fan: sudo systemctl enable --now "
+            f"nvfancontrol (on {declared['host']})"
+        )
+    return found
+
+
+def _wrapped(head: str, text: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=head,
+        subsequent_indent=" " * len(head),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+class FilterModule:
+    """The filters of this file, for Ansible."""
+
+    def filters(self) -> dict[str, Any]:
+        """Return the filters by name."""
+        return {
+            "edgebench_jetson_fan": fan,
+            "edgebench_jetson_fan_problems": declared_problems,
+            "edgebench_jetson_point": point,
+        }
