@@ -227,6 +227,7 @@ class Conf:
         menu_default = None
         label = None  # the label that U-Boot is reading
         whole = None  # the label that a person would say the line is in
+        gap = False  # whether an empty line stands above
         parts = data.split(b"\n")
         raws = [part + b"\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
         for index, raw in enumerate(raws):
@@ -234,9 +235,12 @@ class Conf:
             self.lines.append(line)
             key = line.key
             if key == "":
-                if not line.head.strip(BLANKS):
-                    whole = None if label is None else whole
+                gap = gap or not line.head.strip(BLANKS)
                 continue
+            if label is None or key == "unknown":
+                # What nobody reads belongs to the label that it is indented for or follows at once.
+                whole = whole if line.head[:1] in (b" ", b"\t") or not gap else None
+            gap = False
             if key in LABEL_KEYS and label is None:
                 # U-Boot passes over it, with its value or without.
                 self._lost.append((index, whole))
@@ -402,7 +406,11 @@ class Conf:
             raws.insert(0, self._head(template, "label") + name)
             raws = [raw.rstrip(BLANKS) + self._newline() for raw in raws]
             # Nothing below may become a part of the new label.
-            own = [index for index, line in enumerate(self.lines) if line.key.startswith("menu")]
+            own = [
+                index
+                for index, line in enumerate(self.lines)
+                if line.key == "unknown" or line.key.startswith("menu")
+            ]
             own += [index for index, _ in self._lost] + [one.end for one in self.labels]
             place = max(own) + 1 if self.labels else len(self.lines)
             if place and self.lines[place - 1].data().strip(b" \t\r\n"):
