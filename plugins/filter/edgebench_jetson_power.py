@@ -30,7 +30,8 @@ options:
   declared:
     description: >-
       What the inventory says, with the keys host, supply, volts, amperes (or null), mode (or empty), override,
-      usb_fed_elsewhere, fan, and what the facts say, with the keys l4t and board.
+      usb_fed_elsewhere, fan; what the facts say, with the keys l4t and board; C(no_clocks), why jetson_clocks is not
+      used (empty where it is), and C(pending), whether a mode that differs was tried to be set.
     type: dict
     required: true
   boards:
@@ -256,12 +257,21 @@ def power(lines: Iterable[str], declared: Mapping[str, Any], boards: Mapping[str
         problems += [why] if why else []
     budget = _budget(in_use, watts, look, declared, boards)
     needed = sum(part for _, part in budget)
+    change = bool(wanted) and wanted != look.present
+    pending = (
+        [
+            f"the board is in the power mode {look.present} and goes over to {wanted} by a reboot only. Allow it: "
+            f"ansible-playbook provision.yml -l {declared['host']} --tags jetson_power -e jetson_power_reboot=true"
+        ]
+        if change and declared.get("pending")
+        else []
+    )
     warnings = [
+        *pending,
         *_mode_warnings(look, in_use, watts),
         *_budget_warnings(budget, needed, look, declared, supply, boards),
         *_event_warnings(look, supply, boards),
     ]
-    change = bool(wanted) and wanted != look.present
     return {
         "problems": [f"{declared['host']}: {problem}" for problem in problems],
         "change": change,
@@ -428,7 +438,7 @@ def _report(
     module = boards["modules"].get(look.module, {}).get("name")
     release = jetpack(declared.get("l4t"), boards)
     board = [
-        str(declared.get("board") or "a board without a name"),
+        str(declared.get("board") or ("" if module else "a board without a name")),
         f"module {look.module} ({module})" if module else "",
         f"L4T {declared.get('l4t')}" + (f" (JetPack {release})" if release else ""),
     ]
@@ -457,6 +467,12 @@ def _report(
             "{} {:.0f} °C".format(*max(look.zones.items(), key=lambda each: each[1])) if look.zones else "",
         ),
         ("since boot", ", ".join(events)),
+        (
+            "clocks",
+            f"left alone, for {declared['no_clocks']}"
+            if declared.get("no_clocks")
+            else "held at their highest by jetson_clocks while a benchmark runs",
+        ),
     ]
     lines = [f"Power of {declared['host']}"]
     for name, text in rows:
