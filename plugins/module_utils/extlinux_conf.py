@@ -645,7 +645,8 @@ class Conf:
             )
         elif not roots and not macros and linux is not None:
             yield problem(
-                "append", "label %s has no root in APPEND. Give it root=, such as root=PARTUUID=..." % name
+                "append",
+                "label %s has no root in APPEND. Give it root=, such as root=PARTUUID=1234abcd-01" % name,
             )
 
     def describe(self, label):

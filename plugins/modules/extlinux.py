@@ -376,13 +376,13 @@ def remove(path):
             raise
 
 
-def put(module, path, data, folder, like):
-    """Make `path` hold `data`, with owner, mode and SELinux context of the file `like`, in one step.
+def put(module, path, data, folder, conf):
+    """Make `path`, the file `conf` or one beside it, hold `data` in one step; owner, mode and context are `conf`'s.
 
     What is in the file is on the disk before the name points to it, and the name before this returns.
     """
-    new = new_name(path)
-    old = os.stat(like)
+    new = new_name(conf)
+    old = os.stat(conf)
     remove(new)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
@@ -395,7 +395,7 @@ def put(module, path, data, folder, like):
             if stat.S_IMODE(made.st_mode) != stat.S_IMODE(old.st_mode):
                 os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
             if module.selinux_enabled():
-                context = module.selinux_context(to_native(like))
+                context = module.selinux_context(to_native(conf))
                 module.set_context_if_different(to_native(new), context, False)
             os.fsync(descriptor)
         finally:

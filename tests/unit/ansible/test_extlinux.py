@@ -1,0 +1,627 @@
+"""The module extlinux as hosts run it, on old Pythons and new ones; killed at every step, and without power."""
+
+import fcntl
+import itertools
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NoReturn
+
+import pytest
+import yaml
+
+HERE = Path(__file__).resolve().parent
+L4T = (HERE / "extlinux/l4t_32_7.conf").read_bytes()
+STEPPING = HERE / "extlinux/stepping.py"
+
+USB: dict[str, Any] = {
+    "label": "usb",
+    "menu_label": "root on USB",
+    "copy_from": "primary",
+    "initrd": "/boot/initrd-xusb.img",
+    "append_remove": ["rootwait"],
+    "append_set": {"root": "PARTUUID=1-2", "rootdelay": 15, "panic": 10, "nomodeset": None},
+}
+USB_LINES = """
+LABEL usb
+      MENU LABEL root on USB
+      LINUX /boot/Image
+      INITRD /boot/initrd-xusb.img
+      APPEND ${cbootargs} quiet root=PARTUUID=1-2 rw rootfstype=ext4 console=ttyS0,115200n8 console=tty0 \
+fbcon=map:0 net.ifnames=0 nomodeset panic=10 rootdelay=15
+"""
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
+    """What a host gets of Ansible, the project's own part included, importable by old Pythons."""
+    import ansible
+
+    source = Path(ansible.__file__).parent
+    made = tmp_path_factory.mktemp("library")
+    (made / "ansible/module_utils").mkdir(parents=True)
+    (made / "ansible/__init__.py").touch()
+    text = (source / "release.py").read_text()
+    (made / "ansible/release.py").write_text(text.replace("from __future__ import annotations", ""))
+    for part in [*(source / "module_utils").iterdir(), *(root / "plugins/module_utils").glob("*.py")]:
+        (made / "ansible/module_utils" / part.name).symlink_to(part)
+    return made
+
+
+class Board:
+    """A folder with a board's boot files, and the module run on it."""
+
+    def __init__(self, top: Path, python: Path | str, library: Path, module: Path) -> None:
+        self.top, self.python, self.library, self.module = top, python, library, module
+        self.folder = top / "boot/extlinux"
+        self.folder.mkdir(parents=True)
+        self.conf = self.folder / "extlinux.conf"
+        self.conf.write_bytes(L4T)
+        for name in ("Image", "initrd", "initrd-xusb.img"):
+            (top / "boot" / name).write_text(name)
+
+    def command(self, options: dict[str, Any], *, check: bool = False) -> list[str]:
+        self.arguments = self.top / "arguments.json"
+        own = {"_ansible_check_mode": check, "_ansible_diff": True, "_ansible_remote_tmp": str(self.top)}
+        options = {"path": str(self.conf), "boot_root": str(self.top)} | options | own
+        self.arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": options}))
+        return [str(self.python), "-B", str(self.module), str(self.arguments)]
+
+    def environment(self) -> dict[str, str]:
+        return {"PYTHONPATH": str(self.library), "PATH": os.environ["PATH"], "HOME": str(self.top)}
+
+    def run(self, *, check: bool = False, limit: int | None = None, **options: Any) -> dict[str, Any]:
+        def limited() -> None:
+            if limit is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+        done = subprocess.run(
+            self.command(options, check=check),
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            preexec_fn=limited,
+        )
+        assert done.stderr == ""
+        answer: dict[str, Any] = json.loads(done.stdout)
+        assert done.returncode == (1 if answer.get("failed") else 0)
+        return answer
+
+    def step(self, how: str, which: int | Path, **options: Any) -> int:
+        """Run the module with every step watched; return the exit status."""
+        command = self.command(options)
+        command[2:3] = [str(STEPPING), str(self.module)]
+        done = subprocess.run(
+            [*command, str(self.folder), how, str(which)],
+            env=self.environment(),
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        return done.returncode
+
+    def files(self) -> list[str]:
+        return sorted(path.name for path in self.folder.iterdir())
+
+
+def find_python(name: str, lack: Callable[[str], NoReturn]) -> Path:
+    candidates = [Path(folder) / name for folder in os.environ["PATH"].split(os.pathsep)]
+    candidates += Path.home().glob(f".pyenv/versions/{name.removeprefix('python')}*/bin/{name}")
+    for python in candidates:
+        if (
+            python.exists()
+            and subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
+        ):
+            return python
+    return lack(f"{name} not found: put it on the PATH")
+
+
+@pytest.fixture(params=["python2.7", "python3.6", "python3.12"])
+def board(
+    request: pytest.FixtureRequest, tmp_path: Path, library: Path, root: Path, lack: Callable[[str], NoReturn]
+) -> Board:
+    """A board whose Python is each of these in turn."""
+    return Board(tmp_path, find_python(request.param, lack), library, root / "plugins/modules/extlinux.py")
+
+
+@pytest.fixture
+def own_board(tmp_path: Path, library: Path, root: Path) -> Board:
+    """A board with the Python of the tests."""
+    return Board(tmp_path, sys.executable, library, root / "plugins/modules/extlinux.py")
+
+
+def test_the_file_is_read(board: Board) -> None:
+    answer = board.run(state="read")
+    assert answer["changed"] is False
+    assert answer["default"] == "primary"
+    assert answer["timeout"] == 30
+    assert answer["order"] == ["primary"]
+    assert answer["labels"]["primary"]["root"] == "/dev/mmcblk0p1"
+    assert answer["problems"] == []
+    assert board.conf.read_bytes() == L4T
+
+
+def test_a_label_is_added_made_the_default_and_removed_again(board: Board) -> None:
+    foreseen = board.run(check=True, **USB)
+    assert foreseen["changed"] is True
+    assert board.conf.read_bytes() == L4T
+    assert board.files() == ["extlinux.conf"]
+    added = board.run(**USB)
+    assert added["diff"] == foreseen["diff"]
+    assert added["diff"]["before"].encode() == L4T
+    new = board.conf.read_bytes()
+    assert added["diff"]["after"].encode() == new
+    assert new.replace(USB_LINES.encode(), b"", 1) == L4T
+    assert added["default"] == "primary"
+    assert added["order"] == ["primary", "usb"]
+    assert added["labels"]["usb"]["root"] == "PARTUUID=1-2"
+    # Twice changes nothing, in check mode neither.
+    assert board.run(**USB)["changed"] is False
+    assert board.run(check=True, **USB)["changed"] is False
+    assert board.conf.read_bytes() == new
+    chosen = board.run(default="usb")
+    assert (chosen["changed"], chosen["default"]) == (True, "usb")
+    assert board.conf.read_bytes() == new.replace(b"DEFAULT primary", b"DEFAULT usb")
+    assert board.run(default="usb")["changed"] is False
+    gone = board.run(label="usb", state="absent", default="primary")
+    assert (gone["changed"], gone["order"]) == (True, ["primary"])
+    assert board.conf.read_bytes() == L4T
+    assert board.run(label="usb", state="absent", default="primary")["changed"] is False
+
+
+def test_a_backup_is_kept_beside_it(own_board: Board) -> None:
+    answer = own_board.run(backup=True, timeout=50)
+    assert Path(answer["backup_file"]).read_bytes() == L4T
+    assert Path(answer["backup_file"]).parent == own_board.folder
+    assert "backup_file" not in own_board.run(backup=True, timeout=50)
+    again = own_board.run(backup=True, timeout=60)
+    assert again["backup_file"] != answer["backup_file"]
+    assert len(own_board.files()) == 3
+    assert "backup_file" not in own_board.run(backup=True, timeout=70, check=True)
+
+
+def test_owner_mode_and_link_stay(board: Board) -> None:
+    board.conf.chmod(0o640)
+    if os.getuid() == 0:
+        os.chown(board.conf, 12, 34)
+    old = board.conf.stat()
+    link = board.top / "boot/link.conf"
+    link.symlink_to("extlinux/extlinux.conf")
+    answer = board.run(path=str(link), timeout=50)
+    assert answer["path"] == str(board.conf)
+    new = board.conf.stat()
+    assert new.st_ino != old.st_ino
+    assert (new.st_mode, new.st_uid, new.st_gid) == (old.st_mode, old.st_uid, old.st_gid)
+    assert link.is_symlink()
+    assert b"TIMEOUT 50\n" in board.conf.read_bytes()
+
+
+def test_a_word_with_several_values(own_board: Board) -> None:
+    answer = own_board.run(
+        label="primary", append_set={"console": ["tty0", "ttyS1"], "quiet": True}, append_remove=["fbcon"]
+    )
+    assert answer["labels"]["primary"]["append"] == (
+        "${cbootargs} quiet root=/dev/mmcblk0p1 rw rootwait rootfstype=ext4 console=tty0 console=ttyS1 net.ifnames=0"
+    )
+
+
+def test_a_copy_follows_its_source(own_board: Board) -> None:
+    (own_board.top / "boot/a.dtb").write_text("x")
+    own_board.run(**USB)
+    own_board.run(label="primary", append_set={"mem": "2G"}, fdt="/boot/a.dtb")
+    answer = own_board.run(**USB)
+    assert answer["changed"] is True
+    assert " mem=2G " in answer["labels"]["usb"]["append"]
+    assert answer["labels"]["usb"]["fdt"] == "/boot/a.dtb"
+    own_board.run(label="primary", fdt="")
+    assert "fdt" not in own_board.run(**USB)["labels"]["usb"]
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    (
+        USB | {"linux": "/boot/Imgae"},
+        "line 14 as it would be written: LINUX '/boot/Imgae' of label 'usb' does not",
+    ),
+    (USB | {"initrd": "/boot/none"}, "INITRD '/boot/none' of label 'usb' does not exist"),
+    (USB | {"fdt": "/boot/none"}, "FDT '/boot/none' of label 'usb' does not exist"),
+    (USB | {"linux": "/boot"}, "LINUX '/boot' of label 'usb' is no file"),
+    (USB | {"linux": "/boot/empty"}, "LINUX '/boot/empty' of label 'usb' is empty"),
+    (
+        USB | {"append": "root=/dev/sda1 root=/dev/sdb1", "append_set": {}},
+        "has 2 roots, 'root=/dev/sda1' and",
+    ),
+    (USB | {"append": "quiet", "append_set": {}}, "label 'usb' has no root in APPEND. Give it root="),
+    (USB | {"append": "root=/dev/sda1 ${cbootargs}", "append_set": {}}, "stands before '${cbootargs}'"),
+    (USB | {"copy_from": "secondary"}, "copy_from: there is no label 'secondary'; there are 'primary'"),
+    ({"label": "new"}, "label 'new' needs a kernel"),
+    ({"label": "primary", "linux": ""}, "label 'primary' needs a kernel"),
+    (
+        {"default": "usb"},
+        "DEFAULT: there is no label 'usb'; there are 'primary'. Name one that is there, or add it",
+    ),
+    ({"default": "Primary"}, "there is no label 'Primary', but 'primary'"),
+    ({"label": "primary", "state": "absent"}, "label 'primary' is the default, and nothing would be booted"),
+    ({"label": "primary", "state": "absent", "default": "primary"}, "label 'primary' is the default"),
+    (
+        {"label": "usb", "state": "absent", "linux": "/x"},
+        "state absent removes a label, so linux means nothing",
+    ),
+    ({"state": "absent"}, "state absent needs a label"),
+    ({"state": "read", "timeout": 5}, "state read changes nothing, so timeout means nothing"),
+    ({}, "nothing is asked for"),
+    ({"linux": "/boot/Image"}, "linux without a label"),
+    ({"timeout": 5}, "line 1 as it would be written: the timeout is '5', so U-Boot shows its menu and waits"),
+    ({"timeout": -1}, "timeout: -1 tenths of a second are out of range"),
+    ({"label": "primary", "menu_label": "a\nDEFAULT b"}, "menu_label: 'a\\x0aDEFAULT b' contains a line end"),
+    ({"label": "a\nb", "linux": "/boot/Image"}, "label: 'a\\x0ab' contains a line end"),
+    ({"label": "primary", "append_set": {"a": "b c"}}, "APPEND: 'a=b c' is not one word"),
+    ({"label": "primary", "append_set": {"a": False}}, "append_set: 'a' is False, which is no word"),
+    ({"label": "primary", "append_set": {"a": []}}, "append_set: 'a' is an empty list"),
+    (
+        {"label": "primary", "append_set": {"root=a": None}},
+        "append_set: the key 'root=a' has a value of its own",
+    ),
+]
+
+
+@pytest.mark.parametrize(("options", "expected"), REFUSED)
+def test_what_is_refused(own_board: Board, options: dict[str, Any], expected: str) -> None:
+    (own_board.top / "boot/empty").touch()
+    answer = own_board.run(**options)
+    assert answer["failed"] is True
+    assert answer["msg"].startswith(str(own_board.conf))
+    assert expected in answer["msg"]
+    assert answer["msg"].endswith(". Nothing was changed.")
+    assert own_board.conf.read_bytes() == L4T
+    assert own_board.files() == ["extlinux.conf"]
+
+
+@pytest.mark.parametrize("options", [{"timeout": 50}, USB])
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (L4T.replace(b"DEFAULT primary", b"DEFAULT"), "line 2: 'DEFAULT' has no value"),
+        (
+            L4T + b"LABEL primary\n  LINUX /boot/Image\n",
+            "label 'primary' is in line 6 already. Rename or delete",
+        ),
+        (L4T.replace(b"\n", b"\r\n"), "a carriage return, which U-Boot takes for a part of the value"),
+        (
+            L4T.replace(b"/boot/Image\n", b"/boot/none\n"),
+            "LINUX '/boot/none' of label 'primary' does not exist",
+        ),
+        (L4T + b"\x00", "line 21: a NUL byte"),
+    ],
+)
+def test_files_that_are_not_touched(
+    own_board: Board, data: bytes, expected: str, options: dict[str, Any]
+) -> None:
+    own_board.conf.write_bytes(data)
+    answer = own_board.run(**options)
+    assert answer["failed"] is True
+    assert expected in answer["msg"]
+    assert str(own_board.conf) in answer["msg"]
+    assert own_board.conf.read_bytes() == data
+
+
+def test_a_missing_default_can_be_put_right(own_board: Board) -> None:
+    """What the file was like before matters to no one: only what is written must boot."""
+    own_board.conf.write_bytes(L4T.replace(b"DEFAULT primary", b"DEFAULT backup"))
+    assert "there is no label 'backup'" in own_board.run(timeout=50)["msg"]
+    (problem,) = own_board.run(state="read")["problems"]
+    assert (problem["line"], problem["label"], problem["certain"]) == (2, None, True)
+    assert own_board.run(default="primary")["changed"] is True
+    assert own_board.conf.read_bytes() == L4T
+
+
+def test_another_label_that_would_not_boot_is_a_warning(own_board: Board) -> None:
+    """So that a rollback goes through when the other label's kernel is gone."""
+    own_board.run(**USB, default="usb")
+    (own_board.top / "boot/initrd-xusb.img").unlink()
+    answer = own_board.run(default="primary")
+    assert answer["changed"] is True
+    (warning,) = answer["warnings"]
+    assert "INITRD '/boot/initrd-xusb.img' of label 'usb' does not exist" in warning
+    assert "initrd-xusb.img' of label 'usb' does not exist" in own_board.run(default="usb")["msg"]
+
+
+def test_what_a_task_before_may_make_is_a_warning_in_check_mode(own_board: Board) -> None:
+    answer = own_board.run(check=True, **USB | {"initrd": "/boot/not-yet"})
+    assert answer["changed"] is True
+    assert "INITRD '/boot/not-yet' of label 'usb' does not exist" in answer["warnings"][0]
+
+
+def test_files_are_looked_for_where_u_boot_looks(own_board: Board) -> None:
+    """Links are followed within the file system that U-Boot sees; a relative path starts at the file's folder."""
+    (own_board.top / "boot/linked").symlink_to("/boot/Image")
+    (own_board.top / "boot/up").symlink_to("../../../boot/Image")
+    (own_board.top / "boot/loop").symlink_to("loop")
+    (own_board.top / "boot/dangling").symlink_to("/nowhere")
+    for good in ("/boot/linked", "/boot/up", "../Image", "/boot/../boot/Image", "/boot/Image#conf-1"):
+        assert own_board.run(**USB | {"linux": good})["labels"]["usb"]["linux"] == good
+    for bad in ("/boot/loop", "/boot/dangling", "Image", "/etc/passwd"):
+        assert own_board.run(**USB | {"linux": bad})["failed"] is True
+
+
+def test_bytes_that_are_no_text_stay(board: Board) -> None:
+    data = b"# Gr\xfc\xdfe, \xe2\x98\xba\n" + L4T
+    board.conf.write_bytes(data)
+    assert board.run(**USB)["changed"] is True
+    assert board.conf.read_bytes().replace(USB_LINES.encode(), b"", 1) == data
+    answer = board.run(label="grün", copy_from="primary", menu_label="Größe ☺")
+    assert answer["labels"]["grün"]["menu_label"] == "Größe ☺"
+    assert "LABEL grün\n      MENU LABEL Größe ☺\n".encode() in board.conf.read_bytes()
+    assert "'schön'; there are 'primary', 'usb', 'grün'" in board.run(default="schön")["msg"]
+
+
+def test_any_bytes_give_an_answer(board: Board) -> None:
+    source = random.Random(4)
+    pieces = [
+        b"LABEL ",
+        b"APPEND ",
+        b"MENU ",
+        b"DEFAULT ",
+        b"\n",
+        b"\r\n",
+        b"\x00",
+        b"\xff",
+        b" a",
+        b"\t",
+        b"#",
+    ]
+    for _ in range(3):
+        data = b"".join(source.choices(pieces, k=30)) + source.randbytes(20)
+        board.conf.write_bytes(data)
+        both: list[dict[str, Any]] = [{"state": "read"}, {"default": "a"}]
+        for options in both:
+            answer = board.run(**options)
+            assert "msg" in answer or answer["labels"] is not None
+            assert "exception" not in answer
+        assert board.conf.read_bytes() == data or not answer.get("failed")
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("none/extlinux.conf", "cannot be read: No such file or directory. Does this board boot by extlinux"),
+        ("boot", "is no file. Name the board's extlinux.conf"),
+        ("pipe", "is no file"),
+        ("huge", "bytes are too many for an extlinux.conf"),
+    ],
+)
+def test_what_is_no_such_file(own_board: Board, path: str, expected: str) -> None:
+    os.mkfifo(own_board.top / "pipe")
+    (own_board.top / "huge").write_bytes(b"#" * 2_000_000)
+    both: list[dict[str, Any]] = [{"state": "read"}, {"default": "primary"}]
+    for options in both:
+        answer = own_board.run(path=str(own_board.top / path), **options)
+        assert answer["failed"] is True
+        assert expected in answer["msg"]
+
+
+# A full disk, others at work, a sudden end.
+
+
+def test_a_full_disk_leaves_the_old_file(board: Board) -> None:
+    answer = board.run(limit=100, **USB)
+    assert answer["failed"] is True
+    assert "cannot be written: [Errno 27] File too large" in answer["msg"]
+    assert board.conf.read_bytes() == L4T
+    assert board.files() == ["extlinux.conf"]
+
+
+def test_two_tasks_wait_for_each_other(own_board: Board) -> None:
+    folder = os.open(own_board.folder, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    command = own_board.command({"timeout": 50})
+    with subprocess.Popen(command, env=own_board.environment(), stdout=subprocess.PIPE) as other:
+        with pytest.raises(subprocess.TimeoutExpired):
+            other.wait(3)
+        assert own_board.conf.read_bytes() == L4T
+        # Who only reads does not wait.
+        assert own_board.run(state="read")["timeout"] == 30
+        os.close(folder)
+        assert other.wait(30) == 0
+    assert own_board.run(state="read")["timeout"] == 50
+
+
+CHANGE: dict[str, Any] = USB | {"default": "usb", "backup": True}
+
+
+def noted(board: Board) -> list[list[Any]]:
+    """The module's system calls in the folder."""
+    out = board.top / "notes.json"
+    assert board.step("note", out, **CHANGE) == 0
+    notes: list[list[Any]] = json.loads(out.read_text())
+    return notes
+
+
+def restored(board: Board) -> None:
+    for path in board.folder.iterdir():
+        path.unlink()
+    board.conf.write_bytes(L4T)
+
+
+def test_data_is_synced_before_it_gets_its_name_and_the_folder_after(board: Board) -> None:
+    board.conf.chmod(0o640)
+    notes = noted(board)
+    new, conf, folder = str(board.folder / ".extlinux.conf.new"), str(board.conf), str(board.folder)
+    # After the backup, which is made in the same way.
+    after_backup = [note for note in notes if note[0] in ("rename", "fsync")][-3:]
+    assert after_backup == [["fsync", new], ["rename", new, conf], ["fsync", folder]]
+    names = [note[0] for note in notes if note[1] == new][-7:]
+    assert names == ["unlink", "open", "write", "fchmod", "fsync", "close", "rename"]
+    assert [note[0] for note in notes if note[0] == "flock"] == ["flock"]
+    # What is written is written in full, and nothing is ever written to the file itself.
+    assert [note for note in notes if note[0] == "write" and note[1] != new] == []
+    assert not [note for note in notes if note[:2] == ["open", conf] and note[2]]
+    # Nothing at all is written where nothing changes.
+    written = [note[0] for note in noted(board) if note[0] in ("write", "rename", "fsync")]
+    assert written == []
+
+
+def steps_to_die_at(notes: list[list[Any]]) -> Iterator[tuple[str, int]]:
+    for number, note in enumerate(notes, 1):
+        yield "before", number
+        if note[0] == "write":
+            yield "half", number
+    yield "after", len(notes)
+
+
+def test_killed_at_every_step_the_file_is_the_old_or_the_new_one(own_board: Board) -> None:
+    notes = noted(own_board)
+    new = own_board.conf.read_bytes()
+    assert new != L4T
+    seen = set()
+    steps = list(steps_to_die_at(notes))
+    assert len(steps) > 20
+    for how, number in steps:
+        restored(own_board)
+        assert own_board.step(how, number, **CHANGE) == -9, (how, number)
+        found = own_board.conf.read_bytes()
+        assert found in (L4T, new), (how, number)
+        seen.add(found)
+        for backup in own_board.folder.glob("*~"):
+            assert backup.read_bytes() == L4T
+        # The next run goes on, and leaves nothing behind.
+        answer = own_board.run(**CHANGE | {"backup": False})
+        assert answer["changed"] is (found == L4T)
+        assert own_board.conf.read_bytes() == new
+        assert [name for name in own_board.files() if not name.endswith("~")] == ["extlinux.conf"]
+    assert seen == {L4T, new}
+
+
+def left_by_power_cuts(notes: list[list[Any]], folder: str, old: bytes) -> Iterator[dict[str, bytes]]:
+    """The folder as any power cut may leave it, at any step: of what was not synced, any part may be lost.
+
+    Of the entries of the folder that changed since it was last synced any may have reached the disk; of a file that was
+    not synced, nothing, half or all.
+    """
+    contents = [(old, True)]
+    names = {f"{folder}/extlinux.conf": 0}
+    durable = dict(names)
+    pending: list[tuple[str, str, int]] = []
+    for note in [*notes, ["end", folder]]:
+        for kept in itertools.product([False, True], repeat=len(pending)):
+            entries = dict(durable)
+            for (kind, path, inode), here in zip(pending, kept, strict=True):
+                if here and kind == "set":
+                    entries[path] = inode
+                elif here:
+                    entries.pop(path, None)
+            choices = [
+                [data] if synced else [b"", data[: len(data) // 2], data]
+                for data, synced in (contents[inode] for inode in entries.values())
+            ]
+            for chosen in itertools.product(*choices):
+                yield dict(zip(entries, chosen, strict=True))
+        if note[-1] == "failed":
+            continue
+        kind, path = note[:2]
+        if kind == "open" and note[2]:
+            contents.append((b"", False))
+            names[path] = len(contents) - 1
+            pending.append(("set", path, names[path]))
+        elif kind == "write":
+            contents[names[path]] = (contents[names[path]][0] + note[2].encode("latin-1"), False)
+        elif kind == "fsync" and path == folder:
+            durable, pending = dict(names), []
+        elif kind == "fsync":
+            contents[names[path]] = (contents[names[path]][0], True)
+        elif kind == "rename":
+            names[note[2]] = names.pop(path)
+            pending += [("set", note[2], names[note[2]]), ("drop", path, 0)]
+        elif kind == "unlink":
+            names.pop(path)
+            pending.append(("drop", path, 0))
+
+
+def test_without_power_at_any_step_the_file_is_the_old_or_the_new_one(own_board: Board) -> None:
+    notes = noted(own_board)
+    folder, new = str(own_board.folder), own_board.conf.read_bytes()
+
+    def outcomes(notes: list[list[Any]]) -> list[dict[str, bytes]]:
+        return list(left_by_power_cuts(notes, folder, L4T))
+
+    def good(left: dict[str, bytes]) -> bool:
+        backups = [data for path, data in left.items() if path.endswith("~")]
+        return left.get(str(own_board.conf)) in (L4T, new) and all(data == L4T for data in backups)
+
+    left = outcomes(notes)
+    assert len(left) > 50
+    assert all(good(each) for each in left)
+    assert {each[str(own_board.conf)] for each in left} == {L4T, new}
+    # When the module has returned, nothing is left to chance.
+    assert {each[str(own_board.conf)] for each in outcomes(notes)[-1:]} == {new}
+    # The same without syncing the data first would not do, so the check would notice.
+    careless = [note for note in notes if not (note[0] == "fsync" and note[1] != folder)]
+    assert not all(good(each) for each in outcomes(careless))
+    unsynced = [note for note in notes if note[0] != "fsync" or note[1] != folder]
+    assert outcomes(unsynced)[-1][str(own_board.conf)] in (L4T, new)
+
+
+def test_what_a_power_cut_left_is_removed(own_board: Board) -> None:
+    leftover = own_board.folder / ".extlinux.conf.new"
+    leftover.write_bytes(L4T[:20])
+    own_board.run(state="read")
+    own_board.run(check=True, timeout=50)
+    assert leftover.exists()
+    assert own_board.run(timeout=30)["changed"] is False
+    assert not leftover.exists()
+    # A link with this name is not followed.
+    leftover.symlink_to(own_board.top / "boot/Image")
+    assert own_board.run(timeout=50)["changed"] is True
+    assert (own_board.top / "boot/Image").read_text() == "Image"
+    assert own_board.files() == ["extlinux.conf"]
+
+
+# Documentation.
+
+
+def test_the_documentation_is_that_of_the_options(
+    plugin: Callable[[str], ModuleType],
+    root: Path,
+    library: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import ansible.module_utils
+
+    monkeypatch.setattr(
+        ansible.module_utils,
+        "__path__",
+        [*ansible.module_utils.__path__, str(root / "plugins/module_utils")],
+    )
+    module = plugin("modules/extlinux")
+    specs: dict[str, Any] = {}
+
+    def stop(argument_spec: dict[str, Any], **_: Any) -> NoReturn:
+        specs.update(argument_spec)
+        raise SystemExit
+
+    monkeypatch.setattr(module, "AnsibleModule", stop)
+    with pytest.raises(SystemExit):
+        module.main()
+    documented = yaml.safe_load(module.DOCUMENTATION)["options"]
+    facts = ("type", "default", "choices", "aliases", "elements")
+    assert {
+        name: {key: option[key] for key in facts if key in option} for name, option in documented.items()
+    } == {name: {key: option[key] for key in facts if key in option} for name, option in specs.items()}
+    for task in yaml.safe_load(module.EXAMPLES):
+        assert set(task["extlinux"]) <= set(specs)
+    shown = subprocess.run(
+        [Path(sys.executable).parent / "ansible-doc", "-t", "module", "--json", "extlinux"],
+        cwd=root,
+        env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(shown.stdout)["extlinux"]["return"].keys() == yaml.safe_load(module.RETURN).keys()
