@@ -1,8 +1,6 @@
 # Copyright the edgebench authors. Licensed under Apache-2.0.
 """What a Jetson's supply can feed: the power mode, the budget, and what went wrong since boot."""
 
-from __future__ import annotations
-
 import re
 import textwrap
 from collections.abc import Iterable, Mapping
