@@ -88,6 +88,7 @@ OWN_FACTS = {
     "edgebench_runtime_reason",
     "data_share_state",
     "base_packages_pending",
+    "datasets_status",
     "performance_mode_state",
     "jetson_power_state",
     "jetson_fan_state",

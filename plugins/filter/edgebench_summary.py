@@ -143,9 +143,9 @@ class Host:
         return "missing"
 
     def _data(self) -> str:
-        status = self.variables.get("__preflight_data") or {}
+        asked, staged = (self.variables.get(name) or {} for name in ("__preflight_data", "datasets_status"))
         try:
-            sets = json.loads(status.get("stdout") or "")["datasets"]
+            sets = json.loads(asked.get("stdout") or staged.get("stdout") or "")["datasets"]
         except (ValueError, KeyError, TypeError):
             return NOTHING
         lacking = [entry["name"] for entry in sets if entry["state"] != "ready"]

@@ -27,6 +27,10 @@ options:
       - The user that is to own the home, who need not exist yet. Where the module runs as another user, the folders
         above the home are judged by what every user may do there.
     type: str
+  pythons:
+    description: The interpreters that an earlier look found, as it returned them. They are then not asked again.
+    type: list
+    elements: dict
 author: The edgebench authors
 """
 
@@ -329,6 +333,7 @@ def main():
             "home": {"type": "str", "required": True},
             "owner": {"type": "str"},
             "python": {"type": "str"},
+            "pythons": {"type": "list", "elements": "dict"},
         },
         supports_check_mode=True,
     )
@@ -338,6 +343,9 @@ def main():
     disk = os.statvfs(nearest_existing(home))
     board = read_text("/proc/device-tree/model")
     name, os_id, version, codename = os_release(read_text("/etc/os-release"))
+    pythons = module.params["pythons"]
+    if pythons is None:
+        pythons = find_pythons(module.params["python"], sys.executable)
     facts = {
         "apt": has_program("apt-get"),
         "apt_lists": bool(glob.glob("/var/lib/apt/lists/*_Packages*")),
@@ -356,7 +364,7 @@ def main():
         "os_id": os_id,
         "os_version": version,
         "python_apt": imports_apt(),
-        "pythons": find_pythons(module.params["python"], sys.executable),
+        "pythons": pythons,
         "runner": all(
             os.path.exists(os.path.join(home, part)) for part in ("edgebench.pyz", "bin/edgebench")
         ),

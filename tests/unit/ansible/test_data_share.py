@@ -261,18 +261,15 @@ def test_systemd_finds_nothing_wrong_with_the_units(root: Path, share: ModuleTyp
 
 
 def test_old_units_are_found_by_what_stands_in_them(root: Path, share: ModuleType) -> None:
-    tasks = yaml.safe_load((root / "roles/data_share/tasks/no_mount.yml").read_text())
-    mark = tasks[0]["ansible.builtin.find"]["contains"]
+    mark = re.findall("grep -ls '(.*)'", (root / "roles/data_share/files/look.sh").read_text())[0]
     rendered = Rendered(root, share, "bilbo", fleet())
     assert all(re.match(mark, rendered.file(kind).splitlines()[0]) for kind in ("mount", "automount"))
-    found = {
-        "files": [
-            {"path": f"/etc/systemd/system/{name}"}
-            for name in ("mnt-old.mount", "srv-edgebench\\x2ddata.mount", "mnt-old.automount")
-        ]
-    }
+    names = ("mnt-old.mount", "srv-edgebench\\x2ddata.mount", "mnt-old.automount")
+    export = "/etc/exports.d/edgebench.exports"
+    found = {"stdout_lines": [export, *(f"/etc/systemd/system/{name}" for name in names)]}
     old = Rendered(root, share, "bilbo", fleet(), __data_share_found=found)
     assert old.value("__data_share_old_units") == ["mnt-old.automount", "mnt-old.mount"]
+    assert old.value("__data_share_old_exports") == [export]
     none = Rendered(root, share, "sam", {"sam": {}}, __data_share_found=found)
     assert len(none.value("__data_share_old_units")) == 3
 

@@ -1,0 +1,146 @@
+# Copyright the edgebench authors. Licensed under Apache-2.0.
+"""What the files on a board whose root moves to USB are to say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+
+DOCUMENTATION = r"""
+name: edgebench_usb_fstab
+short_description: Make the fstab of a root file system on USB out of that of the SD card
+description:
+  - >-
+    Replaces the lines of C(/), C(/boot), C(/home) and of swap partitions by those of the USB disk, and adds the SD card
+    with its C(/boot). All other lines, comments among them, stay. What it has made once it leaves as it is.
+  - >-
+    Nothing but C(/) can keep the system from coming up: a board without screen that waits in emergency mode is lost.
+positional: names
+options:
+  _input:
+    description: The text of the SD card's fstab.
+    type: str
+    required: true
+  names:
+    description: What to mount, in fstab's first field, of C(root), C(swap) (may be empty), C(home) and C(sd).
+    type: dict
+    required: true
+author: The edgebench authors
+"""
+
+EXAMPLES = r"""
+text: "{{ fstab | edgebench_usb_fstab({'root': 'PARTUUID=…', 'swap': '', 'home': 'PARTUUID=…', 'sd': 'PARTUUID=…'}) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The text of the copy's fstab.
+  type: str
+"""
+
+BEGIN = "# Root on a USB disk: written by the role jetson_usb_root."
+END = "# End of what the role jetson_usb_root has written."
+SD_AT = "/media/edgebench-sd"
+REPLACED = ("/", "/boot", "/home", SD_AT)
+WAIT = "nofail,x-systemd.device-timeout=30s"
+
+
+def fstab(text: str, names: Mapping[str, str]) -> str:
+    """Return the text of the copy's fstab; see DOCUMENTATION."""
+    missing = [name for name in ("root", "home", "sd") if not names.get(name)]
+    if missing:
+        raise AnsibleFilterError(f"edgebench_usb_fstab: no name for {', '.join(missing)}")
+    kept, ours = [], False
+    for line in text.splitlines():
+        if line in (BEGIN, END):
+            ours = line == BEGIN
+        elif not ours and not _is_replaced(line):
+            kept.append(line)
+    while kept and not kept[-1].strip():
+        kept.pop()
+    lines = [
+        BEGIN,
+        f"{names['root']} / ext4 defaults,noatime,errors=remount-ro 0 1",
+        f"{names['home']} /home ext4 defaults,noatime,{WAIT} 0 2",
+        *([f"{names['swap']} none swap sw,{WAIT} 0 0"] if names.get("swap") else []),
+        "# The SD card stays in: the board boots from its /boot, and updates of the kernel must reach it.",
+        f"{names['sd']} {SD_AT} ext4 defaults,noatime,{WAIT} 0 2",
+        f"{SD_AT}/boot /boot none bind,nofail,x-systemd.requires-mounts-for={SD_AT} 0 0",
+        END,
+    ]
+    return "\n".join([*kept, *lines, ""])
+
+
+def _is_replaced(line: str) -> bool:
+    fields = line.split()
+    if not fields or fields[0].startswith("#") or len(fields) < 3:
+        return False
+    if fields[1] in REPLACED:
+        return True
+    # A swap file goes along with the copy and stays; a partition is of another disk.
+    return fields[2] == "swap" and (not fields[0].startswith("/") or fields[0].startswith("/dev/"))
+
+
+def sd_label(conf: Mapping[str, Any], own: str) -> str:
+    """Return the label that boots from the SD card: the one that ours names to fall back to, or else the default."""
+    words = str(conf["labels"].get(own, {}).get("append") or "").split()
+    named = [word.partition("=")[2] for word in words if word.startswith("edgebench.trial=")]
+    if named:
+        return named[-1]
+    if conf["default"] != own:
+        return str(conf["default"])
+    # Ours, and it does not say: the first other one.
+    return next((str(name) for name in conf["order"] if name != own), "")
+
+
+def layout_problems(look: Mapping[str, Any], conf: Mapping[str, Any], label: str) -> list[str]:
+    """Return what about root and boot files is not as a Jetson with an SD card has it; see the role's identify.yml."""
+    system = look["system"]
+    boot, root = system["boot"], system["root"]
+    problems = []
+    if not boot["exists"]:
+        problems.append(
+            "there is no /boot/extlinux/extlinux.conf. Is this board started by U-Boot, and is its SD card in"
+        )
+    if boot["type"] != "ext4" or boot["folder"] != "/boot" or not boot["partuuid"]:
+        problems.append(
+            f"/boot lies on {boot['device']} ({boot['type']}, as {boot['folder']}, PARTUUID "
+            f"{boot['partuuid'] or 'none'}), expected as the folder /boot of an ext4 partition with a PARTUUID, "
+            "which is how NVIDIA's images have it"
+        )
+    if not system["on_usb"] and look["disk"]["exists"] and not set(root["disks"]) & {_disk(boot["device"])}:
+        problems.append(
+            f"root is on {', '.join(root['disks'])} and the boot files are on {boot['device']}, so this system runs "
+            "from a disk that is neither the SD card nor the one that was named. Roll back what moved it there"
+        )
+    own = {f"PARTUUID={boot['partuuid']}", f"UUID={boot['uuid']}", boot["device"]}
+    there = conf["labels"].get(label)
+    if there is None:
+        problems.append(f"extlinux.conf has no label {label!r} to fall back to")
+    elif there["root"] and there["root"].lower() not in {each.lower() for each in own}:
+        problems.append(
+            f"the label {label} boots root={there['root']}, expected the SD card ({', '.join(sorted(own))}); there "
+            "must be a label that boots from the SD card. Mend it, and make it the DEFAULT"
+        )
+    return problems
+
+
+def _disk(device: str) -> str:
+    """Return the disk's name of a partition such as /dev/mmcblk0p1 or /dev/vda1."""
+    name = device.rpartition("/")[2]
+    return re.sub(r"(?<=\d)p\d+$", "", name) if re.search(r"\dp\d+$", name) else re.sub(r"\d+$", "", name)
+
+
+class FilterModule:
+    """The filters of this file, for Ansible."""
+
+    def filters(self) -> dict[str, Any]:
+        """Return the filters by name."""
+        return {
+            "edgebench_usb_fstab": fstab,
+            "edgebench_usb_layout_problems": layout_problems,
+            "edgebench_usb_sd_label": sd_label,
+        }
