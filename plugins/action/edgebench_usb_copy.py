@@ -1,0 +1,121 @@
+# Copyright the edgebench authors. Licensed under Apache-2.0.
+"""Copy a board's system to its USB disk, apart from the connection, and show how far it is."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+DOCUMENTATION = r"""
+module: edgebench_usb_copy
+short_description: Copy a board's system to its USB disk and show the progress
+description:
+  - >-
+    Starts C(edgebench-usb-root copy) on the board as a unit of systemd, so that a lost connection does not end it, and
+    shows how far it is. A copy that is under way is followed. One that was interrupted goes on where it stopped.
+options:
+  script:
+    description: The board's C(edgebench-usb-root).
+    type: path
+    default: /usr/local/sbin/edgebench-usb-root
+  poll_s:
+    description: Seconds between two looks.
+    type: int
+    default: 5
+  say_s:
+    description: Seconds between two lines of progress.
+    type: int
+    default: 30
+  reconnect_s:
+    description: Seconds for which a lost connection is tried again.
+    type: int
+    default: 300
+author: The edgebench authors
+"""
+
+EXAMPLES = r"""
+- name: Copy the system
+  edgebench_usb_copy:
+  become: true
+"""
+
+RETURN = r"""
+progress:
+  description: The last line of the progress.
+  type: str
+  returned: success
+"""
+
+display = Display()
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """See DOCUMENTATION."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the last line of the progress; fail where the copy fails or the board is lost."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _, options = self.validate_argument_spec(
+            {
+                "script": {"type": "path", "default": "/usr/local/sbin/edgebench-usb-root"},
+                "poll_s": {"type": "int", "default": 5},
+                "say_s": {"type": "int", "default": 30},
+                "reconnect_s": {"type": "int", "default": 300},
+            }
+        )
+        if self._play_context.check_mode:
+            return {**result, "changed": True, "diff": {"before": "", "after": "the running system\n"}}
+        host = (task_vars or {})["inventory_hostname"]
+        self._ask(f"{options['script']} copy-start", options["reconnect_s"])
+        said_at = time.monotonic()
+        while True:
+            state, _, rest = self._ask(f"{options['script']} copy-poll 5", options["reconnect_s"]).partition(
+                "\n"
+            )
+            lines = [line for line in rest.splitlines() if line.strip()]
+            last = " ".join(lines[-1].split()) if lines else ""
+            if state != "running":
+                break
+            if time.monotonic() - said_at >= options["say_s"]:
+                said_at = time.monotonic()
+                display.display(f"{host} | copying: {last}")
+            time.sleep(options["poll_s"])
+        if state != "exit-0":
+            why = (
+                "it was ended from outside, or the board started anew"
+                if state == "gone"
+                else "; ".join(lines)
+            )
+            raise AnsibleActionFail(
+                f"copying the system of {host} to its USB disk failed ({state}): {why}. Run this again, it goes on where "
+                "it stopped; the board still boots from its SD card"
+            )
+        return {**result, "changed": True, "progress": last}
+
+    def _ask(self, command: str, reconnect_s: int) -> str:
+        lost_at: float | None = None
+        while True:
+            try:
+                answer = self._low_level_execute_command(command)
+                if answer["rc"] == 0 and answer["stdout"].strip():
+                    return str(answer["stdout"]).replace("\r\n", "\n").strip()
+                if answer["rc"] != 0:
+                    raise AnsibleActionFail(f"{command} failed: {answer['stderr'] or answer['stdout']}")
+                raise AnsibleConnectionFailure("an empty answer came back")
+            except AnsibleConnectionFailure as error:
+                lost_at = lost_at or time.monotonic()
+                if time.monotonic() - lost_at > reconnect_s:
+                    raise AnsibleActionFail(
+                        f"the board could not be reached for {reconnect_s} s ({error}) while its system was being "
+                        "copied. Switch it on and run this again: the copy goes on where it stopped"
+                    ) from error
+                self._connection.reset()
+                time.sleep(5)

@@ -1,0 +1,349 @@
+"""What the role jetson_usb_root decides: from tables of what is seen of boards and disks."""
+
+import copy
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+GIVEN = "/dev/disk/by-id/usb-TOSHIBA_External_USB_3.0_20190801-0:0"
+GB = 10**9
+EMPTY: dict[str, Any] = {
+    "exists": True,
+    "is_link": True,
+    "real": "/dev/sda",
+    "names": ["usb-TOSHIBA_External_USB_3.0_20190801-0:0"],
+    "kind": "disk",
+    "device": "/dev/sda",
+    "path": "/sys/devices/70090000.xusb/usb2/2-1/block/sda",
+    "partitions": [],
+    "serial": "20190801",
+    "size": 1000 * GB,
+    "is_root": False,
+    "is_boot": False,
+    "usb": True,
+    "read_only": False,
+    "links": [GIVEN, "/dev/disk/by-path/platform-70090000.xusb-usb-0:1:1.0-scsi-0:0:0:0"],
+    "table": "",
+    "signatures": [],
+    "written": False,
+    "mounted": [],
+    "swaps": [],
+    "holders": [],
+}
+WANTED: dict[str, Any] = {
+    "given": GIVEN,
+    "confirm_serial": "",
+    "root": 64 * GB,
+    "swap": 8 * GB,
+    "home": GB,
+    "marker": None,
+}
+NTFS = {
+    "device": "/dev/sda1",
+    "size": 999 * GB,
+    "type": "ntfs",
+    "label": "TOSHIBA EXT",
+    "uuid": "",
+    "name": "",
+    "partuuid": "6c1f4c22-01",
+}
+
+
+@pytest.fixture(scope="module")
+def rules(plugin: Callable[[str], ModuleType]) -> ModuleType:
+    return plugin("module_utils/edgebench_usb_root")
+
+
+@pytest.fixture(scope="module")
+def filters(plugin: Callable[[str], ModuleType]) -> ModuleType:
+    return plugin("filter/edgebench_usb_root")
+
+
+def refusals(rules: ModuleType, disk: dict[str, Any], **wanted: Any) -> list[str]:
+    told: list[str] = rules.refusals({**copy.deepcopy(EMPTY), **disk}, {**WANTED, **wanted})
+    return told
+
+
+def test_an_empty_usb_disk_may_be_written_on(rules: ModuleType) -> None:
+    assert refusals(rules, {}) == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["/dev/sda", "/dev/disk/by-uuid/4a7c", "/dev/disk/by-id/", "/dev/disk/by-id/../../sda", "LABEL=usb", ""],
+)
+def test_only_names_below_by_id_are_taken(rules: ModuleType, given: str) -> None:
+    (told,) = refusals(rules, {}, given=given)
+    assert "expected a name below /dev/disk/by-id" in told
+
+
+@pytest.mark.parametrize(
+    ("disk", "words"),
+    [
+        ({"exists": False, "is_link": False}, ["is not there", "plugged in"]),
+        (
+            {"exists": False, "real": "/dev/sdb"},
+            ["points to /dev/sdb, which does not exist", "names there now"],
+        ),
+        ({"kind": "partition", "device": "/dev/sda1", "parent": "/dev/sda"}, ["is a partition", "without -part1"]),
+        ({"kind": "none", "real": "/dev/null"}, ["points to /dev/null, which is no disk"]),
+        ({"links": ["/dev/disk/by-id/usb-Other_1-0:0"]}, ["points to /dev/sda, but", "usb-Other_1-0:0"]),
+        ({"is_boot": True, "device": "/dev/mmcblk0"}, ["/dev/mmcblk0", "is the SD card"]),
+        ({"is_root": True}, ["holds the root file system that runs"]),
+        ({"usb": False, "path": "/sys/devices/pci0000:00/ata1"}, ["is no USB disk", "ata1"]),
+        ({"read_only": True}, ["can only be read"]),
+        ({"mounted": [("/dev/sda1", "/media/nano/data")]}, ["in use: /dev/sda1 at /media/nano/data", "sudo umount"]),
+        ({"swaps": ["/dev/sda2"]}, ["/dev/sda2 as swap"]),
+        ({"holders": ["dm-0"]}, ["held by dm-0"]),
+        ({"size": 32 * GB}, ["has 32.0 GB, needed are 73.0 GB", "jetson_usb_root_size_gb"]),
+        ({"partitions": [NTFS]}, ["holds data", '"TOSHIBA EXT"', "jetson_usb_root_confirm_serial: 20190801"]),
+        ({"signatures": ["crypto_LUKS"]}, ["signatures of crypto_LUKS", "confirm_serial"]),
+        ({"written": True}, ["data that no known file system"]),
+        ({"written": True, "serial": ""}, ["no serial number", "wipefs -a /dev/sda"]),
+    ],
+)
+def test_a_wrong_disk_is_refused_with_the_value_and_the_remedy(
+    rules: ModuleType, disk: dict[str, Any], words: list[str]
+) -> None:
+    (told,) = refusals(rules, disk)
+    for word in words:
+        assert word in told
+
+
+@pytest.mark.parametrize(
+    "disk",
+    [
+        {"mounted": [("/dev/sda1", "/media/x")]},
+        {"swaps": ["/dev/sda2"]},
+        {"holders": ["md0"]},
+        {"is_boot": True},
+        {"is_root": True},
+        {"usb": False},
+        {"size": GB},
+        {"links": []},
+        {"read_only": True},
+    ],
+)
+@pytest.mark.parametrize("noted", [False, True])
+def test_the_serial_number_confirms_that_data_may_go_and_nothing_else(
+    rules: ModuleType, disk: dict[str, Any], noted: bool
+) -> None:
+    marker = {"serial": "20190801", "given": GIVEN} if noted else None
+    assert refusals(rules, {"partitions": [NTFS]}, confirm_serial="20190801", marker=marker) == []
+    assert len(refusals(rules, {"partitions": [NTFS], **disk}, confirm_serial="20190801", marker=marker)) == 1
+
+
+def test_another_serial_number_confirms_nothing_even_for_an_empty_disk(rules: ModuleType) -> None:
+    for disk in ({}, {"partitions": [NTFS]}):
+        (told,) = refusals(rules, disk, confirm_serial="20190802")
+        assert "jetson_usb_root_confirm_serial is 20190802" in told
+        assert "20190801" in told
+
+
+def test_the_disk_that_was_begun_on_needs_no_word_and_another_one_is_refused(rules: ModuleType) -> None:
+    marker = {"serial": "20190801", "given": GIVEN}
+    assert refusals(rules, {"partitions": [NTFS]}, marker=marker) == []
+    (told,) = refusals(rules, {"serial": "77"}, marker=marker)
+    assert "begun on 20190801" in told
+    assert "rollback" in told
+
+
+def test_all_reasons_are_told_at_once(rules: ModuleType) -> None:
+    assert len(refusals(rules, {"usb": False, "size": GB, "partitions": [NTFS]})) == 3
+
+
+@pytest.mark.parametrize(
+    ("l4t", "builtin", "boot_is_usb", "path", "word"),
+    [
+        ("32.7.1", False, False, "initramfs", "could boot from USB directly"),
+        ("32.4.3", False, False, "initramfs", "SD card, which stays in"),
+        ("32.2.1", False, False, "initramfs", "stays in"),
+        ("32.2", False, False, None, "buildKernel.sh"),
+        ("32.1", False, False, None, "tegra21x_xusb_firmware"),
+        ("32.1", True, False, "kernel", "built in"),
+        ("28.2", True, False, None, "older than 32.1"),
+        ("35.4.1", False, False, "initramfs", "could boot from USB directly"),
+        ("32.7.1", False, True, "direct", "nothing to do"),
+        ("", False, False, None, "no Jetson"),
+        (None, False, False, None, "no Jetson"),
+        ("R32", False, False, None, "R32"),
+    ],
+)
+def test_the_way_to_usb_by_release(
+    rules: ModuleType, l4t: str | None, builtin: bool, boot_is_usb: bool, path: str | None, word: str
+) -> None:
+    found, problem, note = rules.boot_path(l4t, builtin, boot_is_usb)
+    assert found == path
+    assert (problem is None) == (path is not None)
+    assert word in (problem or note)
+
+
+@pytest.mark.parametrize(
+    ("used", "home", "fits"),
+    [(14 * GB, 0, True), (57 * GB, 0, True), (60 * GB, 0, False), (100 * GB, 90 * GB, True)],
+)
+def test_the_copy_must_fit(rules: ModuleType, used: int, home: int, fits: bool) -> None:
+    root, swap, least_home, problem = rules.needed({"root_gb": 64.0, "swap_gb": 8.0}, used, home)
+    assert (root, swap) == (64 * GB // 2**20 * 2**20, 8 * GB // 2**20 * 2**20)
+    assert least_home >= home
+    assert (problem is None) == fits
+    if problem:
+        assert "jetson_usb_root_size_gb" in problem
+
+
+def test_the_layout_is_what_is_found_again(rules: ModuleType) -> None:
+    text = rules.script(2 * GB, GB)
+    assert text.splitlines()[0] == "label: gpt"
+    names = [line.rpartition("name=")[2] for line in text.splitlines()[1:]]
+    assert names == ["edgebench-root", "edgebench-swap", "edgebench-home"]
+    parts = [{"name": name, "type": "ext4", "label": name} for name in names]
+    disk = {"table": "gpt", "partitions": parts}
+    assert list(rules.parts_of(disk, GB)) == ["root", "swap", "home"]
+    assert rules.parts_of(disk, 0) == {}
+    assert rules.parts_of({**disk, "table": "dos"}, GB) == {}
+    assert rules.parts_of({"table": "gpt", "partitions": parts[::2]}, 0).keys() == {"root", "home"}
+    assert "swap" not in rules.script(GB, 0)
+
+
+def test_a_file_system_is_whole_when_it_has_its_label(rules: ModuleType) -> None:
+    assert rules.is_whole("root", {"type": "ext4", "label": "edgebench-root"})
+    assert not rules.is_whole("root", {"type": "ext4", "label": "edgebench-new"})
+    assert not rules.is_whole("swap", {"type": "ext4", "label": "edgebench-swap"})
+
+
+def test_mounts_are_read_with_what_is_bound(rules: ModuleType) -> None:
+    table = rules.mounts(
+        "22 1 8:1 / / rw,noatime shared:1 - ext4 /dev/sda1 rw\n"
+        "30 22 179:1 / /media/edgebench-sd rw shared:2 - ext4 /dev/mmcblk0p1 rw\n"
+        "31 22 179:1 /boot /boot rw shared:2 - ext4 /dev/mmcblk0p1 rw\n"
+        "40 22 0:5 / /with\\040space rw - tmpfs tmpfs rw\nnonsense\n"
+    )
+    assert [each["at"] for each in table] == ["/", "/media/edgebench-sd", "/boot", "/with space"]
+    found = rules.mount_of(table, "/boot/extlinux/extlinux.conf")
+    assert (found["number"], found["root"]) == ("179:1", "/boot")
+    assert rules.mount_of(table, "/bootx")["at"] == "/"
+
+
+NAMES = {"root": "PARTUUID=r", "swap": "PARTUUID=s", "home": "PARTUUID=h", "sd": "PARTUUID=sd"}
+L4T_FSTAB = """# Copyright (c) 2019, NVIDIA CORPORATION. All rights reserved.
+
+# <file system> <mount point>             <type>          <options>                               <dump> <pass>
+/dev/root            /                     ext4           defaults                                     0 1
+/swapfile none swap sw 0 0
+/dev/zram9 none swap sw 0 0
+nas:/data /srv/data nfs ro,nofail 0 0
+/dev/mmcblk0p2 /home ext4 defaults 0 2
+"""
+
+
+def test_the_copys_fstab_mounts_the_usb_disk_and_the_sd_card_and_keeps_the_rest(filters: ModuleType) -> None:
+    lines = filters.fstab(L4T_FSTAB, NAMES).splitlines()
+    mounted = {line.split()[1]: line.split() for line in lines if line and not line.startswith("#")}
+    assert mounted["/"][0] == "PARTUUID=r"
+    assert mounted["/home"][0] == "PARTUUID=h"
+    assert mounted["/media/edgebench-sd"][0] == "PARTUUID=sd"
+    assert mounted["/boot"][:4][0] == "/media/edgebench-sd/boot"
+    assert "bind" in mounted["/boot"][3]
+    assert mounted["/srv/data"][0] == "nas:/data"
+    assert [line.split()[0] for line in lines if " swap " in line] == ["/swapfile", "PARTUUID=s"]
+    assert lines[0].startswith("# Copyright")
+
+
+def test_nothing_but_root_can_keep_the_system_from_coming_up(filters: ModuleType) -> None:
+    ours = filters.fstab("", NAMES).splitlines()
+    for line in ours:
+        if not line.startswith("#") and line.split()[1] != "/":
+            assert "nofail" in line
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", L4T_FSTAB, "garbage\n"])
+def test_the_fstab_stays_as_it_was_made(filters: ModuleType, text: str) -> None:
+    once = filters.fstab(text, NAMES)
+    assert filters.fstab(once, NAMES) == once
+    assert filters.fstab(filters.fstab(once, {**NAMES, "root": "UUID=x"}), NAMES) == once
+
+
+def test_an_fstab_without_a_name_is_refused(filters: ModuleType) -> None:
+    with pytest.raises(Exception, match="no name for home"):
+        filters.fstab("", {**NAMES, "home": ""})
+
+
+SD = {"append": "${cbootargs} root=/dev/mmcblk0p1 rw rootwait", "root": "/dev/mmcblk0p1"}
+OURS = {"append": "root=PARTUUID=r panic=10 edgebench.trial=primary edgebench.wait=30", "root": "PARTUUID=r"}
+
+
+@pytest.mark.parametrize(
+    ("conf", "label"),
+    [
+        ({"default": "primary", "order": ["primary"], "labels": {"primary": SD}}, "primary"),
+        ({"default": "edgebench-usb", "order": [], "labels": {"x": SD, "edgebench-usb": OURS}}, "primary"),
+        ({"default": "x", "order": [], "labels": {"x": SD, "primary": SD, "edgebench-usb": OURS}}, "primary"),
+        ({"default": "edgebench-usb", "order": ["edgebench-usb", "y"], "labels": {"edgebench-usb": {}}}, "y"),
+    ],
+)
+def test_the_label_to_fall_back_to(filters: ModuleType, conf: dict[str, Any], label: str) -> None:
+    assert filters.sd_label(conf, "edgebench-usb") == label
+
+
+BOOT = {
+    "exists": True,
+    "type": "ext4",
+    "folder": "/boot",
+    "partuuid": "AB",
+    "uuid": "c-d",
+    "device": "/dev/mmcblk0p1",
+}
+LOOK = {
+    "system": {"boot": BOOT, "root": {"disks": ["mmcblk0"]}, "on_usb": False},
+    "disk": {"exists": True},
+}
+
+
+@pytest.mark.parametrize(
+    ("root", "fine"),
+    [
+        ("/dev/mmcblk0p1", True),
+        ("PARTUUID=ab", True),
+        ("UUID=c-d", True),
+        (None, True),
+        ("/dev/sda1", False),
+        ("PARTUUID=ef", False),
+    ],
+)
+def test_the_label_to_fall_back_to_must_boot_from_the_sd_card(
+    filters: ModuleType, root: str | None, fine: bool
+) -> None:
+    told = filters.layout_problems(LOOK, {"labels": {"primary": {"root": root}}}, "primary")
+    assert (told == []) == fine
+    if told:
+        assert "must be a label that boots from the SD card" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("boot", "root", "word"),
+    [
+        ({"folder": "/"}, ["mmcblk0"], "expected as the folder /boot"),
+        ({"type": "vfat"}, ["mmcblk0"], "vfat"),
+        ({"partuuid": ""}, ["mmcblk0"], "PARTUUID none"),
+        ({"exists": False}, ["mmcblk0"], "no /boot/extlinux/extlinux.conf"),
+        ({}, ["nvme0n1"], "root is on nvme0n1"),
+        ({"device": "/dev/vda1"}, ["vdb"], "root is on vdb"),
+    ],
+)
+def test_a_board_that_is_laid_out_otherwise_is_refused(
+    filters: ModuleType, boot: dict[str, Any], root: list[str], word: str
+) -> None:
+    look = {"system": {"boot": {**BOOT, **boot}, "root": {"disks": root}, "on_usb": False}, "disk": {"exists": True}}
+    told = filters.layout_problems(look, {"labels": {"primary": {"root": None}}}, "primary")
+    assert len(told) == 1
+    assert word in told[0]
+
+
+def test_rollback_runs_only_where_it_is_asked_for(root: Any) -> None:
+    """The tag that the playbook gives to the role asks for what is tagged `never`, too."""
+    text = (root / "roles/jetson_usb_root/tasks/main.yml").read_text()
+    before, after = text.split("tags: [never, rollback]")
+    assert "'rollback' in ansible_run_tags" in after
+    assert "'rollback' not in ansible_run_tags" in before
