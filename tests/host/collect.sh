@@ -2,14 +2,14 @@
 # One look at a provisioned host, for the checks in this folder: asks the system, changes nothing.
 #
 # Arguments: edgebench_home, the user who owns it ('' for whoever runs this), the mount point of the data share ('' for
-# none), and the host's name. Where a user is given this runs as root. Any POSIX shell will do; what is missing on the
+# none), the host's name, and where sysfs is. Where a user is given this runs as root. Any POSIX shell will do; what is missing on the
 # host is a finding. Writes a block for each question:
 #   @@ NAME
 #   what came to standard output
 #   @! NAME
 #   the end of what came to standard error
 #   @@ NAME = exit status
-home=$1 owner=$2 mount=$3 name=$4
+home=$1 owner=$2 mount=$3 name=$4 sysfs=$5
 limit_s=600
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 LC_ALL=C
@@ -97,7 +97,8 @@ ask ours sh -c 'grep -ls "^# Written by the role" /etc/systemd/system/*.service 
 ask verify sh -c 'set -- $(grep -ls "^# Written by the role" /etc/systemd/system/*.service \
     /etc/systemd/system/*.path /etc/systemd/system/*.mount /etc/systemd/system/*.automount)
     test $# -eq 0 || systemd-analyze verify "$@"'
-for unit in edgebench-performance.path edgebench-performance.service xrdp.service xrdp-sesman.service nfs-server.service; do
+for unit in edgebench-performance.path edgebench-performance.service xrdp.service xrdp-sesman.service \
+    nfs-server.service edgebench-fan.service nvfancontrol.service; do
     ask "unit $unit" systemctl show -p LoadState -p ActiveState -p SubState -p UnitFileState "$unit"
 done
 ask governors sh -c 'for policy in /sys/devices/system/cpu/cpufreq/policy*; do
@@ -109,6 +110,20 @@ done'
 ask listening ss -lntpe
 ask chains sh -c 'iptables -w -S | grep EDGEBENCH-XRDP'
 ask chains6 sh -c 'test ! -e /proc/net/if_inet6 || { ip6tables -w -S | grep EDGEBENCH-XRDP; }'
+
+# A Jetson's power and fan; elsewhere there is nothing of it.
+ask l4t cat /etc/nv_tegra_release
+if [ -e /etc/nv_tegra_release ]; then
+    ask power nvpmodel -q
+    ask power_modes nvpmodel -p --verbose
+    ask over_current sh -c '{ dmesg; journalctl -k -b -q --no-pager -o short-monotonic; } | grep "soctherm: OC ALARM"; true'
+    ask clocks sh -c 'test ! -e /run/edgebench-jetson-clocks.notes'
+    ask clocks_drop_in cat /etc/systemd/system/edgebench-performance.service.d/jetson_clocks.conf
+    ask fan cat /run/edgebench-fan/state
+    ask zones sh -c 'for zone in "$1"/class/thermal/thermal_zone*; do
+        case $(cat "$zone/type" 2> /dev/null) in "" | PMIC*) ;; *) echo "$(cat "$zone/temp" 2> /dev/null) $(cat "$zone/type")" ;; esac
+    done' - "$sysfs"
+fi
 
 # The data share. What the kernel exports counts, and what it would after the next start of the server.
 # Older releases know no -s.

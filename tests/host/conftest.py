@@ -30,6 +30,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "managed: asks for what root has set up; not asked where edgebench_manage_system is false"
     )
+    config.addinivalue_line(
+        "markers", "jetson: asks for what only NVIDIA's boards have; not asked outside the group jetson"
+    )
     hosts = config.getoption("hosts", None)
     if hosts is None and not _is_named(config):
         return
@@ -56,7 +59,7 @@ def pytest_ignore_collect(config: pytest.Config) -> bool | None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out, on hosts whose system is not managed, what is not edgebench's there."""
+    """Leave out what is not edgebench's on a host whose system is not managed, and what is for other boards."""
     ours = [item for item in items if HERE in item.path.parents and _host_of(item) is not None]
     if not ours:
         return
@@ -65,7 +68,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [
         item
         for item in ours
-        if item.get_closest_marker("managed") and not declared[_name_of(_host_of(item))].managed
+        if (item.get_closest_marker("managed") and not declared[_name_of(_host_of(item))].managed)
+        or (item.get_closest_marker("jetson") and not declared[_name_of(_host_of(item))].jetson)
     ]
     if left_out:
         config.hook.pytest_deselected(items=left_out)

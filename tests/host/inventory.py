@@ -12,13 +12,22 @@ import yaml
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 # Roles whose variables are asked for.
-ROLES = ("edgebench_user", "base_packages", "data_share", "headless", "performance_mode")
+ROLES = (
+    "edgebench_user",
+    "base_packages",
+    "data_share",
+    "headless",
+    "performance_mode",
+    "jetson_power",
+    "jetson_fan",
+)
 OF_THE_PROJECT = (
     "edgebench_home",
     "edgebench_manage_system",
     "runtime_stack",
     "ansible_host",
     "ansible_connection",
+    "edgebench_l4t_sysfs",
 )
 
 
@@ -58,6 +67,11 @@ class Declared:
     def mount(self) -> str:
         """Where it mounts the data of another host; empty where it does not."""
         return str(self["data_share_mount"]) if self.share_server not in ("", self.name) else ""
+
+    @property
+    def jetson(self) -> bool:
+        """Whether it is declared to be one of NVIDIA's boards."""
+        return "jetson" in self.variables.get("group_names", [])
 
     def __getitem__(self, name: str) -> Any:
         value = self.variables.get(name)

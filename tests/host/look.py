@@ -60,7 +60,10 @@ def at(host: Any, declared: Declared) -> Answer:
 
 
 def _ask(host: Any, declared: Declared, how: dict[str, str]) -> Answer:
-    arguments = [str(SCRIPT), declared.home, declared.owner, declared.mount, declared.name]
+    arguments = [
+        *[str(SCRIPT), declared.home, declared.owner, declared.mount, declared.name],
+        str(declared.variables.get("edgebench_l4t_sysfs") or "/sys"),
+    ]
     began = time.time()
     try:
         result = host.backend.run_ansible(
