@@ -3,7 +3,8 @@
 One host is provisioned, seven are cloned from it, and the playbook is run on all of them in turns with each of the
 settings, so that all see the machine in the same states. Reported: median seconds, ratios to the stock settings, and
 eight hosts against one with the controller's share of the two (the hosts run on the controller's own cores, so that
-ratio has no bound). Exits with 1 when ours is less than 3 times or mitogen less than 8 times faster than stock.
+ratio has no bound). The lab's network has no latency, which boards on a radio link have; --latency-ms adds it.
+Exits with 1 when ours is less than 3 times or mitogen less than 8 times faster than stock.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from lab import declared, fleet, paths
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
+SLOW_LINK = ROOT / "tests/perf/slow_link.py"
 NAME = "perf"
 OURS_BOUND, MITOGEN_BOUND = 3.0, 8.0
 # What a checkout needs to be found, and nothing that makes it fast.
@@ -44,13 +46,16 @@ class Turn:
     controller_cpu_s: float
 
 
-def write_inventory(path: Path, hosts: int) -> None:
-    """Declare the perf lab's hosts."""
+def write_inventory(path: Path, hosts: int, latency_ms: float = 0) -> None:
+    """Declare the perf lab's hosts, reached over a link that adds half of `latency_ms` each way."""
     keys = paths.keys(NAME)
+    options = f"-o IdentitiesOnly=yes -o UserKnownHostsFile={keys / 'known_hosts'}"
+    if latency_ms:
+        options += f" -o ProxyCommand='{sys.executable} {SLOW_LINK} %h %p {latency_ms / 2}'"
     variables = {
         "ansible_user": "admin",
         "ansible_ssh_private_key_file": str(keys / "id_ed25519"),
-        "ansible_ssh_common_args": f"-o IdentitiesOnly=yes -o UserKnownHostsFile={keys / 'known_hosts'}",
+        "ansible_ssh_common_args": options,
     }
     declared_hosts = {
         f"host{number}": {"ansible_host": f"10.77.9.{number}", "lab_image": "debian12"}
@@ -127,13 +132,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=3, help="turns of each setting (default: %(default)s)")
     parser.add_argument("--hosts", type=int, default=8, help="hosts (default: %(default)s)")
+    parser.add_argument(
+        "--latency-ms",
+        type=float,
+        default=0,
+        help="round trip added to the lab's network (default: %(default)s)",
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="eb-") as scratch:
-        inventory, stock = Path(scratch) / "hosts.yml", Path(scratch) / "ansible.cfg"
-        write_inventory(inventory, options.hosts)
+        quick, inventory, stock = (Path(scratch) / name for name in ("quick.yml", "hosts.yml", "ansible.cfg"))
+        write_inventory(quick, options.hosts)
+        write_inventory(inventory, options.hosts, options.latency_ms)
         stock.write_text(STOCK.format(root=ROOT))
         try:
-            clone_hosts(inventory)
+            clone_hosts(quick)
             turns: dict[str, list[Turn]] = {"stock": [], "ours": [], "mitogen": [], "one host": []}
             for number in range(options.turns):
                 turns["stock"].append(provision(inventory, config=stock))
@@ -141,7 +153,8 @@ def main() -> int:
                 turns["mitogen"].append(provision(inventory, mitogen=True))
                 turns["one host"].append(provision(inventory, limit="host1"))
                 print(
-                    f"turn {number + 1}: " + ", ".join(f"{k} {v[-1].wall_s:.1f} s" for k, v in turns.items())
+                    f"turn {number + 1}: " + ", ".join(f"{k} {v[-1].wall_s:.1f} s" for k, v in turns.items()),
+                    flush=True,
                 )
         finally:
             fleet.down(NAME, lambda text: None)
