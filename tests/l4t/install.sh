@@ -1,10 +1,18 @@
 #!/bin/sh
-# Makes a test host look like a Jetson to the roles. As root on the host; README.md beside this lists the options.
+# Makes a test host look like a Jetson to the roles; README.md beside this lists the options. As root on the host, or for one
+# that does not run: `install.sh ROOT [OPTION=VALUE…]`, where ROOT is the folder of its files.
 # The same options again change nothing; others change what differs, and the tree in sysfs is made anew.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 release=32.7.1 board=p3448-0000 sysfs=/run/l4t/sys kernel=jetpack4 mode=MAXN ask=no fan=yes
-device_tree=/var/lib/l4t/device-tree
+root=''
+case ${1:-} in
+    /*)
+        root=${1%/}
+        shift
+        ;;
+esac
+device_tree=$root/var/lib/l4t/device-tree
 
 for option in "$@"; do
     case $option in
@@ -18,7 +26,7 @@ done
 
 # Who it is.
 major=${release%%.*}
-cat > /etc/nv_tegra_release << END
+cat > "$root/etc/nv_tegra_release" << END
 # R$major (release), REVISION: ${release#*.}, GCID: 27863751, BOARD: t210ref, EABI: aarch64, DATE: Mon Nov 29 19:26:54 UTC 2021
 END
 mkdir -p "$device_tree"
@@ -26,7 +34,7 @@ printf 'NVIDIA Jetson Nano Developer Kit\0' > "$device_tree/model"
 printf 'nvidia,p3449-0000-b00+%s-b00\0nvidia,jetson-nano\0nvidia,tegra210\0' "$board" > "$device_tree/compatible"
 
 # Its power modes, as NVIDIA's file for the Nano has them.
-cat > /etc/nvpmodel.conf << 'END'
+cat > "$root/etc/nvpmodel.conf" << 'END'
 < PARAM TYPE=FILE NAME=CPU_ONLINE >
 CORE_0 /sys/devices/system/cpu/cpu0/online
 CORE_1 /sys/devices/system/cpu/cpu1/online
@@ -55,22 +63,22 @@ CPU_A57 MAX_FREQ 918000
 # mandatory section to configure the default mode
 < PM_CONFIG DEFAULT=0 >
 END
-if [ ! -e /var/lib/nvpmodel/status ]; then
-    mkdir -p /var/lib/nvpmodel
+if [ ! -e "$root/var/lib/nvpmodel/status" ]; then
+    mkdir -p "$root/var/lib/nvpmodel"
     case $mode in 5W) id=1 ;; *) id=0 ;; esac
-    printf 'pmode:%04d fmode:quiet\n' "$id" > /var/lib/nvpmodel/status
+    printf 'pmode:%04d fmode:quiet\n' "$id" > "$root/var/lib/nvpmodel/status"
 fi
 
 # The tools, at NVIDIA's places.
-install -m 755 "$here/bin/nvpmodel" /usr/sbin/nvpmodel
-install -m 755 "$here/bin/jetson_clocks" /usr/bin/jetson_clocks
-install -m 755 "$here/bin/dmesg" /usr/local/bin/dmesg
-install -D -m 755 "$here/l4t-kernel" /usr/local/lib/l4t/l4t-kernel
-printf 'sysfs=%s\nkernel=%s\nask=%s\nfan=%s\n' "$sysfs" "$kernel" "$ask" "$fan" > /etc/l4t-fakes.conf
+install -m 755 "$here/bin/nvpmodel" "$root/usr/sbin/nvpmodel"
+install -m 755 "$here/bin/jetson_clocks" "$root/usr/bin/jetson_clocks"
+install -m 755 "$here/bin/dmesg" "$root/usr/local/bin/dmesg"
+install -D -m 755 "$here/l4t-kernel" "$root/usr/local/lib/l4t/l4t-kernel"
+printf 'sysfs=%s\nkernel=%s\nask=%s\nfan=%s\n' "$sysfs" "$kernel" "$ask" "$fan" > "$root/etc/l4t-fakes.conf"
 
 # NVIDIA's service for the fan, which came with JetPack 5.
 if [ "$kernel" = jetpack5 ]; then
-    cat > /etc/nvfancontrol.conf << 'END'
+    cat > "$root/etc/nvfancontrol.conf" << 'END'
 POLLING_INTERVAL=2
 
 <FAN 1>
@@ -88,8 +96,8 @@ POLLING_INTERVAL=2
 	FAN_DEFAULT_CONTROL close_loop
 	FAN_DEFAULT_PROFILE quiet
 END
-    mkdir -p /var/lib/nvfancontrol
-    cat > /etc/systemd/system/nvfancontrol.service << END
+    mkdir -p "$root/var/lib/nvfancontrol"
+    cat > "$root/etc/systemd/system/nvfancontrol.service" << END
 [Unit]
 Description=Stands for NVIDIA's fan control service
 After=l4t-kernel.service
@@ -103,7 +111,7 @@ END
 fi
 
 # The kernel is there before everything else; the service that sets the power mode of the last boot comes after it.
-cat > /etc/systemd/system/l4t-kernel.service << 'END'
+cat > "$root/etc/systemd/system/l4t-kernel.service" << 'END'
 [Unit]
 Description=Stands for a Jetson's kernel
 DefaultDependencies=no
@@ -117,7 +125,7 @@ ExecStart=/usr/local/lib/l4t/l4t-kernel run
 [Install]
 WantedBy=sysinit.target
 END
-cat > /etc/systemd/system/nvpmodel.service << 'END'
+cat > "$root/etc/systemd/system/nvpmodel.service" << 'END'
 [Unit]
 Description=Stands for NVIDIA's service that sets the power mode at boot
 After=l4t-kernel.service
@@ -130,7 +138,13 @@ ExecStart=/usr/sbin/nvpmodel --apply-at-boot
 [Install]
 WantedBy=multi-user.target
 END
-systemctl daemon-reload
-systemctl enable -q l4t-kernel.service nvpmodel.service
-systemctl restart l4t-kernel.service nvpmodel.service
-if [ "$kernel" = jetpack5 ]; then systemctl enable -q --now nvfancontrol.service; fi
+units='l4t-kernel.service nvpmodel.service'
+if [ "$kernel" = jetpack5 ]; then units="$units nvfancontrol.service"; fi
+# shellcheck disable=SC2086
+if [ -n "$root" ]; then
+    systemctl -q --root="$root" enable $units
+else
+    systemctl daemon-reload
+    systemctl enable -q $units
+    systemctl restart $units
+fi
