@@ -7,7 +7,8 @@ What a file means is what U-Boot makes of it (cmd/pxe.c, later boot/pxe_utils.c)
 
 - A keyword ends at white space and its case does not matter; its value is the rest of the line, trailing blanks and
   a carriage return included. A value cannot begin with '#'; a line that does is a comment.
-- A keyword without its value makes U-Boot refuse the whole file, so `parse` refuses it too (`ConfError`).
+- A keyword without its value makes U-Boot refuse the whole file, or even crash and begin again for ever (2023.01
+  does), so `parse` refuses it (`ConfError`).
 - A label ends at the first keyword that is no label's, an unknown one included: what follows it is lost.
 - Of several LINUX or APPEND in a label the last holds, of several INITRD or FDT the first, and the second ends the
   label. Of several DEFAULT and ONTIMEOUT the last holds; MENU DEFAULT holds only where there are none of them.
@@ -252,8 +253,8 @@ class Conf:
             if key not in WITHOUT_VALUE and (not line.value or line.value.startswith(b"#")):
                 raise ConfError(
                     index + 1,
-                    "%s has no value, for which U-Boot refuses the whole file. Give it one, or delete the line"
-                    % show(line.keyword()),
+                    "%s has no value, at which U-Boot refuses the whole file, or crashes. Give it one, or "
+                    "delete the line" % show(line.keyword()),
                 )
             if key == "label":
                 label = whole = Label(line.value, index)

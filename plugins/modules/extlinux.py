@@ -118,9 +118,9 @@ notes:
   - "Refused, before anything is written, in the label at hand and in the default one: a kernel, initrd or device tree
     that is not there or is empty, no kernel, two C(root=), no C(root=) (see below), C(root=) before C(${cbootargs}), a
     command line of more than 2047 bytes, lines that U-Boot does not reach. In other labels the same is a warning."
-  - "Refused for the whole file: a default that is no label, two labels with one name, a keyword without its value (for
-    which U-Boot passes over the file), line ends of Windows (U-Boot takes the carriage return for a part of the value),
-    a menu with a timeout of less than a second (U-Boot waits for a key for ever), a binary file."
+  - "Refused for the whole file: a default that is no label, two labels with one name, a keyword without its value (at
+    which U-Boot passes over the file or crashes), line ends of Windows (U-Boot takes the carriage return for a part of
+    the value), a menu with a timeout of less than a second (U-Boot waits for a key for ever), a binary file."
   - "NVIDIA's L4T: the command line usually begins with C(${cbootargs}), which the boot loader before U-Boot supplies
     and which holds a C(root=) of its own. A label with C(${cbootargs}) therefore needs no C(root=); one that is given
     must stand behind it, for the kernel goes by the last one. O(append_set) puts a new one there."

@@ -138,7 +138,7 @@ LABEL = b"LABEL a\n  LINUX /Image\n  APPEND root=/dev/sda1\n"
         (
             b"TIMEOUT 30\nLABEL\n  LINUX /Image\n",
             2,
-            "'LABEL' has no value, for which U-Boot refuses the whole",
+            "'LABEL' has no value, at which U-Boot refuses the whole",
         ),
         (b"DEFAULT \t\n" + LABEL, 1, "'DEFAULT' has no value"),
         (b"TIMEOUT # 30\n" + LABEL, 1, "'TIMEOUT' has no value"),
