@@ -76,7 +76,15 @@ def boot(top: Path, files: list[bytes]) -> list[str]:
             (tree / "boot" / name).write_bytes(b"no kernel" * 500)
         with (top / "image").open("wb") as image:
             image.truncate(size - room)
-        make = ["/usr/sbin/mkfs.ext4", "-q", "-O", "^metadata_csum,^64bit", "-d", tree, top / "image"]
+        make = [
+            "/usr/sbin/mkfs.ext4",
+            "-q",
+            "-O",
+            "^metadata_csum,^64bit",
+            "-d",
+            str(tree),
+            str(top / "image"),
+        ]
         subprocess.run(make, check=True)
         with (top / "disk").open("r+b") as disk:
             disk.seek(number * size)
