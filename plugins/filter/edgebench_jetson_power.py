@@ -450,6 +450,7 @@ def _report(
     rows = [
         ("board", ", ".join(part for part in board if part)),
         ("supply", f"{supply.known['name']}, {supply.volts:g} V, {supply.amperes:g} A, as declared"),
+        *_jumper(look, supply, boards),
         ("mode", mode + (f" (the board has {', '.join(look.modes)})" if look.modes else "")),
         (
             "budget",
@@ -478,6 +479,21 @@ def _report(
     for warning in warnings:
         lines += _wrapped("  Warning: ", warning)
     return lines
+
+
+def _jumper(look: Look, supply: Supply, boards: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what is to be known of J48, for boards that have it."""
+    if not boards["modules"].get(look.module, {}).get("j48"):
+        return []
+    if supply.kind == "micro_usb":
+        return [("J48", f"for MAXN and USB disks, leave micro-USB. {boards['j48'].strip()}")]
+    return [
+        (
+            "J48",
+            "taken as fitted, for a supply at the barrel jack feeds the board through that jumper only; software cannot "
+            "see it",
+        )
+    ]
 
 
 def _wrapped(head: str, text: str) -> list[str]:

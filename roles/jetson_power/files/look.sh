@@ -34,11 +34,13 @@ for device in "$sysfs"/bus/usb/devices/*; do
 done
 
 # What the kernel noted since boot. The ring that dmesg reads forgets, and the journal may not be kept: both, each once.
+# At its start it tells from which temperature on it would throttle; that is no event.
 {
     dmesg 2> /dev/null
     journalctl -k -b -q --no-pager -o short-monotonic 2> /dev/null
-} | sed -n 's/^\[ *\([0-9.]*\)\].*\(soctherm: OC ALARM.*\)/over_current \1 \2/p
-s/^\[ *\([0-9.]*\)\] \(.*kernel: \)\{0,1\}\(.*[Tt]hrottl.*\)/throttle \1 \3/p' | sort -u -k 2 | head -n 200
+} | sed -n '/throttrip\|throttle-cfg\|will throttle/d
+s/^\[ *\([0-9.]*\)\].*\(soctherm: OC ALARM.*\)/over_current \1 \2/p
+/[Tt]herm.*[Tt]hrottl\|[Tt]hrottl.*[Tt]emp/s/^\[ *\([0-9.]*\)\] \(.*kernel: \)\{0,1\}\(.*\)/throttle \1 \3/p' | sort -u -k 2 | head -n 200
 
 # INA3221: over IIO on JetPack 4 (limits to compare with), over hwmon later (alarms). mA, mV.
 for chip in "$sysfs"/bus/i2c/drivers/ina3221*/*/iio:device* "$sysfs"/bus/i2c/drivers/ina3221*/*/iio_device; do

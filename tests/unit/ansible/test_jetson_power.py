@@ -136,6 +136,16 @@ def test_a_weaker_supply_on_micro_usb_is_told_of_the_jumper(decide: Callable[...
     assert "a jumper on J48" in warning
 
 
+def test_the_report_carries_the_jumper_on_boards_that_have_it(decide: Callable[..., dict[str, Any]]) -> None:
+    def text(**declared: Any) -> str:
+        return " ".join(" ".join(decide("present 5W", mode="5W", **declared)["report"]).split())
+
+    assert "J48 taken as fitted" in text()
+    assert "fit a jumper on J48" in text(supply="micro_usb")
+    other = [line.replace("3448-0000", "3448-0003") for line in NANO]
+    assert "J48 taken" not in text(lines=other)
+
+
 def test_what_happened_since_boot_is_said(decide: Callable[..., dict[str, Any]]) -> None:
     found = decide(
         "present MAXN",
@@ -300,6 +310,40 @@ def test_alarms_are_found_in_both_places(root: Path, tmp_path: Path, tree: Calla
     found = look(root, sysfs, tmp_path)
     assert "alarm crit VDD_IN: over its limit of 5000 mA" in found
     assert "counted 4 oc1" in found
+
+
+def test_events_are_taken_from_both_logs_and_each_counts_once(root: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    logs = {
+        "dmesg": [
+            "[    1.000001] tegra_soctherm: throttrip: cpu: will throttle when cpu reaches 102500 mC",
+            "[   12.500000] soctherm: OC ALARM 0x00000001",
+            "[   44.000000] thermal thermal_zone1: throttling the CPU",
+        ],
+        "journalctl": [
+            "[   12.500000] boromir kernel: soctherm: OC ALARM 0x00000001",
+            "[    9.250000] boromir kernel: soctherm: OC ALARM 0x00000001",
+            "[   44.000000] boromir kernel: thermal thermal_zone1: throttling the CPU",
+        ],
+    }
+    for name, lines in logs.items():
+        (folder / name).write_text("#!/bin/sh\ncat << END\n" + "\n".join(lines) + "\nEND\n")
+        (folder / name).chmod(0o755)
+    script = (root / "roles/jetson_power/files/look.sh").read_text()
+    done = subprocess.run(
+        ["/bin/sh", "-s", tmp_path, tmp_path, tmp_path / "lock"],
+        input=script.replace("PATH=/usr/local/sbin", f"PATH={folder}:/usr/local/sbin"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    events = [line for line in done.stdout.splitlines() if line.startswith(("over_current", "throttle"))]
+    assert sorted(events) == [
+        "over_current 12.500000 soctherm: OC ALARM 0x00000001",
+        "over_current 9.250000 soctherm: OC ALARM 0x00000001",
+        "throttle 44.000000 thermal thermal_zone1: throttling the CPU",
+    ]
 
 
 def test_a_bare_host_is_read_without_complaint(root: Path, tmp_path: Path) -> None:
