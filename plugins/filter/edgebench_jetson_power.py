@@ -490,8 +490,8 @@ def _jumper(look: Look, supply: Supply, boards: Mapping[str, Any]) -> list[tuple
     return [
         (
             "J48",
-            "taken as fitted, for a supply at the barrel jack feeds the board through that jumper only; software cannot "
-            "see it",
+            "taken as fitted, for a supply at the barrel jack feeds the board through that jumper only; software "
+            "cannot see it",
         )
     ]
 
