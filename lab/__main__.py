@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     usb.add_argument("host")
     usb.add_argument("change", choices=["in", "out"])
     usb.add_argument("serial", help="as in the host's lab_usb_disks")
-    text = "remember the disks of a board that is off (keep), or give it those that it had (restore)"
+    text = "remember what a board's disks hold (keep), or, while it is off, give it the disks that it had (restore)"
     disks = _of_a_lab(commands.add_parser("disks", help=text, description=text))
     disks.add_argument("host")
     disks.add_argument("change", choices=["keep", "restore"])

@@ -1,7 +1,8 @@
 """Hosts that boot as a Jetson does: U-Boot, extlinux.conf on an SD card, and USB disks that only the kernel sees.
 
 QEMU's machine virt with U-Boot as its firmware. The SD card is a virtio disk, /dev/vda, for U-Boot knows no other card
-reader here; the USB disks are /dev/sda and so on, and /dev/disk/by-id/usb-QEMU_QEMU_HARDDISK_SERIAL-0:0.
+reader here, and /dev/disk/by-id/virtio-SD; the USB disks are /dev/sda and so on, and
+/dev/disk/by-id/usb-QEMU_QEMU_HARDDISK_SERIAL-0:0.
 """
 
 import json
@@ -37,7 +38,7 @@ def start(folder: Path, host: Host) -> int:
     return qemu.start(
         *(folder, host, "qemu-system-aarch64", "-machine", "virt", "-bios", FIRMWARE),
         *("-drive", f"file={folder / 'sd.raw'},format=raw,if=none,id=sd,cache=unsafe"),
-        *("-device", "virtio-blk-pci,drive=sd", "-device", "qemu-xhci,id=usb"),
+        *("-device", "virtio-blk-pci,drive=sd,serial=SD", "-device", "qemu-xhci,id=usb"),
         *usb,
     )
 
@@ -56,13 +57,22 @@ def unplug(folder: Path, disk: UsbDisk, *, running: bool) -> None:
         qemu.control(folder, "device_del", id=_device(disk)["id"])
 
 
-def keep(folder: Path, name: str) -> None:
-    """Remember the disks of a board without power, and which are plugged, under a name."""
+def keep(folder: Path, name: str, *, running: bool) -> None:
+    """Remember the board's disks, and which are plugged, under a name.
+
+    A board that runs is stopped for that moment; what is kept is what it would find after a power cut just then.
+    """
     kept = folder / "kept" / name
     run("rm", "--recursive", "--force", kept)
     kept.mkdir(parents=True)
-    for disk in [*folder.glob("*.raw"), folder / "usb.json"]:
-        disks.clone(disk, kept / disk.name)
+    if running:
+        qemu.control(folder, "stop")
+    try:
+        for disk in [*folder.glob("*.raw"), folder / "usb.json"]:
+            disks.clone(disk, kept / disk.name)
+    finally:
+        if running:
+            qemu.control(folder, "cont")
 
 
 def restore(folder: Path, name: str) -> None:

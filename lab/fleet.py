@@ -93,13 +93,18 @@ def usb(lab: Lab, host: Host, serial: str, *, plugged: bool) -> None:
 
 
 def keep(lab: Lab, host: Host, name: str) -> None:
-    """Remember a board's disks under a name; it must be powered off. Raises LabError."""
-    boards.keep(_board_without_power(lab, host), name)
+    """Remember under a name what a board's disks hold, be it running or not. Raises LabError."""
+    boards.keep(_board(lab, host), name, running=is_running(lab, host))
 
 
 def restore(lab: Lab, host: Host, name: str) -> None:
     """Give a board the disks remembered under a name; it must be powered off. Raises LabError."""
-    boards.restore(_board_without_power(lab, host), name)
+    folder = _board(lab, host)
+    if is_running(lab, host):
+        raise LabError(
+            f"{host.name} runs; power it off first: python -m lab off --name {lab.name} {host.name}"
+        )
+    boards.restore(folder, name)
 
 
 def is_running(lab: Lab, host: Host) -> bool:
@@ -175,15 +180,6 @@ def _board(lab: Lab, host: Host) -> Path:
     folder = lab.folder(host)
     if not folder.is_dir():
         raise LabError(f"{host.name} is not there yet; start it: python -m lab up --name {lab.name}")
-    return folder
-
-
-def _board_without_power(lab: Lab, host: Host) -> Path:
-    folder = _board(lab, host)
-    if is_running(lab, host):
-        raise LabError(
-            f"{host.name} runs; power it off first: python -m lab off --name {lab.name} {host.name}"
-        )
     return folder
 
 

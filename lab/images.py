@@ -89,6 +89,7 @@ class BoardRecipe(Recipe):
 
     initramfs_modules: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -225,7 +226,10 @@ def _board_options(recipe: Recipe) -> list[str]:
     )
     return [
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in recipe.left_out),
+        *(f"--dpkgopt=path-include={pattern}" for pattern in recipe.kept),
         f"--essential-hook={written}",
+        # Else a package that merges / and /usr, and Perl for it.
+        "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
     ]
 
 
