@@ -13,7 +13,7 @@ from typing import NoReturn
 import pytest
 import yaml
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 LAB = "jetson-roles"
 SYSFS = "/run/l4t/sys"
