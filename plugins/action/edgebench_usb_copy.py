@@ -95,8 +95,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 else "; ".join(lines)
             )
             raise AnsibleActionFail(
-                f"copying the system of {host} to its USB disk failed ({state}): {why}. Run this again, it goes on where "
-                "it stopped; the board still boots from its SD card"
+                f"copying the system of {host} to its USB disk failed ({state}): {why}. Run this again, it goes on "
+                "where it stopped; the board still boots from its SD card"
             )
         return {**result, "changed": True, "progress": last}
 

@@ -126,6 +126,13 @@ SYS = "/sys"
 SCRATCH = "/run/edgebench-usb-root/"
 # Where a table, a boot sector or the first structures of a file system would be.
 FIRST_BYTES = 1 << 20
+# What the role runs beside what every system has, and the packages that have it.
+PROGRAMS = {
+    "mkfs.ext4": "e2fsprogs",
+    "mkinitramfs": "initramfs-tools",
+    "rsync": "rsync",
+    "sfdisk": "fdisk",
+}
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 
 
@@ -331,6 +338,11 @@ def kernel_of(conf):
     return running
 
 
+def has_program(name):
+    """Return whether root has a program."""
+    return any(os.access(os.path.join(folder, name), os.X_OK) for folder in ENVIRONMENT["PATH"].split(":"))
+
+
 def builtin_firmware():
     """Return whether the running kernel has the firmware of Tegra's USB controller built in."""
     try:
@@ -401,6 +413,8 @@ def look(parameters):
             | {"ext4", "sd_mod", "uas", "usb_storage"}
         ),
         "home_used": home_used,
+        "missing": sorted(package for program, package in PROGRAMS.items() if not has_program(program)),
+        "fstab": read_text("/etc/fstab"),
         "swaps": [os.path.realpath(line.split()[0]) for line in read_text("/proc/swaps").splitlines()[1:]],
         "marker": marker_of(notes),
         "verified": read_text(os.path.join(notes, "verified")),
@@ -488,9 +502,9 @@ def present(module, seen):
         # What is on it is used, whatever has become of it.
         if not all(each["whole"] for each in seen["parts"].values()) or not seen["parts"]:
             raise Trouble(
-                "the USB disk %s held this board's root and has lost a partition or a file system (it has: %s). Nothing was "
-                "written on it. Save what can be saved (sudo e2fsck, sudo gpart), or give it up: roll back, then confirm by "
-                "the serial number that what is on the disk may go"
+                "the USB disk %s held this board's root and has lost a partition or a file system (it has: %s). "
+                "Nothing was written on it. Save what can be saved (sudo e2fsck, sudo gpart), or give it up: roll "
+                "back, then confirm by the serial number that what is on the disk may go"
                 % (disk["device"], "; ".join(holds(disk)) or "nothing")
             )
         return done
@@ -558,10 +572,11 @@ def main():
     try:
         seen = look(module.params)
         done = []
-        if module.params["state"] == "present" and not seen["system"]["on_usb"]:
+        if module.params["state"] == "present":
             if seen["refused"]:
                 module.fail_json(msg="%s. Nothing was written." % ".\n".join(seen["refused"]), **seen)
-            done = present(module, seen)
+            # The root that runs is not refused where it is the very one that was made here.
+            done = [] if seen["system"]["on_usb"] else present(module, seen)
     except (Trouble, IOError, OSError) as error:
         module.fail_json(msg="%s." % error)
     diff = {"before": "", "after": "".join(line + "\n" for line in done)} if done else {}

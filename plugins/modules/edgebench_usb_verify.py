@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright the edgebench authors. Licensed under Apache-2.0.
 # Runs on the managed host under Python 2.7 or 3.5 and newer: no f-strings, no annotations.
-# ruff: noqa: PTH102, PTH104, PTH112, PTH115, PTH118, PTH123, PTH208, UP001, UP010, UP024, UP031, E402
+# ruff: noqa: C420, PTH112, PTH114, PTH115, PTH120, PTH123, PTH208, UP001, UP010, UP024, UP031, E402
 from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
@@ -60,7 +60,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 counts:
-  description: Numbers of files, folders, links and others, of bytes, of files compared by content, of those changed meanwhile.
+  description: Numbers of files, folders, links, others, bytes, files compared by content, and what changed meanwhile.
   returned: always
   type: dict
 problems:
@@ -72,6 +72,7 @@ problems:
 
 import os
 import stat
+import subprocess
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -81,7 +82,7 @@ SHOWN = 50
 
 
 def walk(source, excluded):
-    """Yield (path from the root, lstat) of everything on the file system of `source`, sorted; excluded paths left out."""
+    """Yield (path from the root, lstat) of everything on the file system of `source`, but for excluded paths."""
     device = os.lstat(source).st_dev
     stack = ["/"]
     while stack:
@@ -223,7 +224,7 @@ def spread(paths, count):
 def forget_cached():
     """Have files read from the disk; without the right to ask for it, do without."""
     try:
-        os.system("sync")
+        subprocess.call(["sync"])
         with open("/proc/sys/vm/drop_caches", "w") as handle:
             handle.write("3\n")
     except (IOError, OSError):

@@ -2,14 +2,14 @@
 # One look at a provisioned host, for the checks in this folder: asks the system, changes nothing.
 #
 # Arguments: edgebench_home, the user who owns it ('' for whoever runs this), the mount point of the data share ('' for
-# none), the host's name, and where sysfs is. Where a user is given this runs as root. Any POSIX shell will do; what is missing on the
+# none), the host's name, where sysfs is, and the USB disk of a Jetson's root ('' for none). Where a user is given this runs as root. Any POSIX shell will do; what is missing on the
 # host is a finding. Writes a block for each question:
 #   @@ NAME
 #   what came to standard output
 #   @! NAME
 #   the end of what came to standard error
 #   @@ NAME = exit status
-home=$1 owner=$2 mount=$3 name=$4 sysfs=$5
+home=$1 owner=$2 mount=$3 name=$4 sysfs=$5 usb_disk=$6
 limit_s=600
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 LC_ALL=C
@@ -98,7 +98,7 @@ ask verify sh -c 'set -- $(grep -ls "^# Written by the role" /etc/systemd/system
     /etc/systemd/system/*.path /etc/systemd/system/*.mount /etc/systemd/system/*.automount)
     test $# -eq 0 || systemd-analyze verify "$@"'
 for unit in edgebench-performance.path edgebench-performance.service xrdp.service xrdp-sesman.service \
-    nfs-server.service edgebench-fan.service nvfancontrol.service; do
+    nfs-server.service edgebench-fan.service nvfancontrol.service edgebench-usb-root.service; do
     ask "unit $unit" systemctl show -p LoadState -p ActiveState -p SubState -p UnitFileState "$unit"
 done
 ask governors sh -c 'for policy in /sys/devices/system/cpu/cpufreq/policy*; do
@@ -124,12 +124,22 @@ if [ -e /etc/nv_tegra_release ]; then
         case $(cat "$zone/type" 2> /dev/null) in "" | PMIC*) ;; *) echo "$(cat "$zone/temp" 2> /dev/null) $(cat "$zone/type")" ;; esac
     done' - "$sysfs"
 fi
+if [ -n "$usb_disk" ]; then
+    ask usb_disk readlink -f "$usb_disk"
+    # The disk that root lies on, and what /boot is.
+    ask root_disk sh -c 'source=$(findmnt -no SOURCE /); echo "/dev/$(lsblk -no PKNAME "$source" | head -n 1)"'
+    ask boot_source findmnt -no SOURCE /boot
+    ask swaps swapon --show --noheadings
+    ask extlinux cat /boot/extlinux/extlinux.conf
+    ask boot_missing sh -c 'grep -iE "^[[:space:]]*(linux|kernel|initrd|fdt)[[:space:]]" /boot/extlinux/extlinux.conf \
+        | while read -r _ file; do test -s "$file" || echo "$file"; done'
+fi
 
 # The data share. What the kernel exports counts, and what it would after the next start of the server.
 # Older releases know no -s.
 ask exports sh -c 'exportfs -s 2> /dev/null || exportfs -v'
 ask kernel_exports sh -c 'test ! -e /proc/fs/nfs/exports || grep -v "^#" /proc/fs/nfs/exports || true'
-ask fstab sh -c 'grep -v "^[[:space:]]*#" /etc/fstab | grep -E "[[:space:]]nfs4?[[:space:]]|edgebench"; true'
+ask fstab sh -c 'grep -v "^[[:space:]]*#" /etc/fstab | grep -E "[[:space:]]nfs4?[[:space:]]|edgebench" | grep -v edgebench-sd; true'
 if [ -n "$mount" ]; then
     unit=$(systemd-escape --path "$mount")
     ask automount systemctl show -p LoadState -p ActiveState -p SubState -p UnitFileState "$unit.automount"

@@ -20,6 +20,7 @@ ROLES = (
     "performance_mode",
     "jetson_power",
     "jetson_fan",
+    "jetson_usb_root",
 )
 OF_THE_PROJECT = (
     "edgebench_home",

@@ -63,6 +63,7 @@ def _ask(host: Any, declared: Declared, how: dict[str, str]) -> Answer:
     arguments = [
         *[str(SCRIPT), declared.home, declared.owner, declared.mount, declared.name],
         str(declared.variables.get("edgebench_l4t_sysfs") or "/sys"),
+        str(declared.variables.get("jetson_usb_root_disk") or ""),
     ]
     began = time.time()
     try:

@@ -87,14 +87,20 @@ def test_only_names_below_by_id_are_taken(rules: ModuleType, given: str) -> None
             {"exists": False, "real": "/dev/sdb"},
             ["points to /dev/sdb, which does not exist", "names there now"],
         ),
-        ({"kind": "partition", "device": "/dev/sda1", "parent": "/dev/sda"}, ["is a partition", "without -part1"]),
+        (
+            {"kind": "partition", "device": "/dev/sda1", "parent": "/dev/sda"},
+            ["is a partition", "without -part1"],
+        ),
         ({"kind": "none", "real": "/dev/null"}, ["points to /dev/null, which is no disk"]),
         ({"links": ["/dev/disk/by-id/usb-Other_1-0:0"]}, ["points to /dev/sda, but", "usb-Other_1-0:0"]),
         ({"is_boot": True, "device": "/dev/mmcblk0"}, ["/dev/mmcblk0", "is the SD card"]),
         ({"is_root": True}, ["holds the root file system that runs"]),
         ({"usb": False, "path": "/sys/devices/pci0000:00/ata1"}, ["is no USB disk", "ata1"]),
         ({"read_only": True}, ["can only be read"]),
-        ({"mounted": [("/dev/sda1", "/media/nano/data")]}, ["in use: /dev/sda1 at /media/nano/data", "sudo umount"]),
+        (
+            {"mounted": [("/dev/sda1", "/media/nano/data")]},
+            ["in use: /dev/sda1 at /media/nano/data", "sudo umount"],
+        ),
         ({"swaps": ["/dev/sda2"]}, ["/dev/sda2 as swap"]),
         ({"holders": ["dm-0"]}, ["held by dm-0"]),
         ({"size": 32 * GB}, ["has 32.0 GB, needed are 73.0 GB", "jetson_usb_root_size_gb"]),
@@ -335,7 +341,10 @@ def test_the_label_to_fall_back_to_must_boot_from_the_sd_card(
 def test_a_board_that_is_laid_out_otherwise_is_refused(
     filters: ModuleType, boot: dict[str, Any], root: list[str], word: str
 ) -> None:
-    look = {"system": {"boot": {**BOOT, **boot}, "root": {"disks": root}, "on_usb": False}, "disk": {"exists": True}}
+    look = {
+        "system": {"boot": {**BOOT, **boot}, "root": {"disks": root}, "on_usb": False},
+        "disk": {"exists": True},
+    }
     told = filters.layout_problems(look, {"labels": {"primary": {"root": None}}}, "primary")
     assert len(told) == 1
     assert word in told[0]
