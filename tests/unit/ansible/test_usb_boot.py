@@ -347,3 +347,17 @@ def test_emergency_mode_starts_anew_on_the_usb_disk_only(host: Host) -> None:
     host.on_usb(True)
     host.call("emergency")
     assert "reboot -f" in host.calls.read_text()
+
+
+def test_what_failed_on_the_sd_card_too_is_no_fault_of_the_usb_disk(host: Host) -> None:
+    (host.notes / "failed_before").write_text("old.service\n")
+    host.program(
+        "systemctl",
+        "case $1 in is-system-running) echo degraded; exit 1 ;; esac\n"
+        'printf "%s loaded failed\\n" old.service new.mount',
+    )
+    host.program("mountpoint", 'test "$2" != /home')
+    assert host.call("health").stdout.splitlines() == ["degraded", "new.mount", "/home.mount"]
+    host.program("systemctl", "case $1 in is-system-running) echo running ;; esac")
+    host.program("mountpoint", "true")
+    assert host.call("health").stdout.splitlines() == ["running"]
