@@ -84,6 +84,7 @@ class Host:
             facts.get("governor") or NOTHING,
             self._share(),
         ]
+        self._board()
         done = self.variables.get("edgebench_provisioned")
         state = "failed" if self.problem else "ready" if done and not self.needed else "incomplete"
         return [self.name, state, *cells]
@@ -153,6 +154,11 @@ class Host:
             said = f"no real data for {', '.join(lacking)}: the quick profile makes some up, the paper profile refuses"
             self.wished.append((said, f"EDGEBENCH_DATA_DIR=FOLDER {self.command} --tags datasets"))
         return f"{len(sets) - len(lacking)}/{len(sets)}"
+
+    def _board(self) -> None:
+        for role in ("jetson_power", "jetson_fan"):
+            state = self.variables.get(f"{role}_state") or {}
+            self.wished += [(str(said), f"{self.command} --tags {role}") for said in state.get("warnings", [])]
 
     def _share(self) -> str:
         state = self.variables.get("data_share_state") or {}

@@ -140,6 +140,19 @@ def test_what_a_benchmark_can_do_without_leaves_the_host_ready(summary: Callable
     assert any(line.endswith("--tags data_share") for line in lines)
 
 
+def test_a_boards_warnings_are_said_and_leave_it_ready(summary: Callable[..., list[str]]) -> None:
+    lines = summary(
+        boromir=host(
+            jetson_power_state={"mode": "MAXN", "warnings": ["2 over-current events since boot"]},
+            jetson_fan_state={"warnings": ["the fan does not turn; look at its plug"]},
+        )
+    )
+    assert lines[4].split()[1] == "ready"
+    assert "boromir: 2 over-current events since boot" in lines
+    assert "boromir: the fan does not turn; look at its plug" in lines
+    assert any(line.endswith("--tags jetson_fan") for line in lines)
+
+
 def test_the_share_and_an_unmanaged_host(summary: Callable[..., list[str]]) -> None:
     lines = summary(
         server=host(data_share_state={"role": "server", "answers": False}),
