@@ -420,6 +420,7 @@ def look(parameters):
         "verified": read_text(os.path.join(notes, "verified")),
         "interrupted": any(os.path.exists(os.path.join(notes, each)) for each in ("interrupted", "copying")),
         "confirmed": read_text(os.path.join(notes, "confirmed")),
+        "used": read_text(os.path.join(notes, "used")),
     }
     wanted = {
         "given": parameters["disk"],
@@ -498,7 +499,7 @@ def present(module, seen):
     parameters, wanted, disk = module.params, seen["wanted"], seen["disk"]
     marker = seen["system"]["marker"]
     done = []
-    if seen["system"]["confirmed"]:
+    if seen["system"]["used"]:
         # What is on it is used, whatever has become of it.
         if not all(each["whole"] for each in seen["parts"].values()) or not seen["parts"]:
             raise Trouble(

@@ -301,7 +301,7 @@ def test_a_trial_that_is_confirmed_waits_no_longer_and_leaves_the_default_to_the
 def test_a_board_that_fell_back_says_so_and_how_to_go_on(host: Host) -> None:
     host.on_usb(False)
     assert host.call("watch").returncode == 0
-    (host.notes / "confirmed").write_text("PARTUUID=usb\n")
+    (host.notes / "used").write_text("PARTUUID=usb\n")
     (host.notes / "log").write_text("4f1d the root file system PARTUUID=usb did not appear within 30 s\n")
     told = host.call("watch")
     assert told.returncode == 1
@@ -315,7 +315,7 @@ def test_again_tries_the_usb_disk_once_more(host: Host) -> None:
     host.on_usb(False)
     assert host.call("again").returncode == 1
     assert host.default == "primary"
-    (host.notes / "confirmed").write_text("PARTUUID=usb\n")
+    (host.notes / "used").write_text("PARTUUID=usb\n")
     assert host.call("again").returncode == 0
     assert (host.default, (host.notes / "tries").read_text()) == ("edgebench-usb", "0\n")
 
@@ -325,7 +325,10 @@ def test_a_trial_begins_only_with_a_copy_that_was_verified(host: Host) -> None:
     assert "not verified" in host.call("trial").stderr
     (host.notes / "verified").touch()
     (host.notes / "confirmed").touch()
+    (host.notes / "used").touch()
     assert host.call("trial").returncode == 0
+    # However the trial ends, nothing is copied over what was in use.
+    assert (host.notes / "used").exists()
     assert (host.notes / "tries").read_text() == "0\n"
     assert not (host.notes / "confirmed").exists()
 
@@ -337,6 +340,7 @@ def test_the_sd_cards_system_cannot_confirm(host: Host) -> None:
     host.on_usb(True)
     assert host.call("confirm").returncode == 0
     assert (host.notes / "confirmed").read_text() == "PARTUUID=usb\n"
+    assert (host.notes / "used").read_text() == "PARTUUID=usb\n"
 
 
 def test_emergency_mode_starts_anew_on_the_usb_disk_only(host: Host) -> None:

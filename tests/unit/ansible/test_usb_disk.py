@@ -313,7 +313,7 @@ def test_killed_before_or_after_any_step_it_goes_on_where_it_was(disk: Disk) -> 
 
 def test_a_disk_that_was_in_use_is_never_laid_out_again(disk: Disk) -> None:
     disk.call(state="present")
-    (disk.notes / "confirmed").write_text("PARTUUID=x\n")
+    (disk.notes / "used").write_text("PARTUUID=x\n")
     assert not disk.call(state="present")["changed"]
     subprocess.run(["wipefs", "-qa", f"{disk.device}p1"], check=True)
     before = disk.hash
