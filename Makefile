@@ -21,8 +21,9 @@ PYTEST_ARGS :=
 PERF_ARGS :=
 PERF_FLEET_ARGS :=
 INVENTORY := inventory
-# The scenario arm, emulated throughout, takes a quarter of an hour more and is run by name: SCENARIOS=arm
-SCENARIOS := x86 share phenom
+# Those that install TensorFlow under emulation take a quarter of an hour each and are run by name: SCENARIOS='phenom arm'.
+# The stacks' tests have an emulated Phenom, too.
+SCENARIOS := x86 share jetson
 
 help:
 	@echo 'edgebench: make TARGET'
@@ -89,7 +90,7 @@ stacks: venv-test ## the runner on real TensorFlow 1.5 to 2.21 and on an emulate
 integration: venv-test ## playbooks and make bench against real hosts
 	@$(STEP) 'Integration tests' $(PYTEST) -m integration $(PYTEST_ARGS)
 
-scenarios: venv-test ## molecule: provisioning real hosts from bare to benchmarked (SCENARIOS=arm)
+scenarios: venv-test ## molecule: provisioning real hosts from bare to benchmarked (SCENARIOS='phenom arm')
 	@tools/scenarios.sh $(SCENARIOS)
 
 perf: perf-runner perf-fleet ## ratios: the runner against bare Keras, our Ansible settings against stock ones
