@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright the edgebench authors. Licensed under Apache-2.0.
 # Runs on the managed host under Python 2.7 or 3.5 and newer: no f-strings, no annotations.
-# ruff: noqa: PTH103, PTH104, PTH107, PTH112, PTH120, PTH123, UP001, UP010, UP024, UP031, E402
+# ruff: noqa: PTH103, PTH104, PTH107, PTH112, PTH114, PTH120, PTH123, UP001, UP010, UP024, UP031, E402
 from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
