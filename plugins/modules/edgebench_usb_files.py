@@ -60,6 +60,7 @@ import shutil
 import stat
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.text.converters import to_bytes
 
 ROOT = 0
 
@@ -109,7 +110,7 @@ def main():
     written, removed, diff = [], [], []
     try:
         for each in module.params["files"]:
-            content, mode = each["content"].encode("utf-8"), int(each["mode"], 8)
+            content, mode = to_bytes(each["content"]), int(each["mode"], 8)
             old, old_mode = state_of(each["path"])
             if (old, old_mode) == (content, mode):
                 continue

@@ -255,12 +255,12 @@ def main():
     )
     answer = {"changed": False, "counts": counts, "problems": problems[:SHOWN]}
     if problems:
-        module.fail_json(
-            msg="the copy at %s differs from the running system in %d place(s): %s. Run this again: what differs is "
-            "copied anew; if it stays so, the USB disk is not to be trusted (sudo dmesg)"
-            % (options["target"], len(problems), "; ".join(problems[:5])),
-            **answer,
+        told = (
+            "the copy at %s differs from the running system in %d place(s): %s. Run this again: what differs is copied "
+            "anew; if it stays so, the USB disk is not to be trusted (sudo dmesg)"
         )
+        told %= (options["target"], len(problems), "; ".join(problems[:5]))
+        module.fail_json(msg=told, **answer)
     module.exit_json(**answer)
 
 
