@@ -79,7 +79,8 @@ def power_on(lab: Lab, host: Host) -> None:
     """Start a host that was powered off, with the disk it had."""
     if is_running(lab, host):
         return
-    _run(lab.folder(host), host, images.build(host.image))
+    # Only a machine needs its image again, for its kernel.
+    _run(lab.folder(host), host, images.build(host.image) if host.kind == "machine" else None)
 
 
 def usb(lab: Lab, host: Host, serial: str, *, plugged: bool) -> None:
@@ -153,12 +154,13 @@ def _start(lab: Lab, host: Host, image: images.Image, like: Host | None) -> None
     _run(folder, host, image)
 
 
-def _run(folder: Path, host: Host, image: images.Image) -> None:
+def _run(folder: Path, host: Host, image: images.Image | None) -> None:
     if host.kind == "container":
         pid = containers.start(folder, host)
     elif host.kind == "board":
         pid = boards.start(folder, host)
     else:
+        assert image is not None
         pid = machines.start(folder, host, image)
     state = {"pid": pid, "started": _start_time(pid), "kind": host.kind, "link": host.link}
     (folder / "state.json").write_text(json.dumps(state))
