@@ -158,7 +158,9 @@ class Host:
     def _board(self) -> None:
         for role in ("jetson_power", "jetson_fan"):
             state = self.variables.get(f"{role}_state") or {}
-            self.wished += [(str(said), f"{self.command} --tags {role}") for said in state.get("warnings", [])]
+            self.wished += [
+                (str(said), f"{self.command} --tags {role}") for said in state.get("warnings", [])
+            ]
 
     def _share(self) -> str:
         state = self.variables.get("data_share_state") or {}
