@@ -248,7 +248,7 @@ def no_disk() -> None:
         usb(plugged=False)
         code = process.wait(timeout=900)
         told = log.read_text(errors="replace")
-    say(told[told.find("msg:") :][:1500] if "msg:" in told else told[-1500:])
+    say("the playbook: " + " ".join(told.partition("fatal: ")[2][:1500].split()))
     expect(code != 0, f"the playbook did not fail:\n{told}")
     expect("came back from its SD card by itself" in told, f"the playbook does not say so:\n{told}")
     fell_back_by("did not appear within")
