@@ -26,8 +26,8 @@ PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
 CONF = "/boot/extlinux/extlinux.conf"
 SD_ROOT, USB_ROOT = "/dev/vda1", "/dev/sd"
 # A copy has begun for certain when so much of the USB disk is in use.
-COPYING_MB = 90
-TORN_MOMENTS = 15
+COPYING_MB = 60
+TORN_MOMENTS = 12
 WRITING = f"""\
 . /usr/local/lib/edgebench-usb-root/initramfs/scripts/edgebench-default
 while :; do
@@ -156,10 +156,10 @@ def wait_while(process: subprocess.Popen[bytes], log: Path, until: Callable[[], 
 # The disks, seen from here.
 
 
-def read_offline(disk: Path, path: str) -> bytes:
-    """Return a file of the disk's first partition as U-Boot sees it: without looking at the journal."""
+def read_offline(disk: Path, path: str, offset: int = disks.PARTITION_OFFSET) -> bytes:
+    """Return a file of a file system as U-Boot sees it: without looking at the journal."""
     return subprocess.run(
-        ["debugfs", "-R", f"cat {path}", f"{disk}?offset={disks.PARTITION_OFFSET}"],
+        ["debugfs", "-R", f"cat {path}", f"{disk}?offset={offset}"],
         check=True,
         capture_output=True,
     ).stdout
@@ -287,9 +287,6 @@ def rollback() -> None:
     expect(code == 0, log)
     expect_root(SD_ROOT)
     expect("edgebench" not in on_board(f"cat {CONF}; ls /boot"), "something of the role is left in /boot")
-    code, log = provision("--tags=rollback", "--check")
-    expect(code == 0 and "changed=0" in log, log)
-    say("rolled back, and a second time there is nothing to do")
 
 
 def trial_with(change: Callable[[], None]) -> None:
@@ -320,12 +317,13 @@ def no_init() -> None:
 
 def no_initrd() -> None:
     """The file that the label's INITRD names is missing."""
-    (initrd,) = (
-        line.split()[1]
-        for line in read_offline(SD, CONF).decode().split("LABEL edgebench-usb")[1].splitlines()
-        if line.split()[:1] == ["INITRD"]
-    )
-    trial_with(lambda: edit_offline(SD, f"rm {initrd}"))
+
+    def change() -> None:
+        ours = read_offline(SD, CONF).decode().partition("LABEL edgebench-usb")[2]
+        (initrd,) = re.findall(r"^\s*INITRD\s+(\S+)", ours, re.MULTILINE)[:1]
+        edit_offline(SD, f"rm {initrd}")
+
+    trial_with(change)
     expect_passed_over("initrd")
 
 
@@ -362,27 +360,26 @@ def torn() -> None:
     old = text.replace(b"DEFAULT edgebench-usb", b"DEFAULT primary")
     new = old.replace(b"DEFAULT primary", b"DEFAULT edgebench-usb")
     seen: dict[str, list[bytes]] = {"U-Boot": [], "Linux": []}
-    copy = FOLDER / "torn.raw"
+    copy, partition = FOLDER / "torn.raw", FOLDER / "torn-partition.raw"
     for _ in range(TORN_MOMENTS):
         time.sleep(random.uniform(0.1, 0.6))
         qemu.control(FOLDER, "stop")
         disks.clone(SD, copy)
         qemu.control(FOLDER, "cont")
+        # A file of its own, for e2fsck forgets the offset once it has replayed the journal.
+        run("dd", f"if={copy}", f"of={partition}", "bs=1M", "skip=1", "conv=sparse")
         for reader in ("U-Boot", "Linux"):
             if reader == "Linux":
-                # As mounting it would; 1: errors were corrected.
-                repaired = subprocess.run(
-                    ["e2fsck", "-fy", f"{copy}?offset={disks.PARTITION_OFFSET}"],
-                    capture_output=True,
-                    check=False,
-                )
+                # Replays the journal, as mounting does; 1: errors were corrected.
+                repaired = subprocess.run(["e2fsck", "-fy", partition], capture_output=True, check=False)
                 expect(repaired.returncode in (0, 1), f"e2fsck: {repaired.stdout.decode()}")
-            found = read_offline(copy, CONF)
+            found = read_offline(partition, CONF, 0)
             expect(
                 found in (old, new), f"{reader} would read neither the old nor the new file, but {found!r}"
             )
             seen[reader].append(found)
     copy.unlink()
+    partition.unlink()
     for reader, files in seen.items():
         say(f"{reader}: the old file {files.count(old)} times, the new one {files.count(new)} times")
     power_off()
