@@ -33,6 +33,7 @@ STOCK = """\
 [defaults]
 roles_path = {root}/roles
 library = {root}/plugins/modules
+module_utils = {root}/plugins/module_utils
 action_plugins = {root}/plugins/action
 filter_plugins = {root}/plugins/filter
 """
