@@ -13,7 +13,7 @@ from .commands import remove_tree, succeeds
 from .declared import Host
 from .errors import LabError
 
-_ANSWERING_S = {"container": 120, "machine": 300, "board": 400}
+_ANSWERING_S = {"container": 120, "machine": 300, "board": 600}
 
 
 @dataclass(frozen=True)
