@@ -16,7 +16,7 @@ import pkgutil
 from edgebench import schema
 from edgebench.errors import RecordError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _UNEXPLAINED = ("reason", "traceback", "missing", "data.note", "telemetry")
 
 

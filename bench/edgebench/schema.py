@@ -3,7 +3,8 @@
 The runner may use nothing but the standard library, so it cannot import
 ``jsonschema``; the reporter does, and a test holds the two against each other.
 Keywords: type, enum, required, properties, additionalProperties (a schema),
-items, pattern, minLength, minimum, maximum, oneOf and local $ref.
+items, minItems, maxItems, pattern, minLength, minimum, maximum, oneOf and local
+$ref.
 """
 
 import re
@@ -57,6 +58,11 @@ def _own_problems(value, schema, path):
             found.append("{}: {!r} does not match {}".format(path, value, schema["pattern"]))
         if len(value) < schema.get("minLength", 0):
             found.append("{}: the text is empty".format(path))
+    if isinstance(value, list):
+        if len(value) < schema.get("minItems", 0):
+            found.append("{}: {} values are fewer than {}".format(path, len(value), schema["minItems"]))
+        if len(value) > schema.get("maxItems", len(value)):
+            found.append("{}: {} values are more than {}".format(path, len(value), schema["maxItems"]))
     if _TYPES["number"](value):
         if value < schema.get("minimum", value):
             found.append("{}: {!r} is below {}".format(path, value, schema["minimum"]))

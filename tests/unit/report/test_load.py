@@ -66,7 +66,7 @@ def test_a_whole_last_line_without_newline_is_a_record(make: Any, records_file: 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"schema": 2}, "schema version 2 of a newer edgebench"),
+        ({"schema": 3}, "schema version 3 of a newer edgebench"),
         ({"times": {"wall_s": "long"}}, "times.wall_s: 'long'"),
         ({"times": {"train_s": -1}}, "times.train_s: -1"),
         ({"status": "fine"}, "status: 'fine'"),

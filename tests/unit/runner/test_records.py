@@ -42,7 +42,7 @@ def test_a_torn_last_line_is_moved_aside_and_the_rest_kept_to_the_byte(tmp_path:
 
 @pytest.mark.parametrize(
     ("line", "told"),
-    [(b"garbage", "not JSON"), (b'{"schema": 2}', "not a valid record"), (b"\xff\xfe", "not JSON")],
+    [(b"garbage", "not JSON"), (b'{"schema": 3}', "not a valid record"), (b"\xff\xfe", "not JSON")],
 )
 def test_a_foreign_line_is_refused_by_file_and_line_and_the_file_left_alone(
     tmp_path: Path, line: bytes, told: str

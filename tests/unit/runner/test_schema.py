@@ -9,7 +9,7 @@ from edgebench import records, schema
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.runner.builders import Record, run_record
+from tests.unit.runner.builders import Record, inference_record, run_record
 
 SCHEMA = records.load_schema()
 REFERENCE = jsonschema.Draft7Validator(SCHEMA)
@@ -46,18 +46,36 @@ def _with(record: Record, path: tuple[str, ...], value: Any, remove: bool) -> Re
     return changed
 
 
-@settings(max_examples=400, deadline=None)
-@given(path=st.sampled_from(_paths(run_record())), value=JUNK, remove=st.booleans())
+PLACES = [(record, path) for record in (run_record(), inference_record()) for path in _paths(record)]
+
+
+@settings(max_examples=800, deadline=None)
+@given(place=st.sampled_from(PLACES), value=JUNK, remove=st.booleans())
 def test_agrees_with_jsonschema_on_every_single_change(
-    path: tuple[str, ...], value: Any, remove: bool
+    place: tuple[Record, tuple[str, ...]], value: Any, remove: bool
 ) -> None:
-    record = _with(run_record(), path, value, remove)
+    record = _with(*place, value, remove)
     ours = schema.problems(record, SCHEMA)
     assert bool(ours) == (not REFERENCE.is_valid(record)), ours
 
 
-def test_a_valid_record_has_no_problems() -> None:
-    assert schema.problems(run_record(), SCHEMA) == []
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_valid_record_has_no_problems(version: int) -> None:
+    assert schema.problems(run_record(schema=version), SCHEMA) == []
+
+
+def test_a_record_of_inference_is_of_version_2() -> None:
+    assert schema.problems(inference_record(), SCHEMA) == []
+    assert schema.problems(inference_record(schema=1), SCHEMA) == ["record.schema: 1 is not one of [2]"]
+
+
+@pytest.mark.parametrize("count", [0, 100, 102])
+def test_latencies_are_101_percentiles(count: int) -> None:
+    latency = {**inference_record()["latency"], "percentiles_us": [1.0] * count}
+    record = inference_record(latency=latency)
+    [told] = schema.problems(record, SCHEMA)
+    assert told.startswith(f"record.latency.percentiles_us: {count} values are")
+    assert not REFERENCE.is_valid(record)
 
 
 @pytest.mark.parametrize(
