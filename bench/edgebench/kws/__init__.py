@@ -1,1 +1,1 @@
-"""Keyword spotting, the benchmark kws01 of MLPerf Tiny: inputs, models, engines, scoring, and the device."""
+"""Keyword spotting of MLPerf Tiny: models, engines, scoring, timing, and the device that hosts drive."""

@@ -1,0 +1,95 @@
+"""What all engines have in common."""
+
+import importlib
+
+import numpy
+
+from edgebench.errors import UnsupportedError
+from edgebench.kws.inputs import LABELS, SHAPE, Features, Quantization, QuantizedFeatures
+
+BATCH_SHAPE = (1,) + SHAPE
+
+
+class Engine:
+    """A loaded network.
+
+    name: of the engine. library, version: of the package that computes.
+    delegate: what takes over the operators ("XNNPACK", "none"), or None where the
+    library does not tell. threads: that compute. model: the models.Model.
+    invoke: the callable that is timed; it runs the network once on the input
+    that is set and does nothing else.
+    """
+
+    name = ""
+
+    def __init__(self, model, threads, library, version, delegate, invoke):
+        self.model = model
+        self.threads = threads
+        self.library = library
+        self.version = version
+        self.delegate = delegate
+        self.invoke = invoke
+
+    def set_input(self, value):
+        """Take ``Features`` or ``QuantizedFeatures`` as the next input, brought into the form the model asks for.
+
+        Quantisation comes from the model's own parameters. Raises TypeError for
+        anything else, raw arrays and bytes above all.
+        """
+        if not isinstance(value, (Features, QuantizedFeatures)):
+            raise TypeError(
+                "an engine takes Features or QuantizedFeatures, not {}: bytes of the kws01 set are read by "
+                "QuantizedFeatures.from_bytes, real MFCC values by Features".format(type(value).__name__)
+            )
+        self._put(value)
+
+    def _put(self, value):
+        raise NotImplementedError
+
+    def output(self):
+        """Return the probabilities of the last inference as float32 of shape (12,), in the order of LABELS."""
+        raise NotImplementedError
+
+    def close(self):
+        """Let go of what the engine holds."""
+
+
+def floats(value):
+    """Return an input as float32 of shape (1, 49, 10, 1), dequantised where it has to be."""
+    features = value.features() if isinstance(value, QuantizedFeatures) else value
+    return features.values.reshape(BATCH_SHAPE)
+
+
+def integers(value, quantization):
+    """Return an input as int8 of shape (1, 49, 10, 1) under a model's own Quantization."""
+    if isinstance(value, QuantizedFeatures):
+        return value.requantized(quantization).values.reshape(BATCH_SHAPE)
+    return value.quantized(quantization).values.reshape(BATCH_SHAPE)
+
+
+def dequantized(values, quantization):
+    """Return the float32 that integers of a model's output stand for."""
+    scale, zero_point = Quantization(*quantization)
+    return (values.astype(numpy.float32) - zero_point) * numpy.float32(scale)
+
+
+def check_shapes(name, input_shape, output_shape):
+    """Raise UnsupportedError where a model is no keyword spotting network by its shapes (first axis: the batch)."""
+    if tuple(input_shape[1:]) != SHAPE or tuple(output_shape[1:]) != (len(LABELS),):
+        raise UnsupportedError(
+            "{} takes {} and gives {}; a keyword spotting model takes (1, 49, 10, 1) and gives (1, 12)".format(
+                name, tuple(input_shape), tuple(output_shape)
+            )
+        )
+
+
+def version_of(package):
+    """Return the version of an installed package by its name on the registry; None before Python 3.8."""
+    try:
+        metadata = importlib.import_module("importlib.metadata")
+    except ImportError:
+        return None
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,139 @@
+"""LiteRT: ai-edge-litert, tflite-runtime or TensorFlow's own interpreter, the first that is installed."""
+
+import importlib
+import os
+
+import numpy
+
+from edgebench.errors import UnsupportedError
+from edgebench.kws.engines import engine
+from edgebench.kws.inputs import Quantization
+
+# Library, module with Interpreter, package that carries the version.
+_LIBRARIES = (
+    ("ai-edge-litert", "ai_edge_litert.interpreter"),
+    ("tflite-runtime", "tflite_runtime.interpreter"),
+    ("tensorflow", "tensorflow"),
+)
+
+
+def open_model(model, threads):
+    """Return a LitertEngine for a model of the form tflite; see ``engines.open_engine``."""
+    library, version, interpreter_class = _find_library()
+    return LitertEngine(model, threads, library, version, interpreter_class)
+
+
+def _find_library():
+    refused = []
+    for library, module_name in _LIBRARIES:
+        try:
+            module = importlib.import_module(module_name)
+        except ImportError as error:
+            refused.append("{}: {}".format(library, error))
+            continue
+        if library != "tensorflow":
+            return library, _version_of(library, module_name), module.Interpreter
+        interpreter_class = _interpreter_of_tensorflow(module)
+        if interpreter_class is not None:
+            return "tensorflow.lite", module.__version__, interpreter_class
+        refused.append("tensorflow {}: has no interpreter".format(module.__version__))
+    raise UnsupportedError(
+        "no LiteRT here ({}): install ai-edge-litert, tflite-runtime or TensorFlow 1.13 or later".format(
+            "; ".join(refused)
+        )
+    )
+
+
+def _version_of(library, module_name):
+    package = importlib.import_module(module_name.partition(".")[0])
+    return getattr(package, "__version__", None) or engine.version_of(library)
+
+
+def _interpreter_of_tensorflow(tensorflow):
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    lite = getattr(tensorflow, "lite", None)
+    return getattr(lite, "Interpreter", None)
+
+
+class LitertEngine(engine.Engine):
+    """A .tflite model in an interpreter; float32 and int8 inputs and outputs."""
+
+    name = "litert"
+
+    def __init__(self, model, threads, library, version, interpreter_class):
+        interpreter = _interpreter(interpreter_class, model, threads, library, version)
+        interpreter.allocate_tensors()
+        engine.Engine.__init__(
+            self, model, threads, library, version, _delegate(interpreter), interpreter.invoke
+        )
+        self._interpreter = interpreter
+        self._input = _Tensor(interpreter.get_input_details()[0])
+        self._output = _Tensor(interpreter.get_output_details()[0])
+        engine.check_shapes(model.id, self._input.shape, self._output.shape)
+
+    def _put(self, value):
+        if self._input.quantization is None:
+            values = engine.floats(value)
+        else:
+            values = engine.integers(value, self._input.quantization)
+        self._interpreter.set_tensor(self._input.index, values)
+
+    def output(self):
+        """Return the probabilities, dequantised by the output's own parameters."""
+        values = self._interpreter.get_tensor(self._output.index)[0]
+        if self._output.quantization is None:
+            return numpy.array(values, numpy.float32)
+        return engine.dequantized(values, self._output.quantization)
+
+    def close(self):
+        """Free the interpreter."""
+        self._interpreter = self.invoke = None
+
+
+class _Tensor:
+    """Index, shape and, for int8, the Quantization of a model's input or output."""
+
+    def __init__(self, details):
+        self.index = details["index"]
+        self.shape = tuple(int(each) for each in details["shape"])
+        kind = numpy.dtype(details["dtype"])
+        if kind == numpy.float32:
+            self.quantization = None
+        elif kind == numpy.int8 and details["quantization"][0] > 0:
+            scale, zero_point = details["quantization"]
+            self.quantization = Quantization(float(scale), int(zero_point))
+        else:
+            raise UnsupportedError(
+                "tensor {} is {} with quantisation {}; this program knows float32, and int8 with a scale".format(
+                    details["name"], kind, details["quantization"]
+                )
+            )
+
+
+def _interpreter(interpreter_class, model, threads, library, version):
+    try:
+        return interpreter_class(model_path=model.path, num_threads=threads)
+    except TypeError:
+        # TensorFlow's interpreter has taken threads since 2.3; older ones compute on one.
+        if threads != 1:
+            raise UnsupportedError(
+                "the interpreter of {} {} computes on one thread only, not {}".format(
+                    library, version, threads
+                )
+            )
+    except ValueError as error:
+        raise UnsupportedError("{} {} cannot read {}: {}".format(library, version, model.path, error))
+    try:
+        return interpreter_class(model_path=model.path)
+    except ValueError as error:
+        raise UnsupportedError("{} {} cannot read {}: {}".format(library, version, model.path, error))
+
+
+def _delegate(interpreter):
+    """Return "XNNPACK" or "none", by the operators that the interpreter shows; None where it shows none."""
+    try:
+        operators = interpreter._get_ops_details()
+    except Exception:  # noqa: BLE001 - a private method, missing or other in some releases
+        return None
+    names = {str(each.get("op_name", "")) for each in operators}
+    return "XNNPACK" if any("Xnnpack" in name for name in names) or "DELEGATE" in names else "none"
