@@ -8,6 +8,7 @@ DMI, os-release(5), and L4T's /etc/nv_tegra_release.
 import os
 import platform
 import re
+import subprocess
 
 _CPU = "/sys/devices/system/cpu/cpu0/"
 
@@ -28,6 +29,7 @@ def reasons():
         "facts.cpu.vendor": "the CPU does not name its vendor",
         "facts.board.model": "neither a device tree nor DMI names the board",
         "facts.board.l4t": "not a Jetson (no /etc/nv_tegra_release)",
+        "facts.board.power_mode": "no nvpmodel that tells a power mode",
     }
 
 
@@ -143,13 +145,29 @@ def operating_system():
 
 
 def board():
-    """Return the board's model and, on a Jetson, the release of L4T."""
+    """Return the board's model and, on a Jetson, the release of L4T and the name of nvpmodel's power mode."""
     model = _text("/proc/device-tree/model")
     if model is None:
         dmi = [_text("/sys/class/dmi/id/" + name) for name in ("sys_vendor", "product_name")]
         model = " ".join(part for part in dmi if part) or None
     release = re.match(r"# R(\d+) \(release\), REVISION: ([\d.]+)", _text("/etc/nv_tegra_release") or "")
-    return {"model": model, "l4t": "{}.{}".format(*release.groups()) if release else None}
+    return {
+        "model": model,
+        "l4t": "{}.{}".format(*release.groups()) if release else None,
+        "power_mode": _power_mode() if release else None,
+    }
+
+
+def _power_mode():
+    """Return what ``nvpmodel -q``, which needs no root, says after ``NV Power Mode:``."""
+    try:
+        said = subprocess.check_output(
+            ["nvpmodel", "-q"], stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    found = re.search(r"NV Power Mode: *(\S+)", said.decode("utf-8", "replace"))
+    return found.group(1) if found else None
 
 
 def _text(path):
