@@ -83,7 +83,7 @@ def test_latencies_are_101_percentiles(count: int) -> None:
     [
         ({"status": "fine"}, "record.status: 'fine' is not one of"),
         ({"repeat": 0}, "record.repeat: 0 is below 1"),
-        ({"seed": "1"}, "record.seed: '1' is not integer"),
+        ({"seed": "1"}, "record.seed: '1' is not integer or null"),
         ({"started_utc": "yesterday"}, "record.started_utc: 'yesterday' does not match"),
     ],
 )
