@@ -164,13 +164,20 @@ def measured(run: Record) -> dict[str, float | None]:
     parts = [times[each] for each in ("data_s", "build_s", "train_s", "test_s")]
     whole = None not in parts and times["wall_s"] is not None
     return {
-        "train_total_s": None if None in parts[1:3] else times["build_s"] + times["train_s"],
+        "train_total_s": _train_total(run),
         **{each: times[each] for each in ("data_s", "build_s", "train_s", "test_s", "wall_s")},
         # Times are rounded apart, so that a sum may pass the whole by a hair.
         "other_s": max(0.0, times["wall_s"] - sum(parts)) if whole else None,
         "quality": run["quality"]["value"],
         "mae_celsius": run["quality"].get("mae_celsius"),
     }
+
+
+def _train_total(run: Record) -> float | None:
+    built, trained = run["times"]["build_s"], run["times"]["train_s"]
+    if built is None and run.get("imported", {}).get("train_includes_build"):
+        built = 0.0
+    return None if built is None or trained is None else float(built + trained)
 
 
 def statistics(frame: pd.DataFrame) -> dict[tuple[int, str, str], Statistic]:
@@ -187,7 +194,14 @@ def statistics(frame: pd.DataFrame) -> dict[tuple[int, str, str], Statistic]:
 
 
 def _run_order(run: Record) -> tuple[Any, ...]:
-    return (run["host"], run["run_id"], run["workload"], run["repeat"], run["started_utc"], run["session"])
+    return (
+        run["host"],
+        run["run_id"],
+        run["workload"],
+        run["repeat"],
+        run["started_utc"] or "",
+        run["session"],
+    )
 
 
 def _groups(runs: list[Record]) -> list[Group]:

@@ -16,7 +16,14 @@ def runs_csv(columns: list[Column], superseded: list[Record]) -> str:
 
 
 def _order(run: Record) -> tuple[object, ...]:
-    return (run["host"], run["run_id"], run["workload"], run["repeat"], run["attempt"], run["started_utc"])
+    return (
+        run["host"],
+        run["run_id"],
+        run["workload"],
+        run["repeat"],
+        run["attempt"],
+        run["started_utc"] or "",
+    )
 
 
 def _row(run: Record, column: str | None) -> dict[str, object]:

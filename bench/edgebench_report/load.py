@@ -191,7 +191,7 @@ def _without_duplicates(loaded: Loaded) -> list[Record]:
         other = by_attempt.setdefault(key, run)
         if other is run:
             continue
-        older, newer = sorted([other, run], key=lambda each: each["finished_utc"])
+        older, newer = sorted([other, run], key=lambda each: each["finished_utc"] or "")
         by_attempt[key] = newer
         loaded.problems.append(
             Problem(

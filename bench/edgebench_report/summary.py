@@ -67,6 +67,9 @@ def _run_ids(column: Column) -> list[str]:
 
 
 def _span(runs: list[Record]) -> str:
+    runs = [run for run in runs if run["started_utc"] and run["finished_utc"]]
+    if not runs:
+        return "unknown"
     first, last = min(run["started_utc"] for run in runs), max(run["finished_utc"] for run in runs)
     if first[:10] == last[:10]:
         return f"{first[:10]}, {first[11:16]} to {last[11:16]} UTC"
@@ -97,7 +100,8 @@ def _frameworks(runs: list[Record]) -> list[str]:
                 f"NumPy {used['numpy']}" if used["numpy"] else "",
             ]
             name = f"{text.framework(used['name'])} {used['version']}"
-            found.add(", ".join([name, *filter(None, parts), f"Python {used['python']}"]))
+            parts.append(f"Python {used['python']}" if used["python"] else "")
+            found.add(", ".join([name, *filter(None, parts)]))
     return sorted(text.one_line(each) for each in found)
 
 
@@ -111,8 +115,9 @@ def _devices(runs: list[Record]) -> list[str]:
 
 
 def _runners(runs: list[Record]) -> list[str]:
-    found = {(run["runner"]["version"], run["runner"]["sha256"]) for run in runs}
-    return sorted(
+    found = {(run["runner"]["version"], run["runner"]["sha256"]) for run in runs if "imported" not in run}
+    formats = {run["imported"]["format"] for run in runs if "imported" in run}
+    return [text.one_line(f"imported from {each}") for each in sorted(formats)] + sorted(
         text.one_line(f"edgebench {version} ({'sha256 ' + digest[:12] if digest else 'not packed, no hash'})")
         for version, digest in found
     )

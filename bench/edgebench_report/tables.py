@@ -88,7 +88,7 @@ def _host_row(facts: Facts, notes: Footnotes, name: str, fact: _FactOf, field: s
     cells = []
     for host in facts.host_names:
         records = sorted(
-            (each for each in facts.hosts if each["host"] == host), key=lambda each: each["time_utc"]
+            (each for each in facts.hosts if each["host"] == host), key=lambda each: each["time_utc"] or ""
         )
         runs = [run for column in facts.columns if column.host == host for run in column.runs]
         if not records:
