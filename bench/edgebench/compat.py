@@ -90,16 +90,20 @@ class Framework:
             config.threading.set_intra_op_parallelism_threads(self.threads)
             config.threading.set_inter_op_parallelism_threads(self.threads)
 
-    def _open_session(self):
+    def session_options(self):
+        """Return the ConfigProto of a TensorFlow 1 session that uses this Framework's threads and as little of a GPU as may be."""
         options = self.v1.ConfigProto()
         options.gpu_options.allow_growth = True
         if self.threads:
             options.intra_op_parallelism_threads = self.threads
             options.inter_op_parallelism_threads = self.threads
+        return options
+
+    def _open_session(self):
         backend = self.keras.backend
         # Keras 2.3 moved set_session behind its TensorFlow backend; keras.backend keeps it to 2.2.
         setter = getattr(backend, "set_session", None) or backend.tensorflow_backend.set_session
-        setter(self.v1.Session(config=options))
+        setter(self.v1.Session(config=self.session_options()))
 
     def devices(self):
         """Return what the framework computes on, GPUs first: dicts of kind ("gpu", "cpu"), name, memory_bytes."""

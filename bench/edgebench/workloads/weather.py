@@ -11,7 +11,7 @@ from edgebench.data import weather as series
 from edgebench.errors import DataError
 from edgebench.workloads.spec import Sizes, Spec
 
-_STEP_ROWS = 6
+STEP_ROWS = 6
 _DELAY_ROWS = 144
 LOOKBACK_ROWS = (1440, 720)
 
@@ -67,7 +67,7 @@ def inputs(job):
 
 
 def _windows(normal, lookback, rows):
-    offsets = numpy.arange(-lookback, 0, _STEP_ROWS)
+    offsets = numpy.arange(-lookback, 0, STEP_ROWS)
     return normal[rows[:, None] + offsets], normal[rows + _DELAY_ROWS, series.TEMPERATURE]
 
 
