@@ -1,0 +1,112 @@
+"""What in a window makes its times doubtful, in words; the thresholds."""
+
+from edgebench.telemetry.quantity import OVER_CURRENT, THROTTLED, UNDER_VOLTAGE
+
+# Of all CPU time. Below it is what a system does by itself.
+OTHERS_SHARE = 0.10
+STEAL_SHARE = 0.05
+# Of the time: tasks waiting for memory all at once.
+MEMORY_STALL_SHARE = 0.05
+SWAPPED_BYTES = 64 << 20
+# Of the memory there is.
+MEMORY_LEFT_SHARE = 0.05
+# Of the time without samples; a sampler that does not get to run says that the host was overloaded.
+GAP_SHARE = 0.05
+# Shorter windows hold too few ticks of CPU time to judge by.
+LEAST_JUDGED_S = 1.0
+
+_EVENTS = (
+    (UNDER_VOLTAGE, "under-voltage seen"),
+    (OVER_CURRENT, "over-current seen"),
+    (THROTTLED, "throttled"),
+)
+
+
+def warnings(window):
+    """Return the sentences that mark the window's times as disturbed; none for an undisturbed one."""
+    said = []
+    events = window.events()
+    for kind, words in _EVENTS:
+        of_kind = [_told(each) for each in events if each["event"] == kind]
+        if of_kind:
+            said.append("{}: {}".format(words, ", ".join(of_kind)))
+    said += _by_others(window)
+    said += _by_memory(window)
+    said += _by_settings(window)
+    lost_s = sum(min(to_s, window.end_s) - max(from_s, window.start_s) for from_s, to_s in window.gaps())
+    if window.duration_s > 0 and lost_s > GAP_SHARE * window.duration_s:
+        said.append("no telemetry for {} of the time".format(percent(lost_s / window.duration_s)))
+    return said
+
+
+def notes(window):
+    """Return the sentences worth telling that disturb no time."""
+    said = []
+    for index, quantity in enumerate(window.series.quantities):
+        values = window.numbers(index)
+        if quantity.kind == "latch" and values and values[0]:
+            said.append("{} was set before the run".format(quantity.name))
+    return said
+
+
+def percent(share):
+    """Return ``23 %``, with a digit more below 10."""
+    return "{:.0f} %".format(100 * share) if share >= 0.095 else "{:.1f} %".format(100 * share)
+
+
+def _told(event):
+    if event["samples"] is None:
+        return "{} rose by {:g}".format(event["name"], event["count"])
+    return "{} in {} sample{}".format(event["name"], event["samples"], "" if event["samples"] == 1 else "s")
+
+
+def _by_others(window):
+    shares = window.shares()
+    if window.duration_s < LEAST_JUDGED_S:
+        return
+    if shares["others"] is not None and shares["others"] > OTHERS_SHARE:
+        yield "other processes used {} of the CPU".format(percent(shares["others"]))
+    if shares["steal"] is not None and shares["steal"] > STEAL_SHARE:
+        yield "other guests of this machine's host took {} of the CPU".format(percent(shares["steal"]))
+
+
+def _by_memory(window):
+    swapped = [window.increase("memory.swapped_" + way) or 0 for way in ("in", "out")]
+    if sum(swapped) > SWAPPED_BYTES:
+        yield "swapped {:.0f} MiB in and {:.0f} MiB out".format(*(each / 2.0**20 for each in swapped))
+    stalled_s = window.increase("pressure.memory.full")
+    if stalled_s is not None and window.duration_s > 0 and stalled_s > MEMORY_STALL_SHARE * window.duration_s:
+        yield "everything waited for memory for {} of the time".format(percent(stalled_s / window.duration_s))
+    index = window.index("memory.available")
+    if index is not None:
+        total = window.series.quantities[index].detail.get("total")
+        left = window.numbers(index)
+        if left and isinstance(total, (int, float)) and total > 0 and min(left) < MEMORY_LEFT_SHARE * total:
+            yield "memory ran short: {:.0f} MiB were left".format(min(left) / 2.0**20)
+    killed = window.increase("memory.oom_kills")
+    if killed:
+        yield "the kernel killed {:g} process{} for want of memory".format(
+            killed, "" if killed == 1 else "es"
+        )
+
+
+def _by_settings(window):
+    for index, quantity in enumerate(window.series.quantities):
+        if quantity.name.startswith("clock_max."):
+            values = window.numbers(index)
+            if values and min(values) < max(values):
+                yield "the highest clock allowed ({}) was between {:g} and {:g} MHz".format(
+                    quantity.name, min(values), max(values)
+                )
+        elif quantity.name.startswith("governor."):
+            names = [each.values[index] for each in window.inside if isinstance(each.values[index], str)]
+            if len(set(names)) > 1:
+                yield "the governor changed ({}: {})".format(quantity.name, ", ".join(_distinct(names)))
+        elif quantity.name.startswith("on_battery."):
+            values = window.numbers(index)
+            if any(values):
+                yield "ran on battery ({})".format(quantity.name)
+
+
+def _distinct(names):
+    return [name for index, name in enumerate(names) if name not in names[:index]]
