@@ -1,0 +1,56 @@
+"""The keyword spotting network in the form of TensorFlow Lite, as float32 and as int8."""
+
+from edgebench.errors import UnsupportedError
+from edgebench.kws.inputs import SHAPE
+
+# The first whose converter gives int8 inputs and outputs to a function as well as to a Keras model.
+OLDEST_TENSORFLOW = (2, 4)
+
+
+def float32(framework, model):
+    """Return the bytes of the float32 model; model: the built Keras network with its weights.
+
+    Input float32 (1, 49, 10, 1), output float32 (1, 12). Raises
+    UnsupportedError where the installed TensorFlow cannot convert.
+    """
+    return _converter(framework, model).convert()
+
+
+def int8(framework, model, calibration):
+    """Return the bytes of the int8 model, all integers from input to output.
+
+    calibration: float32 (n, 49, 10, 1), MFCC values whose ranges decide the
+    scales. Raises UnsupportedError as ``float32`` does.
+    """
+    converter = _converter(framework, model)
+    tensorflow = framework.tensorflow
+    converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([values[None]] for values in calibration)
+    converter.target_spec.supported_ops = [tensorflow.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tensorflow.int8
+    return converter.convert()
+
+
+def check(framework):
+    """Raise UnsupportedError where the installed TensorFlow cannot convert."""
+    version = tuple(int(part) for part in framework.tensorflow_version.split(".")[:2])
+    if version < OLDEST_TENSORFLOW or not hasattr(framework.tensorflow, "lite"):
+        raise UnsupportedError(
+            "TensorFlow {} cannot write int8 .tflite files with int8 inputs: use TensorFlow {}.{} or newer, on another "
+            "host if need be, and copy the folder that it writes; ONNX files (--form onnx) need no newer one.".format(
+                framework.tensorflow_version, *OLDEST_TENSORFLOW
+            )
+        )
+
+
+def _converter(framework, model):
+    check(framework)
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    tensorflow = framework.tensorflow
+    # A batch of one, fixed, and constants for weights: of a Keras model the converter leaves the batch open, and a
+    # reshape in the graph that costs a fifth of the int8 model's time.
+    signature = tensorflow.TensorSpec((1,) + SHAPE, tensorflow.float32, name="input")
+    function = tensorflow.function(lambda values: model(values, training=False))
+    frozen = convert_variables_to_constants_v2(function.get_concrete_function(signature))
+    return tensorflow.lite.TFLiteConverter.from_concrete_functions([frozen])
