@@ -91,7 +91,7 @@ class Framework:
             config.threading.set_inter_op_parallelism_threads(self.threads)
 
     def session_options(self):
-        """Return the ConfigProto of a TensorFlow 1 session that uses this Framework's threads and as little of a GPU as may be."""
+        """Return the ConfigProto of a TensorFlow 1 session: this Framework's threads, no more of a GPU than needed."""
         options = self.v1.ConfigProto()
         options.gpu_options.allow_growth = True
         if self.threads:
@@ -100,10 +100,30 @@ class Framework:
         return options
 
     def _open_session(self):
+        self._session_backend().set_session(self.session())
+
+    def _session_backend(self):
+        # Keras 2.3 moved sessions behind its TensorFlow backend; keras.backend keeps them to 2.2.
         backend = self.keras.backend
-        # Keras 2.3 moved set_session behind its TensorFlow backend; keras.backend keeps it to 2.2.
-        setter = getattr(backend, "set_session", None) or backend.tensorflow_backend.set_session
-        setter(self.v1.Session(config=self.session_options()))
+        return backend if hasattr(backend, "set_session") else backend.tensorflow_backend
+
+    def session(self, graph=None):
+        """Return a new TensorFlow 1 session with this framework's threads; graph: None is the default graph."""
+        return self.v1.Session(graph=graph, config=self.session_options())
+
+    def keras_session(self):
+        """Return the session that Keras computes in; TensorFlow 1 only."""
+        return self._session_backend().get_session()
+
+    @property
+    def is_eager(self):
+        """Whether operations compute at once (TensorFlow 2) or become part of a session's graph."""
+        return self._tf >= (2, 0)
+
+    def use_for_inference(self):
+        """Build the networks that follow for inference: without it TensorFlow 1 asks at each call which it is."""
+        if not self.is_eager:
+            self.keras.backend.set_learning_phase(0)
 
     def devices(self):
         """Return what the framework computes on, GPUs first: dicts of kind ("gpu", "cpu"), name, memory_bytes."""

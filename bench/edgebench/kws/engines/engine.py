@@ -10,6 +10,27 @@ from edgebench.kws.inputs import LABELS, SHAPE, Features, Quantization, Quantize
 BATCH_SHAPE = (1,) + SHAPE
 
 
+class Library:
+    """An imported library. name: its package. version: a text, or None where it does not tell."""
+
+    def __init__(self, name, version, threads):
+        self.name = name
+        self.version = version
+        self.threads = threads
+
+    def open(self, model):
+        """Load a models.Model and return its Engine."""
+        raise NotImplementedError
+
+    def device(self):
+        """Return what computes: a dict of kind ("gpu", "cpu"), name, memory_bytes."""
+        return {"kind": "cpu", "name": None, "memory_bytes": None}
+
+    def framework(self):
+        """Return what there is to say of TensorFlow: {} where this is another library."""
+        return {}
+
+
 class Engine:
     """A loaded network.
 
@@ -22,11 +43,11 @@ class Engine:
 
     name = ""
 
-    def __init__(self, model, threads, library, version, delegate, invoke):
+    def __init__(self, model, library, delegate, invoke):
         self.model = model
-        self.threads = threads
-        self.library = library
-        self.version = version
+        self.threads = library.threads
+        self.library = library.name
+        self.version = library.version
         self.delegate = delegate
         self.invoke = invoke
 
@@ -49,9 +70,6 @@ class Engine:
     def output(self):
         """Return the probabilities of the last inference as float32 of shape (12,), in the order of LABELS."""
         raise NotImplementedError
-
-    def close(self):
-        """Let go of what the engine holds."""
 
 
 def floats(value):

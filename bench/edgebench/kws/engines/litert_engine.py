@@ -1,7 +1,6 @@
 """LiteRT: ai-edge-litert, tflite-runtime or TensorFlow's own interpreter, the first that is installed."""
 
 import importlib
-import os
 
 import numpy
 
@@ -17,25 +16,20 @@ _LIBRARIES = (
 )
 
 
-def open_model(model, threads):
-    """Return a LitertEngine for a model of the form tflite; see ``engines.open_engine``."""
-    library, version, interpreter_class = _find_library()
-    return LitertEngine(model, threads, library, version, interpreter_class)
-
-
-def _find_library():
+def open_library(threads, use_gpu):
+    """Return the first of LiteRT's libraries that is installed; see ``engines.open_library``."""
     refused = []
-    for library, module_name in _LIBRARIES:
+    for name, module_name in _LIBRARIES:
         try:
             module = importlib.import_module(module_name)
         except ImportError as error:
-            refused.append("{}: {}".format(library, error))
+            refused.append("{}: {}".format(name, error))
             continue
-        if library != "tensorflow":
-            return library, _version_of(library, module_name), module.Interpreter
-        interpreter_class = _interpreter_of_tensorflow(module)
+        if name != "tensorflow":
+            return LitertLibrary(name, _version_of(name, module_name), threads, module.Interpreter)
+        interpreter_class = getattr(getattr(module, "lite", None), "Interpreter", None)
         if interpreter_class is not None:
-            return "tensorflow.lite", module.__version__, interpreter_class
+            return LitertLibrary("tensorflow.lite", module.__version__, threads, interpreter_class)
         refused.append("tensorflow {}: has no interpreter".format(module.__version__))
     raise UnsupportedError(
         "no LiteRT here ({}): install ai-edge-litert, tflite-runtime or TensorFlow 1.13 or later".format(
@@ -49,10 +43,36 @@ def _version_of(library, module_name):
     return getattr(package, "__version__", None) or engine.version_of(library)
 
 
-def _interpreter_of_tensorflow(tensorflow):
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    lite = getattr(tensorflow, "lite", None)
-    return getattr(lite, "Interpreter", None)
+class LitertLibrary(engine.Library):
+    """One of LiteRT's libraries. interpreter_class: its Interpreter."""
+
+    def __init__(self, name, version, threads, interpreter_class):
+        engine.Library.__init__(self, name, version, threads)
+        self._interpreter_class = interpreter_class
+
+    def open(self, model):
+        """Return a LitertEngine for a model of the form tflite."""
+        return LitertEngine(model, self, self._interpreter(model))
+
+    def _interpreter(self, model):
+        try:
+            try:
+                return self._interpreter_class(model_path=model.path, num_threads=self.threads)
+            except TypeError:
+                # TensorFlow's interpreter has taken threads since 2.3; older ones compute on one.
+                if self.threads != 1:
+                    raise UnsupportedError(
+                        "the interpreter of {} {} computes on one thread only, not {}".format(
+                            self.name, self.version, self.threads
+                        )
+                    )
+                return self._interpreter_class(model_path=model.path)
+        except ValueError as error:
+            raise UnsupportedError(
+                "{} {} cannot load {}: {}".format(
+                    self.name, self.version, model.path, str(error).strip().splitlines()[0]
+                )
+            )
 
 
 class LitertEngine(engine.Engine):
@@ -60,12 +80,9 @@ class LitertEngine(engine.Engine):
 
     name = "litert"
 
-    def __init__(self, model, threads, library, version, interpreter_class):
-        interpreter = _interpreter(interpreter_class, model, threads, library, version)
+    def __init__(self, model, library, interpreter):
         interpreter.allocate_tensors()
-        engine.Engine.__init__(
-            self, model, threads, library, version, _delegate(interpreter), interpreter.invoke
-        )
+        engine.Engine.__init__(self, model, library, _delegate(interpreter), interpreter.invoke)
         self._interpreter = interpreter
         self._input = _Tensor(interpreter.get_input_details()[0])
         self._output = _Tensor(interpreter.get_output_details()[0])
@@ -84,10 +101,6 @@ class LitertEngine(engine.Engine):
         if self._output.quantization is None:
             return numpy.array(values, numpy.float32)
         return engine.dequantized(values, self._output.quantization)
-
-    def close(self):
-        """Free the interpreter."""
-        self._interpreter = self.invoke = None
 
 
 class _Tensor:
@@ -108,25 +121,6 @@ class _Tensor:
                     details["name"], kind, details["quantization"]
                 )
             )
-
-
-def _interpreter(interpreter_class, model, threads, library, version):
-    try:
-        return interpreter_class(model_path=model.path, num_threads=threads)
-    except TypeError:
-        # TensorFlow's interpreter has taken threads since 2.3; older ones compute on one.
-        if threads != 1:
-            raise UnsupportedError(
-                "the interpreter of {} {} computes on one thread only, not {}".format(
-                    library, version, threads
-                )
-            )
-    except ValueError as error:
-        raise UnsupportedError("{} {} cannot read {}: {}".format(library, version, model.path, error))
-    try:
-        return interpreter_class(model_path=model.path)
-    except ValueError as error:
-        raise UnsupportedError("{} {} cannot read {}: {}".format(library, version, model.path, error))
 
 
 def _delegate(interpreter):
