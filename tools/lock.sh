@@ -201,6 +201,9 @@ else
     compile bootstrap-py35 3.6
     compile bootstrap-py36 3.6
     compile bootstrap-py38 3.8
+    # Its wheels are for this platform only.
+    compile engines-py39 3.9 --python-platform x86_64-manylinux_2_28
+    complete engines-py39 x86_64 3.9 3.10 3.11
     for input in requirements/runtime/*.in; do
         lock_stack "$(basename "$input" .in)"
     done
