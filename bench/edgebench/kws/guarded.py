@@ -1,0 +1,72 @@
+"""Runs what may be killed by its CPU in a child, so that somebody is left to say why it ended."""
+
+import os
+import signal
+import sys
+import threading
+
+from edgebench.errors import EdgebenchError, UnsupportedError
+
+_FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_CPU_DEATHS = (signal.SIGILL, signal.SIGABRT)
+
+
+def run(function, what):
+    """Run ``function()``, which returns an exit code, in a child; return that code.
+
+    what: its name in a message. Call it before anything has started a thread.
+    Signals that end a program are passed on, and a child outlives no parent.
+    Raises UnsupportedError where the child dies of an instruction its CPU does
+    not have (signals 4 and 6), EdgebenchError where it is killed otherwise.
+    """
+    lifeline, held = os.pipe()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if child == 0:
+        os.close(held)
+        # The keyboard's signals come through the parent, once.
+        os.setsid()
+        threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
+        _leave(function)
+    os.close(lifeline)
+    for number in _FORWARDED:
+        signal.signal(number, lambda number, frame: _pass_on(child, number))
+    status = os.waitpid(child, 0)[1]
+    os.close(held)
+    if not os.WIFSIGNALED(status):
+        return os.WEXITSTATUS(status)
+    death = os.WTERMSIG(status)
+    if death in _CPU_DEATHS:
+        raise UnsupportedError(
+            "{} does not run on this CPU: it died of signal {}, as what is compiled for newer CPUs does; choose "
+            "another with --engine".format(what, death)
+        )
+    raise EdgebenchError("{} was killed by signal {}".format(what, death))
+
+
+def _leave(function):
+    code = 1
+    try:
+        code = function()
+    except KeyboardInterrupt:
+        code = 130
+    except (EdgebenchError, OSError) as error:
+        sys.stderr.write("edgebench: {}\n".format(error))
+        code = 2
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _end_with_parent(lifeline):
+    os.read(lifeline, 1)
+    os._exit(70)
+
+
+def _pass_on(child, number):
+    try:
+        os.kill(child, number)
+    except ProcessLookupError:
+        pass

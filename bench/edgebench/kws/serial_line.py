@@ -1,0 +1,134 @@
+"""A serial line through pyserial: a UART, a USB gadget's port or a pty, with errors that say what to do.
+
+8 data bits, no parity, 1 stop bit, no flow control, as
+``benchmark/runner/serial_device.py`` of mlcommons/tiny opens it.
+"""
+
+import errno
+import importlib
+import os
+import stat
+
+from edgebench.errors import EdgebenchError, UsageError
+
+_BUSY = (errno.EBUSY, errno.EAGAIN)
+
+
+class LineGoneError(EdgebenchError):
+    """The other end, or the port itself, has disappeared; opening it again may help."""
+
+
+class LineStuckError(EdgebenchError):
+    """The other end has not taken what was sent for longer than the line waits; it is lost."""
+
+
+class SerialLine:
+    """An open line. ``close`` it, or use it in a with statement."""
+
+    def __init__(self, path, baud, read_s=0.2, write_s=5.0):
+        """Open ``path`` at ``baud``, for this program alone.
+
+        read_s: how long ``read`` waits for a byte. write_s: how long ``write``
+        waits for the line to take what it is given. Raises LineGoneError where there
+        is no such port at this moment, UsageError where there can be none.
+        """
+        self._library = _pyserial()
+        if os.path.exists(path) and not stat.S_ISCHR(os.stat(path).st_mode):
+            raise UsageError("{} is no serial port: expected a device such as /dev/ttyGS0".format(path))
+        try:
+            self._port = self._library.Serial(
+                path, baud, timeout=read_s, write_timeout=write_s, exclusive=True
+            )
+        except (ValueError, OverflowError) as error:
+            raise UsageError("{} cannot run at {} baud: {}".format(path, baud, error))
+        except EnvironmentError as error:
+            raise _refused(path, error)
+        except importlib.import_module("termios").error as error:
+            raise UsageError("{} is no serial port: {}".format(path, error.args[-1]))
+
+    def read(self):
+        """Return what has come, at least one byte; nothing where none came in ``read_s``. Raises LineGoneError."""
+        with self._translated():
+            data = self._port.read(1)
+            return data + self._port.read(self._port.in_waiting) if data else data
+
+    def write(self, data):
+        """Send all of ``data``; raises LineGoneError; LineStuckError where it is not taken in ``write_s``."""
+        with self._translated():
+            self._port.write(data)
+
+    def drop_unsent(self):
+        """Forget what was written and not yet taken."""
+        with self._translated():
+            self._port.reset_output_buffer()
+
+    def close(self):
+        """Let go of the port, gone or not."""
+        try:
+            self._port.close()
+        except Exception:  # noqa: BLE001, S110 - what is gone cannot be closed, in more ways than pyserial knows
+            pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *details):
+        self.close()
+
+    def _translated(self):
+        return _Translated(self._library)
+
+
+class _Translated:
+    """Turns what pyserial and the kernel raise of a line into LineGoneError and LineStuckError."""
+
+    def __init__(self, library):
+        self._library = library
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if isinstance(error, self._library.SerialTimeoutException):
+            raise LineStuckError(str(error))
+        # The port's descriptor is gone when another thread closed it: TypeError. termios has an error of its own.
+        if (
+            isinstance(error, (EnvironmentError, TypeError))
+            or kind is importlib.import_module("termios").error
+        ):
+            raise LineGoneError(str(error))
+        return False
+
+
+def _pyserial():
+    try:
+        return importlib.import_module("serial")
+    except ImportError:
+        raise UsageError(
+            "pyserial is missing, which serial lines need: provision this host anew, or install it into the Python "
+            "that runs this: python3 -m pip install pyserial"
+        )
+
+
+def _refused(path, error):
+    number = error.errno
+    if number == errno.EACCES or number == errno.EPERM:
+        return UsageError(
+            "{} may not be opened by this user: add the user to the group that owns it ({}) and log in anew".format(
+                path, _group(path)
+            )
+        )
+    if number in _BUSY or "exclusively lock" in str(error):
+        return UsageError(
+            "{} is in use by another program: stop it (a login console is serial-getty@{})".format(
+                path, os.path.basename(path)
+            )
+        )
+    return LineGoneError("{}: {}".format(path, os.strerror(number) if number else error))
+
+
+def _group(path):
+    try:
+        return importlib.import_module("grp").getgrgid(os.stat(path).st_gid).gr_name
+    except (ImportError, KeyError, OSError):
+        return "often dialout"
