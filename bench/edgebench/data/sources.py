@@ -25,15 +25,16 @@ class Found:
     """A data set that was found and verified.
 
     name, form: as in the manifest. source: "directory", "cache", "official"
-    or "package". paths: {file name: path}. sha256: the file's hash, or for
-    several files that of their ``sha256sum`` lines; None where the loader
-    reads only some of the files and hashes those (``used``).
+    or "package". folder: where they lie. paths: {file name: path}. sha256: the
+    file's hash, or for several files that of their ``sha256sum`` lines; None
+    where the loader reads only some of the files and hashes those (``used``).
     """
 
-    def __init__(self, name, form, source, paths, hashes):
+    def __init__(self, name, form, source, paths, hashes, folder=None):
         self.name = name
         self.form = form
         self.source = source
+        self.folder = folder
         self.paths = paths
         self.sha256 = None
         if hashes is not None:
@@ -119,22 +120,35 @@ class Finder:
 
     def _from_official(self, name, entry, tried):
         for form in entry["forms"]:
-            wanted = form.get("files", [])
-            if not wanted or not all("url" in each for each in wanted) or self.cache is None:
+            if not _has_address(form) or self.cache is None:
                 continue
             if self.offline:
                 tried.append("official address: not tried (--offline)")
                 return None
+            folder = os.path.join(self.cache, entry["folder"])
             try:
-                for each in wanted:
-                    self._download(each, os.path.join(self.cache, entry["folder"], each["name"]))
+                self._download_form(form, folder)
             except DataError as error:
                 tried.append(str(error))
                 continue
-            found = self._verified(name, form, os.path.join(self.cache, entry["folder"]), "official")
+            found = self._verified(name, form, folder, "official")
             if found is not None:
                 return found
         return None
+
+    def _download_form(self, form, folder):
+        if "index" not in form:
+            for each in form["files"]:
+                wanted = {"url": _address(form, each), "sha256": each.get("sha256")}
+                self._download(wanted, os.path.join(folder, each["name"]), self.say)
+            return
+        index = {"url": form["url"] + form["index"], "sha256": form["set_sha256"]}
+        self._download(index, os.path.join(folder, form["index"]), self.say)
+        names = _listed(folder, form["index"])
+        self.say("fetching the {} files that it names".format(len(names)))
+        for each in names:
+            wanted = {"url": form["url"] + each, "sha256": form["set_sha256"]}
+            self._download(wanted, os.path.join(folder, each), lambda line: None)
 
     def _from_package(self, name, entry, tried):
         for form in entry["forms"]:
@@ -159,6 +173,8 @@ class Finder:
     def _verified(self, name, form, folder, source):
         if "pattern" in form:
             return self._verified_pattern(name, form, folder, source)
+        if "index" in form:
+            return self._verified_listed(name, form, folder, source)
         paths, hashes = {}, {}
         for each in form["files"]:
             path = os.path.join(folder, each["name"])
@@ -170,7 +186,7 @@ class Finder:
                 self._reject(path, sha, expected, ours=source != "directory")
                 return None
             paths[each["name"]], hashes[each["name"]] = path, sha
-        return Found(name, form["name"], source, paths, hashes)
+        return Found(name, form["name"], source, paths, hashes, folder)
 
     def _verified_pattern(self, name, form, folder, source):
         names = sorted(_matching(folder, form["pattern"]))
@@ -180,7 +196,27 @@ class Finder:
         hashes = None
         if not form.get("hashed_when_read"):
             hashes = {each: files.sha256_of(paths[each]) for each in names}
-        return Found(name, form["name"], source, paths, hashes)
+        return Found(name, form["name"], source, paths, hashes, folder)
+
+    def _verified_listed(self, name, form, folder, source):
+        """Return a set of many files that one of them names, known by the hash of all together."""
+        names = _listed(folder, form["index"])
+        if not names:
+            return None
+        paths = {each: os.path.join(folder, each) for each in [form["index"]] + names}
+        missing = sorted(each for each, path in paths.items() if not os.path.isfile(path))
+        if missing:
+            told = "{} lacks {} of the {} files that {} names, {} first; it was not used".format(
+                folder, len(missing), len(names), form["index"], missing[0]
+            )
+            self.warnings.append(told)
+            return None
+        hashes = {each: files.sha256_of(path) for each, path in paths.items()}
+        sha = files.sha256_of_set(hashes.items())
+        if sha != form["set_sha256"]:
+            self._reject(folder, sha, form["set_sha256"], ours=source != "directory")
+            return None
+        return Found(name, form["name"], source, paths, hashes, folder)
 
     def _reject(self, path, sha, expected, ours):
         self.wrong_files += 1
@@ -195,13 +231,13 @@ class Finder:
         self.warnings.append(told)
         self.say(told)
 
-    def _download(self, wanted, path):
+    def _download(self, wanted, path, say):
         if os.path.isfile(path):
             return
         host = urllib.parse.urlparse(wanted["url"]).netloc
         if host in self._unreachable:
             raise DataError("{}: {}".format(wanted["url"], self._unreachable[host]))
-        self.say("fetching {}".format(wanted["url"]))
+        say("fetching {}".format(wanted["url"]))
         try:
             # The address is the manifest's own, and its content is checked by hash before use.
             with urllib.request.urlopen(wanted["url"], timeout=_TIMEOUT_S) as answer:  # noqa: S310
@@ -238,12 +274,36 @@ def _matching(folder, pattern):
             yield "/".join(filter(None, (subfolder, each)))
 
 
+def _has_address(form):
+    return "url" in form or all("url" in each for each in form.get("files", [{}]))
+
+
+def _address(form, wanted):
+    return wanted["url"] if "url" in wanted else form["url"] + wanted["name"]
+
+
+def _listed(folder, index):
+    """Return the file names in the first column of an index; none where it is not there or names paths."""
+    try:
+        with open(os.path.join(folder, index)) as handle:
+            names = [line.partition(",")[0].strip() for line in handle]
+    except (IOError, OSError, UnicodeDecodeError):
+        return []
+    names = [each for each in names if each]
+    return names if all(os.path.basename(each) == each for each in names) else []
+
+
 def _looked_for(entry):
-    names = itertools.chain.from_iterable(
-        [form["pattern"]] if "pattern" in form else [each["name"] for each in form["files"]]
-        for form in entry["forms"]
-    )
+    names = itertools.chain.from_iterable(_names_of(form) for form in entry["forms"])
     return "no " + ", ".join(itertools.islice(names, 6))
+
+
+def _names_of(form):
+    if "pattern" in form:
+        return [form["pattern"]]
+    if "index" in form:
+        return ["{} with all that it names".format(form["index"])]
+    return [each["name"] for each in form["files"]]
 
 
 def _how_to_get(name, entry, tried):

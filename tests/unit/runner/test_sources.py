@@ -190,10 +190,76 @@ def test_staging_copies_the_users_files_into_the_cache_and_says_what_is_missing(
     assert "--data synthetic" in by_name["imdb"]["reason"]
 
 
+def _listed_manifest(files: dict[str, bytes], url: str | None = None) -> dict[str, Any]:
+    lines = "".join(f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files))
+    form = {"name": "set", "index": "index.csv", "set_sha256": hashlib.sha256(lines.encode()).hexdigest()}
+    if url:
+        form["url"] = url
+    return {"many": {"title": "Many", "folder": "many", "homepage": "https://x.example", "forms": [form]}}
+
+
+def _listed_files(folder: Path, count: int = 3) -> dict[str, bytes]:
+    files = {f"{number}.bin": bytes([number]) * 5 for number in range(count)}
+    files["index.csv"] = "".join(f"{name},12,1\n" for name in files).encode()
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return files
+
+
+def test_a_set_that_an_index_names_is_known_by_one_hash(tmp_path: Path) -> None:
+    entry = _listed_manifest(_listed_files(tmp_path / "mine" / "many"))
+    found = Finder(entry, str(tmp_path / "mine"), str(tmp_path / "cache"), offline=True).find("many")
+    assert found.sha256 == entry["many"]["forms"][0]["set_sha256"]
+    assert found.folder == str(tmp_path / "mine" / "many")
+    assert sorted(found.paths) == ["0.bin", "1.bin", "2.bin", "index.csv"]
+
+
+def test_a_set_with_a_changed_or_missing_file_is_not_used(tmp_path: Path) -> None:
+    folder = tmp_path / "mine" / "many"
+    entry = _listed_manifest(_listed_files(folder))
+    (folder / "1.bin").write_bytes(b"other")
+    finder = Finder(entry, str(tmp_path / "mine"), str(tmp_path / "cache"), offline=True)
+    with pytest.raises(DataError, match=r"index\.csv with all that it names"):
+        finder.find("many")
+    assert str(folder) in finder.warnings[0]
+    assert finder.wrong_files == 1
+    (folder / "1.bin").unlink()
+    finder = Finder(entry, str(tmp_path / "mine"), str(tmp_path / "cache"), offline=True)
+    with pytest.raises(DataError):
+        finder.find("many")
+    assert "lacks 1 of the 3 files" in finder.warnings[0]
+
+
+def test_an_index_that_names_paths_is_not_followed(tmp_path: Path) -> None:
+    folder = tmp_path / "mine" / "many"
+    entry = _listed_manifest(_listed_files(folder))
+    (folder / "index.csv").write_text("../secret,12,1\n")
+    finder = Finder(entry, str(tmp_path / "mine"), str(tmp_path / "cache"), offline=True)
+    with pytest.raises(DataError):
+        finder.find("many")
+
+
+def test_a_listed_set_is_fetched_file_by_file_and_a_wrong_one_set_aside(
+    tmp_path: Path, mirror: tuple[Path, str]
+) -> None:
+    folder, address = mirror
+    files = _listed_files(folder)
+    cached = tmp_path / "many"
+    _listed_files(cached)
+    (cached / "2.bin").write_bytes(b"wrong")
+    finder = Finder(_listed_manifest(files, address + "/"), None, str(tmp_path))
+    assert finder.find("many").source == "official"
+    assert {path.name: path.read_bytes() for path in cached.iterdir()} == files
+    assert "set aside" in finder.warnings[0]
+
+
 def test_the_manifest_has_a_hash_a_pattern_or_an_address_for_every_file() -> None:
     for name, entry in manifest.load().items():
         assert all(entry[field] for field in ("title", "licence", "shape")), name
         for form in entry["forms"]:
             for wanted in form.get("files", []):
                 assert wanted.get("sha256") or wanted["url"].startswith("https://"), wanted
-            assert form.get("files") or form["pattern"]
+            assert (
+                form.get("files") or form.get("pattern") or (form["index"] and len(form["set_sha256"]) == 64)
+            )
