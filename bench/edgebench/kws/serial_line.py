@@ -112,6 +112,8 @@ def _pyserial():
 
 def _refused(path, error):
     number = error.errno
+    if "configure port" in str(error):
+        return UsageError("{} is no serial port: {}".format(path, error))
     if number == errno.EACCES or number == errno.EPERM:
         return UsageError(
             "{} may not be opened by this user: add the user to the group that owns it ({}) and log in anew".format(
