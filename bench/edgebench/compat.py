@@ -224,15 +224,25 @@ class Framework:
         options = {"dtype": "float32"} if self.precision == "float16" and self._tf >= (2, 4) else {}
         return self.layers.Dense(units, activation=activation, **options)
 
-    def rmsprop(self, learning_rate):
-        """Return an RMSprop optimiser; its argument was called lr up to 2.2.4, and 2.15 ignores that name."""
-        name = "lr" if self._keras < (2, 3) else "learning_rate"
-        return self.keras.optimizers.RMSprop(**{name: learning_rate})
+    def optimizer(self, name, learning_rate):
+        """Return the optimiser of that name; its argument was called lr up to 2.2.4, and 2.15 ignores that name."""
+        argument = "lr" if self._keras < (2, 3) else "learning_rate"
+        return getattr(self.keras.optimizers, name)(**{argument: learning_rate})
 
-    def compile(self, model, learning_rate, loss, accuracy):
-        """Compile ``model`` with RMSprop; accuracy: whether to measure it."""
+    def set_learning_rate(self, model, learning_rate):
+        """Set the rate of a compiled model's optimiser."""
+        if self._tf >= (2, 11):
+            model.optimizer.learning_rate = learning_rate
+        else:
+            name = "lr" if self._keras < (2, 3) else "learning_rate"
+            self.keras.backend.set_value(getattr(model.optimizer, name), learning_rate)
+
+    def compile(self, model, learning_rate, loss, accuracy, optimizer="RMSprop"):
+        """Compile ``model``; accuracy: whether to measure it; optimizer: the name of Keras' class."""
         model.compile(
-            optimizer=self.rmsprop(learning_rate), loss=loss, metrics=["accuracy"] if accuracy else None
+            optimizer=self.optimizer(optimizer, learning_rate),
+            loss=loss,
+            metrics=["accuracy"] if accuracy else None,
         )
 
     def fit(self, model, inputs, epochs, on_epoch=None):
@@ -269,6 +279,38 @@ class Framework:
         else:
             values = model.evaluate(inputs.x, inputs.y, batch_size=inputs.batch, verbose=0)
         return [float(each) for each in (values if isinstance(values, (list, tuple)) else [values])]
+
+    def traced_inference(self, model, x):
+        """Return run(options, metadata), which computes ``model`` for ``x`` in a session that can be traced.
+
+        options, metadata: RunOptions and RunMetadata of TensorFlow 1's
+        interface, or None. From 2.0 on the model's function is frozen into a
+        graph of its own, for an eager program has no session.
+        """
+        if self._tf < (2, 0):
+            backend = self.keras.backend
+            getter = getattr(backend, "get_session", None) or backend.tensorflow_backend.get_session
+            session, feed = getter(), {model.input: x}
+            # Evaluating the variables first lets Keras initialise them.
+            model.get_weights()
+            feed[backend.learning_phase()] = 0
+            target = model.output
+        else:
+            from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+            tensorflow = self.tensorflow
+            function = tensorflow.function(lambda values: model(values, training=False))
+            spec = tensorflow.TensorSpec(x.shape, x.dtype)
+            frozen = convert_variables_to_constants_v2(function.get_concrete_function(spec))
+            graph = tensorflow.Graph()
+            with graph.as_default():
+                self.v1.import_graph_def(frozen.graph.as_graph_def(), name="")
+            session = self.v1.Session(graph=graph, config=self.session_options())
+            target = graph.get_tensor_by_name(frozen.outputs[0].name)
+            feed = {graph.get_tensor_by_name(frozen.inputs[0].name): x}
+        return lambda options, metadata: session.run(
+            target, feed_dict=feed, options=options, run_metadata=metadata
+        )
 
     def reset_optimizer(self, model):
         """Set the optimiser's moments and step counter back to zero, as before the first step."""

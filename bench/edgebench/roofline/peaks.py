@@ -8,6 +8,9 @@ element, add and triad three; that a cache reads a line before writing it is not
 counted. Arrays are to be four times the last cache at least, as STREAM asks.
 """
 
+import glob
+import os
+import re
 import threading
 import time
 
@@ -95,6 +98,29 @@ def _matrices(size, dtype):
     random = numpy.random.RandomState(size)
     # Around 1/sqrt(n), so that float16 sums stay far from its limits.
     return [(random.rand(size, size) / size**0.5).astype(dtype) for _ in range(2)]
+
+
+def last_cache_bytes():
+    """Return the bytes of all the caches of the last level together, None where the kernel does not tell."""
+    found = {}  # type: ignore[var-annotated]
+    for folder in glob.glob("/sys/devices/system/cpu/cpu[0-9]*/cache/index[0-9]*"):
+        level, size, sharing = (_text(os.path.join(folder, each)) for each in _CACHE_FILES)
+        match = re.match(r"(\d+)([KM]?)$", size)
+        if level.isdigit() and match:
+            bytes_ = int(match.group(1)) * {"": 1, "K": 2**10, "M": 2**20}[match.group(2)]
+            found.setdefault(int(level), {})[sharing] = bytes_
+    return sum(found[max(found)].values()) if found else None
+
+
+_CACHE_FILES = ("level", "size", "shared_cpu_list")
+
+
+def _text(path):
+    try:
+        with open(path) as handle:
+            return handle.read().strip()
+    except (IOError, OSError):
+        return ""
 
 
 def sizes_for(device):
