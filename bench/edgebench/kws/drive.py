@@ -12,8 +12,8 @@ import re
 import time
 from collections import namedtuple
 
-from edgebench.errors import EdgebenchError, UsageError
-from edgebench.kws.inputs import LABELS, SIZE_BYTES
+from edgebench.errors import EdgebenchError
+from edgebench.kws.inputs import LABELS
 
 CHUNK_BYTES = 31
 REPLY_S = 5.0
@@ -68,7 +68,7 @@ class Driver:
         self._drain()
         for attempt in range(_NAMING_ATTEMPTS):
             try:
-                self.name = _found(self.command("name"), r"m-name-(.*)$")
+                self.name = _found(self.command("name", DETECT_S), r"m-name-(.*)$")
             except DeviceError:
                 if attempt == _NAMING_ATTEMPTS - 1:
                     raise DeviceError(
@@ -275,10 +275,3 @@ def _probabilities(command, results):
             "{}% gave the results {!r}, expected {} numbers".format(command, results, len(LABELS))
         )
     return values
-
-
-def checked_samples(samples, folder):
-    """Return samples where each is of this benchmark's size; raise UsageError where there are none."""
-    if not samples or any(sample.quantized.values.size != SIZE_BYTES for sample in samples):
-        raise UsageError("{} holds no inputs of {} bytes".format(folder, SIZE_BYTES))
-    return samples
