@@ -10,7 +10,6 @@ most one torn one. A sample that was taken at another interval than the header
 says has it as ``"i"``.
 """
 
-import errno
 import json
 import math
 import os
@@ -26,6 +25,8 @@ LARGEST_BYTES = 256 << 20
 _LONGEST_LINE_BYTES = 1 << 20
 # Each makes the disk work, which a benchmark that reads its data can feel.
 _SYNC_EVERY_S = 30.0
+
+_DETAIL_TEXTS = ("rail", "covers", "event", "cpus")
 
 Sample = namedtuple("Sample", "monotonic_s utc_s cpu_s interval_s values")
 Sample.__doc__ = (
@@ -94,9 +95,7 @@ class Writer:
             data = b"\n" + data
         try:
             written = os.write(self._descriptor, data)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS):
-                raise
+        except OSError:
             written = 0
         if written < len(data):
             self.lost += 1
@@ -132,6 +131,14 @@ def parsed(data, path="the series"):
         )
     quantities = _quantities(header or {})
     usual_s = _number((header or {}).get("interval_s")) or 1.0
+    if header:
+        header.update(
+            interval_s=usual_s,
+            sources=[each for each in _as(list, header.get("sources")) if isinstance(each, str)],
+            absent={
+                name: why for name, why in _as(dict, header.get("absent")).items() if isinstance(why, str)
+            },
+        )
     samples, end, unreadable = [], None, 0  # type: ignore[var-annotated]
     for line in lines[1:]:
         content = _object(line)
@@ -146,6 +153,10 @@ def parsed(data, path="the series"):
     return Series(header or {}, quantities, samples, end, bool(rest), unreadable)
 
 
+def _as(kind, value):
+    return value if isinstance(value, kind) else kind()
+
+
 def _object(line):
     """Return the object of a line, None where it is none."""
     if len(line) > _LONGEST_LINE_BYTES:
@@ -158,9 +169,8 @@ def _object(line):
 
 
 def _quantities(header):
-    listed = header.get("quantities")
     found = []
-    for each in listed if isinstance(listed, list) else []:
+    for each in _as(list, header.get("quantities")):
         if (
             isinstance(each, list)
             and len(each) == 4
@@ -168,11 +178,17 @@ def _quantities(header):
             and each[1] in KINDS
             and isinstance(each[3], dict)
         ):
-            found.append(Quantity(*each))
+            detail = {name: value for name, value in each[3].items() if _fits(name, value)}
+            unit = each[2] if isinstance(each[2], str) else None
+            found.append(Quantity(each[0], each[1], unit, detail))
         else:
             # Its place must be kept, for the samples are in this order.
             found.append(Quantity("unreadable.{}".format(len(found)), "text", None, {}))
     return found
+
+
+def _fits(name, value):
+    return isinstance(value, str) if name in _DETAIL_TEXTS else _number(value) is not None
 
 
 def _sample(content, width, usual_s):

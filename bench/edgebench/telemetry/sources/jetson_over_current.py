@@ -23,14 +23,14 @@ _UNDER_VOLTAGE_EVENT = "oc1"
 
 def find(tree):
     """Return the Source; raises AbsentError."""
-    entries = []  # type: ignore[var-annotated]
+    entries = []
     for path in tree.glob("/sys/class/hwmon/hwmon*/oc*_event_cnt"):
         name = os.path.basename(path)[: -len("_event_cnt")]
         chip = read_text(os.path.join(os.path.dirname(path), "name"))
         # Only this driver's first event is known to mean under-voltage.
         is_voltage = chip == "soctherm_oc" and name == _UNDER_VOLTAGE_EVENT
         event = UNDER_VOLTAGE if is_voltage else OVER_CURRENT
-        entries.append((quantity("over_current." + name, COUNTER, COUNT, event=event), path, int))
+        entries.append((quantity("over_current." + name, COUNTER, COUNT, event=event), path, _whole))
     for chip in ina3221.hwmon_chips(tree):
         for number, label in ina3221.hwmon_labels(tree, chip):
             for kind in ("crit", "max"):
@@ -54,6 +54,10 @@ def find(tree):
     return of_files(
         NAME, entries, "no INA3221 and no soctherm_oc (not a Jetson, or one without a power monitor)"
     )
+
+
+def _whole(text):
+    return int(text)
 
 
 def _above(limit_ma):

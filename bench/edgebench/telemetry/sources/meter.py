@@ -24,6 +24,7 @@ FIRST_LINE_LIMIT_S = 5.0
 _NAME = "meter"
 _RANK = 10
 _SETTLE_S = 0.2
+_HELD_S = 2.0
 _PIECE_BYTES = 65536
 _LONGEST_LINE_BYTES = 4096
 _MOST_NAMES = 16
@@ -65,6 +66,7 @@ class Meter:
         # (name, "power_w" or "energy_j") in the order in which they came, with the range of a counter
         self.columns = []
         self._heard = {}
+        self._last = {}
 
     def wait(self, limit_s):
         """Wait for a first line, and a moment longer for those of other names."""
@@ -87,16 +89,24 @@ class Meter:
         return made
 
     def read(self):
-        """Return for each column the mean power since the last call or the last count; None where nothing came."""
+        """Return for each column the mean power since the last call, or the last count.
+
+        Where nothing came a power holds for two seconds; then, and for a count, it is None.
+        """
         self._listen(False)
+        now_s = time.monotonic()
         heard, self._heard = self._heard, {}
-        values = []  # type: ignore[var-annotated]
+        values = []
         for name, kind, _ in self.columns:
             told = heard.get((name, kind))
-            if not told:
-                values.append(None)
+            if told:
+                value = sum(told) / len(told) if kind == "power_w" else told[-1]
+                self._last[name, kind] = (now_s, value)
+                values.append(value)
             else:
-                values.append(sum(told) / len(told) if kind == "power_w" else told[-1])
+                last_s, value = self._last.get((name, kind), (0.0, None))
+                # A meter as slow as the sampling is sometimes a moment late.
+                values.append(value if kind == "power_w" and now_s - last_s <= _HELD_S else None)
         return values
 
     def close(self):
