@@ -22,6 +22,9 @@ class Library:
         """Load a models.Model and return its Engine."""
         raise NotImplementedError
 
+    def set_seed(self, seed):
+        """Seed what random weights are made of."""
+
     def device(self):
         """Return what computes: a dict of kind ("gpu", "cpu"), name, memory_bytes."""
         return {"kind": "cpu", "name": None, "memory_bytes": None}
@@ -70,6 +73,9 @@ class Engine:
     def output(self):
         """Return the probabilities of the last inference as float32 of shape (12,), in the order of LABELS."""
         raise NotImplementedError
+
+    def close(self):
+        """Let go of what the engine holds."""
 
 
 def floats(value):

@@ -6,6 +6,7 @@ import numpy
 
 from edgebench.errors import UnsupportedError
 from edgebench.kws.engines import engine
+from edgebench.kws.inputs import LABELS
 
 _PROVIDER = "CPUExecutionProvider"
 _FLOAT = "tensor(float)"
@@ -64,7 +65,7 @@ class OnnxruntimeEngine(engine.Engine):
         engine.check_shapes(model.id, taken.shape, given.shape)
         self._feeds = {taken.name: numpy.zeros(engine.BATCH_SHAPE, numpy.float32)}
         self._input = self._feeds[taken.name]
-        self._results = None
+        self._results = [numpy.zeros((1, len(LABELS)), numpy.float32)]
         run, outputs, feeds = session.run, [given.name], self._feeds
 
         def invoke():

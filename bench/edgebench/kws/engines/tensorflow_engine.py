@@ -38,6 +38,10 @@ class TensorflowLibrary(engine.Library):
             return FunctionEngine(model, self, keras_model)
         return SessionEngine(model, self, keras_model)
 
+    def set_seed(self, seed):
+        """Seed Python, NumPy and TensorFlow."""
+        self.tensorflow.set_seed(seed)
+
     def device(self):
         """Return the first GPU, or the CPU."""
         return self.tensorflow.devices()[0]
