@@ -109,7 +109,7 @@ def main() -> int:
         device.serve(protocol, port, device.default_baud(mode), boot == "boot", wait == "wait")
         return 0
 
-    return guarded.run(serve, "the engine of the tests")
+    return int(guarded.run(serve, "the engine of the tests"))
 
 
 if __name__ == "__main__":

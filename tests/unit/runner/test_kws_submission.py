@@ -1,0 +1,198 @@
+"""The folder of a submission, held against what the submission checker looks for, and what it refuses."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from edgebench import cli
+from edgebench.errors import DataError, UsageError
+from edgebench.kws import logform, submission
+
+SCHEMA = json.loads((Path(submission.__file__).parent / "system.schema.json").read_text())
+
+
+@pytest.fixture
+def system() -> dict[str, str]:
+    filled = dict.fromkeys(submission.fields(), "")
+    filled.update(
+        {
+            "Submitter": "us",
+            "Division": "Closed",
+            "Status": "Available",
+            "Board Name": "Jetson Nano",
+            "Processor(s) Name": "Cortex-A57",
+            "Processor(s) Frequencies": "1479 MHz",
+            "Inference Framework": "LiteRT 2.1",
+            "Quantization Method": "post-training, int8",
+        }
+    )
+    return filled
+
+
+def write_results(folder: Path, top1: float = 0.902, windows: list[tuple[int, float]] | None = None) -> Path:
+    texts = {
+        "accuracy": logform.accuracy_log(top1, 0.9962),
+        "performance": logform.performance_log(windows or [(2400, 10.25)] * 5),
+    }
+    for run, text in texts.items():
+        (folder / run).mkdir(parents=True, exist_ok=True)
+        for name in ("log.txt", "results.txt"):
+            (folder / run / name).write_text(text)
+        (folder / run / "results.json").write_text("[]")
+    return folder
+
+
+def run(*arguments: object) -> int:
+    return cli.main(["kws", "submission", *map(str, arguments)])
+
+
+@pytest.fixture
+def arguments(tmp_path: Path, system: dict[str, str]) -> list[object]:
+    (tmp_path / "system.json").write_text(json.dumps(system))
+    write_results(tmp_path / "results")
+    return ["--results", tmp_path / "results", "--system", tmp_path / "system.json", "--submitter", "us",
+            "--name", "nano-litert", "--out", tmp_path / "out"]  # fmt: skip
+
+
+def test_the_layout_is_the_checkers(arguments: list[object], tmp_path: Path, system: dict[str, str]) -> None:
+    assert run(*arguments) == 0
+    root = tmp_path / "out/closed/us"
+    files = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+    assert files == {"systems/nano-litert.json"} | {
+        f"results/nano-litert/kws/{kind}/{name}"
+        for kind in ("accuracy", "performance")
+        for name in ("log.txt", "results.txt", "results.json")
+    }
+    written = json.loads((root / "systems/nano-litert.json").read_text())
+    assert written == system
+    assert list(written) == submission.fields()
+    assert written["Status"].lower() in ("available", "preview", "rdi")
+    accuracy = (root / "results/nano-litert/kws/accuracy/results.txt").read_text()
+    assert re.search(r"^.* Top[- ]1%?\s?[:=] ([\d\.]+).*", accuracy, re.M)[1] == "90.2"  # type: ignore[index]
+    performance = (root / "results/nano-litert/kws/performance/results.txt").read_text()
+    assert re.search(r"^.* Median throughput is\s+([\d\.]+) inf\./sec\..*", performance, re.M)
+
+
+def test_results_of_the_mlcommons_runner_are_read(tmp_path: Path, system: dict[str, str]) -> None:
+    """Its own wording: ``Top 1% = 91.3``, medians with leading blanks."""
+    folder = write_results(tmp_path / "results")
+    (folder / "accuracy/results.txt").write_text(
+        "0809.000548 ulp-mlperf: Top 1% = 91.3\n0809.000548 ulp-mlperf: AUC = 0.978\n"
+    )
+    (folder / "performance/results.txt").write_text(
+        "0808.232415 ulp-mlperf: Median throughput is  15396.099 inf./sec.\n"
+    )
+    assert submission.check_results(submission.read_results(str(folder)), "closed")[:2] == (91.3, 15396.099)
+
+
+def test_the_schema_is_one_and_its_required_fields_are_all(system: dict[str, str]) -> None:
+    jsonschema.Draft7Validator.check_schema(SCHEMA)
+    assert SCHEMA["required"] == list(SCHEMA["properties"])
+    jsonschema.validate(system, SCHEMA)
+    assert len(submission.fields()) == 33
+
+
+@pytest.mark.parametrize("value", ["missing", None])
+def test_what_is_not_filled_in_is_asked_for(
+    arguments: list[object],
+    tmp_path: Path,
+    system: dict[str, Any],
+    value: str | None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    system["Operating System"] = None
+    if value == "missing":
+        del system["Operating System"], system["Accelerator"]
+    (tmp_path / "system.json").write_text(json.dumps(system))
+    assert run(*arguments) == 2
+    said = capsys.readouterr().err
+    assert "Operating System" in said
+    assert ("Accelerator" in said) == (value == "missing")
+    assert "--template" in said
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"Board Name": ""}, "Board Name: the text is empty"),
+        ({"Status": "soon"}, "'soon' is not one of"),
+        ({"Colour": "green"}, "fields that no submission has: Colour"),
+        ({"Accelerator": 3}, "3 is not string"),
+        ({"Submitter": "them"}, "the description's Submitter is 'them', not 'us'"),
+        ({"Division": "Open"}, "the description's Division is 'Open', not 'Closed'"),
+    ],
+)
+def test_descriptions_that_are_refused(
+    arguments: list[object], tmp_path: Path, system: dict[str, Any], change: dict[str, Any], message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    (tmp_path / "system.json").write_text(json.dumps({**system, **change}))
+    assert run(*arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["not json", "[1]"])
+def test_a_description_that_is_none(arguments: list[object], tmp_path: Path, text: str) -> None:
+    (tmp_path / "system.json").write_text(text)
+    assert run(*arguments) == 2
+
+
+def test_names_that_make_no_folder(arguments: list[object], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(*arguments, "--name", "my board") == 2
+    assert "'my board' cannot name a folder" in capsys.readouterr().err
+
+
+def test_low_accuracy_belongs_into_the_open_division(tmp_path: Path) -> None:
+    results = submission.read_results(str(write_results(tmp_path, top1=0.899)))
+    with pytest.raises(DataError, match=r"top-1 is 89\.9 %, the closed division asks for 90 %"):
+        submission.check_results(results, "closed")
+    assert submission.check_results(results, "open")[0] == 89.9
+
+
+def test_short_windows(tmp_path: Path) -> None:
+    results = submission.read_results(str(write_results(tmp_path, windows=[(100, 10.0)] * 4 + [(100, 9.0)])))
+    notes = submission.check_results(results, "closed")[2]
+    assert len(notes) == 1
+    assert "window 5 has 9 s" in notes[0]
+    results = submission.read_results(str(write_results(tmp_path, windows=[(9, 9.0)] * 5)))
+    with pytest.raises(DataError, match="neither 10 s nor 10 inferences"):
+        submission.check_results(results, "closed")
+    results = submission.read_results(str(write_results(tmp_path, windows=[(100, 11.0)] * 4)))
+    with pytest.raises(DataError, match="has 4 windows, a submission has 5"):
+        submission.check_results(results, "closed")
+
+
+def test_results_that_lack_something(tmp_path: Path) -> None:
+    folder = write_results(tmp_path)
+    (folder / "performance/results.txt").write_text("nothing\n")
+    with pytest.raises(DataError, match=r"results\.txt lacks a line"):
+        submission.check_results(submission.read_results(str(folder)), "closed")
+    (folder / "performance/log.txt").unlink()
+    with pytest.raises(DataError, match=r"performance/log\.txt cannot be read"):
+        submission.read_results(str(folder))
+
+
+def test_the_template_has_what_the_host_tells_and_is_not_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "system.json"
+    assert run("--template", path, "--submitter", "us", "--division", "open") == 0
+    filled = json.loads(path.read_text())
+    assert list(filled) == submission.fields()
+    assert filled["Division"] == "Open"
+    assert filled["Submitter"] == "us"
+    assert "Linux" in filled["Operating System"]
+    assert filled["Status"] is None
+    with pytest.raises(UsageError):
+        submission.check_system(filled, "it")
+    assert run("--template", path) == 2
+    assert "not overwritten" in capsys.readouterr().err
+
+
+def test_options_that_lack_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--results", "x") == 2
+    assert "--system is missing" in capsys.readouterr().err
