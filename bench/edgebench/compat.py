@@ -256,7 +256,8 @@ class Framework:
         common = {"epochs": epochs, "verbose": 0, "callbacks": callbacks}
         if inputs.streamed:
             method = model.fit_generator if self._tf < (2, 1) else model.fit
-            options = dict(common, **self._queue_options())
+            # A stream brings its own order, and Keras 3 warns of shuffling, the default, that it will not do.
+            options = dict(common, shuffle=False, **self._queue_options())
             history = method(inputs.batches(), steps_per_epoch=inputs.steps, **options)
         else:
             history = model.fit(inputs.x, inputs.y, batch_size=inputs.batch, shuffle=True, **common)

@@ -67,16 +67,7 @@ def convert(out, source, samples, forms=FORMS, framework=None, say=lambda line: 
     something is refused with UsageError. Raises UnsupportedError where this
     host's packages cannot write one of the forms, and then writes nothing.
     """
-    out = os.path.abspath(out)
-    _check_replaceable(out)
-    versions = {"python": platform.python_version(), "numpy": numpy.__version__}
-    # What is missing is told before minutes are spent on what is not.
-    if "onnx" in forms:
-        versions.update(onnx_form.versions())
-    if "tflite" in forms:
-        framework = framework or compat.load(use_gpu=False)
-        tflite_form.check(framework)
-        versions.update(tensorflow=framework.tensorflow_version, keras=framework.keras_version)
+    framework, versions = check(out, forms, framework)
     calibration = numpy.stack([sample.quantized.features().values for sample in samples])
     products = []
     for form, write in (("tflite", _tflite), ("onnx", _onnx)):
@@ -84,7 +75,24 @@ def convert(out, source, samples, forms=FORMS, framework=None, say=lambda line: 
             say("converting to {}".format(form))
             float32, int8 = write(source, calibration, framework)
             products += [(form, "float32", float32), (form, "int8", int8)]
-    return _write(out, source, calibration, products, versions)
+    return _write(os.path.abspath(out), source, calibration, products, versions)
+
+
+def check(out, forms=FORMS, framework=None):
+    """Return the compat.Framework, where one is needed, and the versions of what will convert; write nothing.
+
+    Raises UsageError where ``out`` must not be replaced, UnsupportedError where
+    this host's packages cannot write one of the forms.
+    """
+    _check_replaceable(os.path.abspath(out))
+    versions = {"python": platform.python_version(), "numpy": numpy.__version__}
+    if "onnx" in forms:
+        versions.update(onnx_form.versions())
+    if "tflite" in forms:
+        framework = framework or compat.load(use_gpu=False)
+        tflite_form.check(framework)
+        versions.update(tensorflow=framework.tensorflow_version, keras=framework.keras_version)
+    return framework, versions
 
 
 def _tflite(source, calibration, framework):

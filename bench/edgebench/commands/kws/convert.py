@@ -46,8 +46,8 @@ def default_out(options):
     return os.path.join(cache_dir(options), FOLDER)
 
 
-def write(options, source, out, framework=None):
-    """Convert a convert.Source on the inputs that the data options lead to; print the summary."""
+def write(options, source, out, framework=None, stream=None):
+    """Convert a convert.Source on the inputs that the data options lead to; print the summary to ``stream``."""
     from edgebench.kws import convert, products
 
     samples = products.samples(products.finder(data_dir(options), cache_dir(options), options.offline))
@@ -58,7 +58,7 @@ def write(options, source, out, framework=None):
             json.dumps(dict(told, folder=os.path.abspath(out), accuracies=measured), indent=2, sort_keys=True)
         )
         return OK
-    print("{:<20} {:>12}  {:<12} {:>7}".format("file", "size_bytes", "engine", "top-1"))
+    print("{:<20} {:>12}  {:<12} {:>7}".format("file", "size_bytes", "engine", "top-1"), file=stream)
     for name, entry in sorted(told["files"].items()):
         rows = [each for each in measured if each["file"] == name] or [
             {"engine": "", "top1": None, "reason": ""}

@@ -1,0 +1,92 @@
+"""Keyword spotting trained for real, on tones in place of words, laid out as Speech Commands is."""
+
+import json
+import os
+import subprocess
+import wave
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+
+from tests.stacks.conftest import stack_python
+
+pytestmark = [pytest.mark.stacks]
+
+WORDS = ("down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes")
+OTHERS = ("bed", "cat")
+TRAIN, HELD_BACK = 24, 4
+
+
+def _write(path: Path, sound: numpy.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as handle:
+        handle.setnchannels(1)
+        handle.setsampwidth(2)
+        handle.setframerate(16000)
+        handle.writeframes(sound.astype("<i2").tobytes())
+
+
+@pytest.fixture(scope="module")
+def speech_commands(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Each word is a tone of its own that swells and dies down, other words are chords; some last less than 1 s."""
+    folder = tmp_path_factory.mktemp("data") / "speech_commands"
+    random = numpy.random.default_rng(4)
+    held_back: dict[str, list[str]] = {"validation_list.txt": [], "testing_list.txt": []}
+    for number, word in enumerate(WORDS + OTHERS):
+        for index in range(TRAIN + 2 * HELD_BACK):
+            samples = 16000 - 1500 * (index % 3)
+            time_s = numpy.arange(samples) / 16000
+            tones = [250 * 1.3**number] if word in WORDS else [400, 1300, 2900]
+            tones = [tone * random.uniform(0.98, 1.02) for tone in tones]
+            sound = sum(numpy.sin(2 * numpy.pi * tone * time_s) for tone in tones)
+            sound = sound * numpy.sin(numpy.pi * time_s / time_s[-1]) + random.normal(0, 0.02, samples)
+            name = f"{index:08x}_nohash_0.wav"
+            _write(folder / word / name, sound * 5000)
+            if index >= TRAIN:
+                kind = "validation_list.txt" if index % 2 else "testing_list.txt"
+                held_back[kind].append(f"{word}/{name}")
+    for kind, names in held_back.items():
+        (folder / kind).write_text("\n".join(names) + "\n")
+    _write(folder / "_background_noise_" / "hiss.wav", random.normal(0, 600, 16000 * 15))
+    (folder / "_background_noise_" / "README.md").write_text("noise\n")
+    return folder
+
+
+def _train(stack: str, zipapp: Path, home: Path, *arguments: str | Path) -> tuple[int, str, dict[str, Any]]:
+    command: list[str | Path] = [stack_python(stack), zipapp, "kws", "train", "--json", *arguments]
+    environment = {name: value for name, value in os.environ.items() if name != "EDGEBENCH_DATA_DIR"}
+    environment.update(EDGEBENCH_HOME=str(home), TF_CPP_MIN_LOG_LEVEL="3")
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=1200)
+    return done.returncode, done.stderr, json.loads(done.stdout) if done.stdout else {}
+
+
+@pytest.mark.parametrize("stack", ["py311-tf2.21.0", "py36-tf1.5.0"])
+def test_a_network_learns_tones(stack: str, zipapp: Path, speech_commands: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "weights.npz"
+    code, errors, told = _train(
+        stack,
+        zipapp,
+        tmp_path,
+        "--data-dir",
+        speech_commands,
+        "--epochs",
+        "12",
+        "--batch",
+        "8",
+        "--out",
+        weights,
+    )
+    assert told, errors
+    # One in twelve is chance.
+    assert told["top1"] > 0.5, errors
+    assert code == (0 if told["top1"] >= 0.9 else 1)
+    assert told["train_samples"] == TRAIN * (len(WORDS) + len(OTHERS) + 1)
+    assert told["samples"] == HELD_BACK * (len(WORDS) + 1 + 1)
+    losses = [epoch["loss"] for epoch in told["epochs"]]
+    assert len(losses) == 12
+    assert losses[-1] < losses[0] / 1.5
+    with numpy.load(weights) as archive:
+        assert sum(archive[name].size for name in archive.files) == 24908
+    assert not (tmp_path / "weights.npz.part").exists()
