@@ -6,11 +6,13 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-from edgebench_report import terminal, text
+from edgebench_report import cli_import, terminal, text
 from edgebench_report.build import DEFAULT_TITLE, build
 from edgebench_report.errors import ReportError
 
-_DESCRIPTION = "Turns the records of edgebench runs into tables, charts and a page."
+_DESCRIPTION = (
+    "Turns the records of edgebench runs, and logs of other programs, into tables, charts and a page."
+)
 _EXIT_CODES = """\
 exit codes:
   0  the report was built from everything named
@@ -29,6 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_build(commands)
+    cli_import.add(commands, _say)
     given = parser.parse_args(arguments)
     try:
         code: int = given.run(given)

@@ -1,0 +1,84 @@
+"""Turns logs of other programs into records: recognises the kind of each file and reads it."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgebench_report.errors import ReportError
+from edgebench_report.importers import dlbench, eembc, mlcommons
+from edgebench_report.importers.measurement import Piece, assemble
+from edgebench_report.importers.source import NOT_A_LOG, Source, read_source
+from edgebench_report.load import Problem, Record
+
+_ENDINGS = (".log", ".txt", ".json")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """Records, hosts first, of ``used`` of the ``files`` that were read; and what was left out."""
+
+    records: list[Record]
+    problems: list[Problem]
+    files: list[Path]
+    used: int
+
+
+def read(paths: Iterable[Path], host: str | None = None) -> Imported:
+    """Read logs: files, and in folders all that end in .log, .txt or .json.
+
+    ``host`` names the host of all. Raises ReportError for a path that does not exist and for logs of several
+    machines with one ``host``; anything else is a Problem in the result.
+    """
+    problems: list[Problem] = []
+    files = _files(paths, problems)
+    logs: list[Source] = []
+    pieces: list[Piece] = []
+    for path in files:
+        source = read_source(path)
+        if isinstance(source, Problem):
+            problems.append(source)
+        elif mlcommons.is_json(source):
+            pieces += mlcommons.read_json(source, problems)
+        elif mlcommons.is_text(source):
+            pieces += mlcommons.read_text(source, problems)
+        elif eembc.is_log(source):
+            pieces += eembc.read(source, problems)
+        elif dlbench.is_log(source):
+            logs.append(source)
+        else:
+            kinds = "DL-Benchmarks, the EEMBC runner or the MLCommons runner"
+            problems.append(Problem(str(path), f"no log of {kinds}", NOT_A_LOG))
+    read_logs = dlbench.read(logs, host)
+    problems += read_logs.problems
+    found = [*read_logs.records, *assemble(pieces, host, problems)]
+    used = {each["sha256"] for record in found for each in record["imported"]["files"]}
+    return Imported(found, problems, files, len(used))
+
+
+def _files(paths: Iterable[Path], problems: list[Problem]) -> list[Path]:
+    found: dict[Path, Path] = {}
+    for path in paths:
+        if not path.exists():
+            raise ReportError(
+                f"{path}: there is no such file or folder. Name logs, or folders that hold some."
+            )
+        inside = _below(path, problems) if path.is_dir() else [path]
+        if not inside:
+            problems.append(Problem(str(path), "holds no .log, .txt or .json file", "Name another folder."))
+        for each in inside:
+            found.setdefault(each.resolve(), each)
+    return sorted(found.values(), key=str)
+
+
+def _below(folder: Path, problems: list[Problem]) -> list[Path]:
+    def unreadable(failure: OSError) -> None:
+        why = f"cannot be read ({failure.strerror or failure})"
+        problems.append(Problem(str(failure.filename), why, "Make it readable and import again."))
+
+    return [
+        Path(parent, name)
+        for parent, _, names in os.walk(folder, onerror=unreadable)
+        for name in names
+        if name.lower().endswith(_ENDINGS) and not name.startswith(".")
+    ]
