@@ -172,7 +172,7 @@ def write(out, submitter, name, system, results, division):
             raise UsageError("the description's {} is {!r}, not {!r}".format(field, system[field], expected))
     root = os.path.join(out, division, submitter)
     ordered = OrderedDict((field, system[field]) for field in fields())
-    contents = OrderedDict()  # type: ignore[var-annotated]
+    contents = OrderedDict()
     contents[os.path.join(root, "systems", name + ".json")] = (json.dumps(ordered, indent=2) + "\n").encode(
         "utf-8"
     )
@@ -193,4 +193,5 @@ def _last(pattern, data, name, expected):
 
 
 def _schema():
-    return json.loads(pkgutil.get_data("edgebench.kws", "system.schema.json").decode("utf-8"))
+    data = pkgutil.get_data("edgebench.kws", "system.schema.json") or b""
+    return json.loads(data.decode("utf-8"))

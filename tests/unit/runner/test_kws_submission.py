@@ -46,7 +46,7 @@ def write_results(folder: Path, top1: float = 0.902, windows: list[tuple[int, fl
 
 
 def run(*arguments: object) -> int:
-    return cli.main(["kws", "submission", *map(str, arguments)])
+    return int(cli.main(["kws", "submission", *map(str, arguments)]))
 
 
 @pytest.fixture

@@ -1,0 +1,140 @@
+"""``edgebench kws device``: this host as an MLPerf Tiny device under test."""
+
+import os
+import sys
+import time
+
+from edgebench.commands.common import INTERRUPTED, add_data_options, cache_dir, data_dir, natural, positive
+from edgebench.errors import UsageError
+
+_PREFERRED_ENGINES = ("litert", "onnxruntime", "tensorflow")
+_PREFERRED_PRECISIONS = ("int8", "dynamic", "float32")
+
+
+def add(commands):
+    """Declare the command."""
+    command = commands.add_parser(
+        "device",
+        help="be the device that an MLPerf Tiny host drives over a serial line",
+        description="Answer the protocol of MLPerf Tiny's device under test on a serial line, a USB gadget's port or "
+        "a pseudo-terminal, until ended by a signal. A port that disappears is opened again when it is back.",
+    )
+    command.add_argument("--port", required=True, help="such as /dev/ttyGS0, /dev/ttyUSB0 or /dev/pts/3")
+    command.add_argument(
+        "--mode",
+        choices=("performance", "accuracy", "energy"),
+        default="performance",
+        help="energy: timestamps are edges on a GPIO line, see --gpio-chip (default: %(default)s)",
+    )
+    command.add_argument(
+        "--baud", type=positive, metavar="N", help="rate of the line (default: 115200, in energy mode 9600)"
+    )
+    command.add_argument(
+        "--engine", help="litert, onnxruntime or tensorflow (default: the first that is there)"
+    )
+    command.add_argument(
+        "--model", metavar="ID", help="see kws models (default: an int8 model where there is one)"
+    )
+    command.add_argument("--threads", type=positive, default=1, metavar="N", help="(default: %(default)s)")
+    command.add_argument("--gpio-chip", metavar="CHIP", help="in energy mode: gpiochip0, 0 or a path")
+    command.add_argument(
+        "--gpio-line", type=natural, metavar="N", help="in energy mode: the line of that chip"
+    )
+    command.add_argument(
+        "--boot",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="whether to say the boot text; auto leaves it out on a USB gadget's port, which keeps it until a host "
+        "opens the port and takes it for a reply (default: %(default)s)",
+    )
+    command.add_argument(
+        "--wait", action="store_true", help="wait for a port that is not there yet, in place of an error"
+    )
+    add_data_options(command)
+    command.set_defaults(command=_device)
+
+
+def _device(options):
+    from edgebench.kws import guarded, plan
+
+    name, model = _choice(options)
+    _check_pin(options)
+    python = plan.python_of(name)
+    if python and os.path.realpath(python) != os.path.realpath(sys.executable):
+        return _go_on_in(python)
+    return guarded.run(lambda: _serve(options, name, model), name)
+
+
+def _choice(options):
+    from edgebench.data import manifest
+    from edgebench.data.sources import Finder
+    from edgebench.kws import plan
+
+    finder = Finder(manifest.load(), data_dir(options), cache_dir(options), options.offline)
+    found = plan.combinations(
+        finder, [options.engine] if options.engine else None, [options.model] if options.model else None
+    )
+    pairs = [(name, model) for name, model, _ in found]
+    return min(
+        pairs,
+        key=lambda pair: (
+            _PREFERRED_PRECISIONS.index(pair[1].precision),
+            _PREFERRED_ENGINES.index(pair[0]),
+        ),
+    )
+
+
+def _check_pin(options):
+    given = (options.gpio_chip is not None, options.gpio_line is not None)
+    if options.mode == "energy" and given != (True, True):
+        raise UsageError(
+            "energy mode tells its timestamps on a GPIO line: name it with --gpio-chip CHIP --gpio-line N "
+            "(gpioinfo of the package gpiod lists them)"
+        )
+    if options.mode != "energy" and any(given):
+        raise UsageError(
+            "a GPIO line belongs to --mode energy; in {} mode times go over the line".format(options.mode)
+        )
+
+
+def _go_on_in(python):
+    """Begin anew in the Python that has the engine, as the launcher has it run."""
+    program = os.path.abspath(sys.argv[0])
+    started = ["-m", "edgebench"] if os.path.basename(program) == "__main__.py" else [program]
+    environment = {key: value for key, value in os.environ.items() if key != "EDGEBENCH_ENGINES_PYTHON"}
+    os.execve(python, [python] + started + sys.argv[1:], environment)  # noqa: S606 - the same program
+
+
+def _serve(options, name, model):
+    from edgebench.kws import device, engines
+    from edgebench.kws.protocol import Protocol
+
+    pin = None
+    if options.mode == "energy":
+        from edgebench.kws.gpio import TimestampLine
+
+        pin = TimestampLine(options.gpio_chip, options.gpio_line)
+    engine = engines.open_engine(name, model, options.threads)
+    _tell(
+        "{} {}, model {} ({}), threads {}".format(
+            name, engine.version, model.id, model.precision, options.threads
+        )
+    )
+    protocol = Protocol(engine, time.perf_counter, options.mode, pin.edge if pin else None)
+    protocol.warm()
+    boot = device.says_boot(options.port) if options.boot == "auto" else options.boot == "always"
+    baud = options.baud or device.default_baud(options.mode)
+    try:
+        device.serve(protocol, options.port, baud, boot, options.wait, _tell)
+    except KeyboardInterrupt:
+        _tell("{}: ended".format(options.port))
+        return INTERRUPTED
+    finally:
+        if pin:
+            pin.close()
+        engine.close()
+
+
+def _tell(text):
+    sys.stderr.write("edgebench: {}\n".format(text))
+    sys.stderr.flush()
