@@ -151,7 +151,9 @@ def _parse(source: Source, problems: list[Problem]) -> list[_Log]:
             in_table = False
         if in_table or not stripped or _ORNAMENT.match(stripped):
             continue
-        if not _understand(logs[-1], number, stripped, problems):
+        if number == len(source.lines) and _UNBOUNDED.match(stripped):
+            problems.append(source.problem(number, "the file ends within this line", _TRUNCATED))
+        elif not _understand(logs[-1], number, stripped, problems):
             strange.append(number)
     if in_table:
         problems.append(
@@ -167,6 +169,7 @@ def _parse(source: Source, problems: list[Problem]) -> list[_Log]:
 
 
 _TRUNCATED = "Get the whole file and import again, or go with what it has."
+_UNBOUNDED = re.compile(r"(?:total|trainable) params|using tensorflow", re.IGNORECASE)
 _ORNAMENT = re.compile(
     r"[_=\-─━┌┐└┘├┤┬┴┼│┃╇╡╞┏┓┡┩ ]+$|net architecture:?$|model: .*$|input shape:.*$|non-trainable params.*$"
     r"|optimizer params.*$|layer \(type\)",
@@ -239,18 +242,19 @@ def _line(pattern: str, **convert: Callable[[str], Any]) -> tuple["re.Pattern[st
     return re.compile(pattern + "$", re.IGNORECASE), list(convert), convert
 
 
-# The clock may be a row of question marks: the program's own way of not knowing it.
+# Units are required: without one a number may be the beginning of another, where a file was cut. The clock may
+# be a row of question marks: the program's own way of not knowing it.
 _LINES = [
     _line(r"with (\S+) cores?,?(?:\s*running at (?:\?+\s*\w*|(.*)))?", cores=integer, clock_mhz=_clock_mhz),
-    _line(r"installed memory:(.*?)(?:GB|GiB)?", memory_gb=integer),
+    _line(r"installed memory:(.*?)Gi?B", memory_gb=integer),
     _line(r"floating\s?-?point precision:\s*(.*)", precision=_precision),
     _line(r"(?:NVIDIA )?GPU acceleration (.*)", gpu=_gpu),
     _line(r"using tensorflow version\s*(.*)", tensorflow=lambda each: text.one_line(each) or None),
-    _line(r"training size:(.*?)(?:samples?)?", train_samples=integer),
-    _line(r"test size:(.*?)(?:samples?)?", test_samples=integer),
-    _line(r"training time:(.*?)s?", train_s=decimal),
-    _line(r"test time:(.*?)s?", test_s=decimal),
-    _line(r"classification accuracy on test data:(.*?)%?", accuracy=_ratio),
+    _line(r"training size:(.*?)samples?", train_samples=integer),
+    _line(r"test size:(.*?)samples?", test_samples=integer),
+    _line(r"training time:(.*?)s", train_s=decimal),
+    _line(r"test time:(.*?)s", test_s=decimal),
+    _line(r"classification accuracy on test data:(.*?)%", accuracy=_ratio),
     _line(r"total params:(.*?)(?:\(.*\))?", total_parameters=integer),
     _line(r"trainable params:(.*?)(?:\(.*\))?", parameters=integer),
 ]
@@ -291,6 +295,9 @@ def _is_usable(log: _Log, problems: list[Problem]) -> bool:
         return False
     if "test_s" not in log.values:
         problems.append(Problem(where, "no test time; imported without it", _TRUNCATED))
+    elif "train_samples" in log.values and "parameters" not in log.values:
+        # The program began to print both at once.
+        problems.append(Problem(where, "no parameters of a network; imported without them", _TRUNCATED))
     return True
 
 
