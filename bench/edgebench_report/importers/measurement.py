@@ -352,7 +352,7 @@ def _renumbered(made: list[Record]) -> list[Record]:
         seen.add(mark)
         taken[key] = taken.get(key, 0) + 1
         record["repeat"] = taken[key]
-        # What the reader tells runs apart by has no place for the model, which the engine's would hide.
+        # Two precisions of a model on one device are two measurements, not repeats of one.
         if record["model"]["precision"]:
             record["run_id"] = f"MLPerf-Tiny-{record['model']['precision']}"
         kept.append(record)
