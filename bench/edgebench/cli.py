@@ -5,7 +5,7 @@ import signal
 import sys
 
 from edgebench import __version__
-from edgebench.commands import data, host, kws, run, telemetry
+from edgebench.commands import data, host, kws, roofline, run, telemetry
 from edgebench.commands import list as listing
 from edgebench.commands.common import USAGE, show_help
 from edgebench.errors import EdgebenchError
@@ -47,7 +47,7 @@ def _parser():
     )
     parser.add_argument("--version", action="version", version="edgebench " + __version__)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for module in (listing, run, host, data, kws, telemetry):
+    for module in (listing, run, host, data, kws, telemetry, roofline):
         module.add(commands)
     parser.set_defaults(command=lambda options: show_help(parser))
     return parser

@@ -1,4 +1,4 @@
-"""Puts counts and peaks together: the least time a layer and a network can take, and how far a measured time is from it.
+"""Puts counts and peaks together: the least time a network can take, and how far a measured one is from it.
 
 A layer's theoretical time is the longer of its operations at the peak of the
 matrix product and its bytes at the memory's bandwidth (Williams, Waterman and
@@ -13,10 +13,14 @@ ELEMENT_BYTES = {"float64": 8, "float32": 4, "float16": 2, "int8": 1}
 _INDEX_BYTES = 4
 
 Peak = namedtuple("Peak", "gflop_per_s gb_per_s")
-Peak.__doc__ = """What a host can at most. gflop_per_s: 10^9 operations a second; gb_per_s: 10^9 bytes a second."""
+Peak.__doc__ = (
+    """What a host can at most. gflop_per_s: 10^9 operations a second; gb_per_s: 10^9 bytes a second."""
+)
 
 Cost = namedtuple("Cost", "flop activation_bytes weight_bytes")
-Cost.__doc__ = """What a layer costs a batch: floating point operations, bytes of activations and of weights that are moved."""
+Cost.__doc__ = (
+    """What a layer costs a batch: floating point operations, bytes of activations and of weights."""
+)
 
 
 def inference_cost(layer, batch, precision):
@@ -105,12 +109,17 @@ def _bound(layer, cost, peak):
 
 
 def total(rows):
-    """Return the sums of ``table``'s rows, with flop_per_byte of all that is not fused and, where known, theoretical_us."""
+    """Return the sums of ``table``'s rows; moved_bytes and flop_per_byte leave out what is fused.
+
+    Where the rows have it, theoretical_us and memory_bound_share, the part of
+    it in layers that the memory bounds.
+    """
     summed = {
         name: sum(row[name] for row in rows)
         for name in ("parameters", "maccs", "other_ops", "flop", "activation_bytes", "weight_bytes")
     }
     moved = sum(row["activation_bytes"] + row["weight_bytes"] for row in rows if not row["fused"])
+    summed["moved_bytes"] = moved
     summed["flop_per_byte"] = summed["flop"] / float(moved) if moved else 0.0
     if rows and "theoretical_us" in rows[0]:
         summed["theoretical_us"] = sum(row["theoretical_us"] for row in rows)
@@ -137,7 +146,7 @@ def judged(summed, measured_us, peak):
 
 
 def peak_for(peaks, device, precision, threads, footprint):
-    """Return the Peak of measured ``peaks`` (see job.peaks) for a network of ``footprint`` bytes; None where not measured.
+    """Return the Peak of measured ``peaks`` for a network of ``footprint`` bytes; None where it was not measured.
 
     What is run again and again finds in the cache what fits into it, so a
     footprint below the last cache has the bandwidth measured at its size, a

@@ -110,12 +110,12 @@ class _Runtime:
 
     def gb_per_s(self, target, source, direction, moves):
         """Return the best rate of copying SIZE_BYTES, each byte moved ``moves`` times."""
-        best = None
+        best = float("inf")
         for _ in range(_RUNS):
             before = time.perf_counter()
             self._call("cudaMemcpy", target, source, ctypes.c_size_t(SIZE_BYTES), ctypes.c_int(direction))
             # A copy within the device returns before it is done.
             self._call("cudaDeviceSynchronize")
             took = time.perf_counter() - before
-            best = took if best is None or took < best else best
+            best = min(best, took)
         return moves * SIZE_BYTES / best / 1e9

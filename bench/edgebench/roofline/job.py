@@ -93,9 +93,7 @@ def _gpu_gemm(framework, budget_s, emit):
         multiply = peaks.framework_multiply(framework, precision, "/gpu:0")
         best = _none_if_refused(multiply, peaks.sizes_for("gpu"), budget_s / len(peaks.PRECISIONS))
         if best is not None:
-            measured.append(
-                dict(best, library="tensorflow", device="gpu", precision=precision, threads=None)
-            )
+            measured.append(dict(best, library="tensorflow", device="gpu", precision=precision, threads=None))
     return measured
 
 
@@ -149,8 +147,8 @@ def _about(framework):
 
 
 def _times(framework, model, subject, batch):
-    """Return {"inference", "training"}: {batch as text: {"median_us", "runs"}}, of ``predict_on_batch`` and ``train_on_batch``."""
-    times = {"inference": {}, "training": {}}
+    """Return {"inference", "training": {batch as text: {"median_us", "runs"}}} of Keras' ``…_on_batch``."""
+    times = {"inference": {}, "training": {}}  # type: ignore[var-annotated]
     if subject.loss is not None:
         loss, rate = subject.loss
         framework.compile(model, rate, loss, accuracy=False)
@@ -165,7 +163,7 @@ def _times(framework, model, subject, batch):
 def _median(function):
     function()
     function()
-    taken = []
+    taken = []  # type: ignore[var-annotated]
     started = time.perf_counter()
     while len(taken) < _RUNS or time.perf_counter() - started < _TIMED_S:
         before = time.perf_counter()
@@ -183,9 +181,7 @@ def _operators(job, emit):
             emit("phase", phase="tensorflow, " + name)
             subject = networks.subject(name)
             x, _ = networks.batch_of(subject, 1)
-            found = operators.tensorflow(
-                framework, framework.traced_inference(subject.build(framework), x)
-            )
+            found = operators.tensorflow(framework, framework.traced_inference(subject.build(framework), x))
             emit("update", record={"operators": {"tensorflow " + name: found}})
     for path in job["models"]:
         from edgebench.kws.engines import litert_engine

@@ -32,9 +32,7 @@ def read(path, tool):
     lines = text.lstrip("\ufeff").splitlines()
     rows = (_nvprof if tool == "nvprof" else _nsys)(path, lines)
     if not rows:
-        raise DataError(
-            "{} has no line about the GPU. Make it with {}".format(path, _HOW[tool])
-        )
+        raise DataError("{} has no line about the GPU. Make it with {}".format(path, _HOW[tool]))
     whole_us = sum(row["total_us"] for row in rows)
     for row in rows:
         row["share"] = row["total_us"] / whole_us if whole_us else 0.0
@@ -90,9 +88,7 @@ def _nvprof(path, lines):
         elif len(cells) == len(header):
             row = dict(zip(header, cells))
             if not api and row.get("Type", "GPU activities") == "GPU activities":
-                rows.append(
-                    _row(path, number, row["Name"], row["Calls"], (row["Time"], units["Time"]))
-                )
+                rows.append(_row(path, number, row["Name"], row["Calls"], (row["Time"], units["Time"])))
         else:
             raise DataError(
                 "{} line {}: {} values under {} columns: {!r}".format(

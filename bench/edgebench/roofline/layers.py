@@ -164,7 +164,7 @@ def _bias_and_activation(layer, outputs):
 
 
 def _activation_ops(layer, kind):
-    """Return the operations a value: none for the identity, three for softmax (exponential, sum, quotient), else one."""
+    """Return the operations a value: 0 for the identity, 3 for softmax (exponential, sum, quotient), else 1."""
     if kind != "Activation":
         name = kind.lower()
     else:

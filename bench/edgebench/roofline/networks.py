@@ -13,9 +13,9 @@ KWS = "kws"
 NAMES = workloads.NAMES + (KWS,)
 
 Subject = namedtuple("Subject", "name title input_shape batch parameters loss classes words build")
-Subject.__doc__ = """One network. input_shape: of a sample, no dimension open. batch: the workload's; kws has 1. loss: for training, None
-where it is not trained here. classes: of a one-hot target, else None. words: the size of the table where
-the input is indices, else None. build(framework): gives the uncompiled model."""
+Subject.__doc__ = """One network. input_shape: of a sample, no dimension open. batch: the workload's; kws has 1. loss:
+(name, learning rate) for training, None where it is not trained here. classes: of a one-hot target, else None.
+words: the size of the table where the input is indices, else None. build(framework): gives the uncompiled model."""
 
 
 def subject(name):

@@ -28,7 +28,8 @@ def tensorflow(framework, run):
         run(None, None)
     options = v1.RunOptions(trace_level=v1.RunOptions.FULL_TRACE)
     run(options, v1.RunMetadata())
-    plain, traced, sums = [], [], {}
+    plain, traced = [], []
+    sums = {}  # type: ignore[var-annotated]
     for _ in range(_RUNS):
         started = time.perf_counter()
         run(None, None)
@@ -63,6 +64,9 @@ def _traced(metadata):
         for node in device.node_stats:
             name = node.node_name.split(":")[0]
             kind = node.timeline_label.rpartition(" = ")[2].partition("(")[0] or name
+            if kind.startswith("id="):
+                # TensorFlow 1.15 lists some kernels a second time, with their scheduling for a label.
+                continue
             yield name, kind, float(node.op_end_rel_micros - node.op_start_rel_micros)
 
 
@@ -86,7 +90,9 @@ def litert(interpreter_of, content, fill):
     whole.allocate_tensors()
     fill(whole)
     taken = _medians_us([each.invoke for each in prefixes + [whole]])
-    names = [each["op_name"] for each in whole._get_ops_details()][:count] if _tells(whole) else [None] * count
+    names = (
+        [each["op_name"] for each in whole._get_ops_details()][:count] if _tells(whole) else [None] * count
+    )
     operators = []
     for index in range(count):
         before = taken[index - 1] if index else 0.0

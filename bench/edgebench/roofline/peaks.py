@@ -8,6 +8,7 @@ element, add and triad three; that a cache reads a line before writing it is not
 counted. Arrays are to be four times the last cache at least, as STREAM asks.
 """
 
+import functools
 import glob
 import os
 import re
@@ -50,15 +51,15 @@ def gemm(multiply_of, sizes, budget_s):
 
 
 def _best_s(function, budget_s, least=3):
-    """Return the shortest of the function's times in seconds: ``least`` runs after a first, and more while time lasts."""
+    """Return the shortest of a function's times in seconds: ``least`` runs after a first, more while time lasts."""
     function()
     started = time.perf_counter()
-    best, runs = None, 0
+    best, runs = float("inf"), 0
     while runs < least or time.perf_counter() - started < budget_s:
         before = time.perf_counter()
         function()
         took = time.perf_counter() - before
-        best = took if best is None or took < best else best
+        best = min(best, took)
         runs += 1
     return max(best, 1e-9)
 
@@ -88,8 +89,7 @@ def framework_multiply(framework, dtype, device):
             done = product.op
             session = v1.Session(config=framework.session_options())
             session.run(v1.global_variables_initializer())
-        with_probe = session.make_callable(probe) if "gpu" in device else session.make_callable(done)
-        return with_probe
+        return session.make_callable(probe if "gpu" in device else done)
 
     return multiply_of
 
@@ -159,8 +159,8 @@ def levels(last_bytes, budget_s):
     wanted = [size for size in _LEVELS_BYTES if size <= 2 * max(last_bytes, _LEVELS_BYTES[0])]
     for size in wanted:
         elements = size // (3 * _WORD)
-        arrays = [numpy.ones(elements) for _ in range(3)]
-        seconds = _best_s(lambda: numpy.add(arrays[0], arrays[1], out=arrays[2]), budget_s / len(wanted), 20)
+        a, b, c = (numpy.ones(elements) for _ in range(3))
+        seconds = _best_s(functools.partial(numpy.add, a, b, out=c), budget_s / len(wanted), 20)
         found.append({"bytes": size, "gb_per_s": 3 * _WORD * elements / seconds / 1e9})
     return found
 

@@ -95,9 +95,7 @@ def _maccs(layer, source):
 
 def _profile(told):
     """Return what follows from the profiler's table: calls, the time of all kernels, the runtime's share."""
-    kernels = [
-        dict(each, calls=int(round(each["total_ms"] * 1e3 / each["mean_us"]))) for each in told["kernels"]
-    ]
+    kernels = [dict(each, calls=round(each["total_ms"] * 1e3 / each["mean_us"])) for each in told["kernels"]]
     listed_ms = sum(each["total_ms"] for each in kernels)
     listed_share = sum(each["share_percent"] for each in kernels) / 100
     all_ms = listed_ms / listed_share

@@ -1,0 +1,87 @@
+"""Peaks from a file: of an earlier survey, or written by hand from a data sheet."""
+
+import json
+
+from edgebench.errors import UsageError
+
+_EXAMPLE = (
+    '{"gemm": [{"precision": "float32", "threads": 4, "gflop_per_s": 30.0}], '
+    '"memory": [{"threads": 4, "triad_gb_per_s": 9.5}]}'
+)
+
+
+def read(path):
+    """Return the peaks of a JSON file: a survey's, or an object such as the example in the messages.
+
+    ``device`` defaults to "cpu", ``threads`` of a GPU may be left out. Raises
+    UsageError that names the file and what is wrong with it.
+    """
+    try:
+        with open(path) as handle:
+            value = json.load(handle)
+    except (IOError, OSError) as error:
+        raise UsageError("{} cannot be read: {}".format(path, error.strerror or error))
+    except ValueError as error:
+        raise UsageError("{} is no JSON: {}".format(path, error))
+    if isinstance(value, dict) and "survey" in value:
+        value = value.get("peaks")
+        if value is None:
+            raise UsageError("{} is a survey that measured no peaks.".format(path))
+    if not isinstance(value, dict) or not isinstance(value.get("gemm"), list) or not value["gemm"]:
+        raise UsageError("{} has no list of peaks: give an object such as {}".format(path, _EXAMPLE))
+    for key in ("memory", "levels"):
+        if not isinstance(value.get(key, []), list):
+            raise UsageError("{}: {!r} is no list; expected an object such as {}".format(path, key, _EXAMPLE))
+    copies = value.get("cuda_copies")
+    if copies is not None:
+        copies = {name: _rate(path, copies, name) for name in _COPIES}
+    return {
+        "gemm": [_gemm(path, each) for each in value["gemm"]],
+        "memory": [_memory(path, each) for each in value.get("memory", [])],
+        "levels": [
+            {"bytes": _rate(path, each, "bytes"), "gb_per_s": _rate(path, each, "gb_per_s")}
+            for each in value.get("levels", [])
+        ],
+        "last_cache_bytes": value.get("last_cache_bytes"),
+        "cuda_copies": copies,
+        "missing": dict(value.get("missing", {})),
+    }
+
+
+_COPIES = ("host_to_device_gb_per_s", "device_to_host_gb_per_s", "device_to_device_gb_per_s")
+_KERNELS = ("copy_gb_per_s", "scale_gb_per_s", "add_gb_per_s", "triad_gb_per_s")
+
+
+def _gemm(path, entry):
+    rate = _rate(path, entry, "gflop_per_s")
+    precision = entry.get("precision")
+    if precision not in ("float32", "float64", "float16", "int8"):
+        raise UsageError(
+            "{}: precision {!r} is not float32, float64, float16 or int8".format(path, precision)
+        )
+    return {
+        "device": entry.get("device", "cpu"),
+        "precision": precision,
+        "threads": entry.get("threads"),
+        "gflop_per_s": rate,
+        "size": entry.get("size", "-"),
+        "library": entry.get("library", "given"),
+    }
+
+
+def _memory(path, entry):
+    told = {name: _rate(path, entry, name) for name in _KERNELS if name in (entry or {})}
+    if not told:
+        raise UsageError("{}: {!r} has none of {}".format(path, entry, ", ".join(_KERNELS)))
+    best = max(told.values())
+    filled = {name: told.get(name, best) for name in _KERNELS}
+    return dict(
+        filled, threads=entry.get("threads"), array_bytes=entry.get("array_bytes", 0), beyond_cache=True
+    )
+
+
+def _rate(path, entry, name):
+    value = entry.get(name) if isinstance(entry, dict) else None
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value < float("inf"):
+        raise UsageError("{}: {} of {!r} is not a number above 0".format(path, name, entry))
+    return value
