@@ -1,6 +1,7 @@
 """What in a window makes its times doubtful, in words; the thresholds."""
 
 from edgebench.telemetry.quantity import OVER_CURRENT, THROTTLED, UNDER_VOLTAGE
+from edgebench.telemetry.window import distinct
 
 # Of all CPU time. Below it is what a system does by itself.
 OTHERS_SHARE = 0.10
@@ -101,12 +102,8 @@ def _by_settings(window):
         elif quantity.name.startswith("governor."):
             names = [each.values[index] for each in window.inside if isinstance(each.values[index], str)]
             if len(set(names)) > 1:
-                yield "the governor changed ({}: {})".format(quantity.name, ", ".join(_distinct(names)))
+                yield "the governor changed ({}: {})".format(quantity.name, ", ".join(distinct(names)))
         elif quantity.name.startswith("on_battery."):
             values = window.numbers(index)
             if any(values):
                 yield "ran on battery ({})".format(quantity.name)
-
-
-def _distinct(names):
-    return [name for index, name in enumerate(names) if name not in names[:index]]

@@ -20,8 +20,8 @@ from edgebench.telemetry.quantity import KINDS, Quantity
 
 VERSION = 1
 
-# A day at one sample a second; a longer file is not of this program.
-LARGEST_BYTES = 256 << 20
+# More than a day at one sample a second; a longer file is not of this program.
+LARGEST_BYTES = 64 << 20
 _LONGEST_LINE_BYTES = 1 << 20
 # Each makes the disk work, which a benchmark that reads its data can feel.
 _SYNC_EVERY_S = 30.0

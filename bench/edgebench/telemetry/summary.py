@@ -7,7 +7,7 @@ from edgebench.errors import RecordError
 from edgebench.telemetry import judge, series
 from edgebench.telemetry.counters import increase
 from edgebench.telemetry.quantity import COUNTER, TEXT
-from edgebench.telemetry.window import Window
+from edgebench.telemetry.window import Window, distinct
 
 VERSION = 1
 WHOLE = "run"
@@ -15,6 +15,7 @@ WHOLE = "run"
 CLOCK_JUMP_S = 0.1
 
 _MOST_JUMPS = 20
+_MOST_TEXTS = 10
 
 
 def of_file(path, phases=None, judged=None):
@@ -184,8 +185,11 @@ def _quantities(window):
         if quantity.kind == TEXT:
             values = [each.values[index] for each in window.inside if isinstance(each.values[index], str)]
             if values:
-                distinct = [value for at, value in enumerate(values) if value not in values[:at]]
-                told[quantity.name] = {"kind": TEXT, "values": distinct[:10], "samples": len(values)}
+                told[quantity.name] = {
+                    "kind": TEXT,
+                    "values": distinct(values)[:_MOST_TEXTS],
+                    "samples": len(values),
+                }
             continue
         values = window.numbers(index)
         if not values:

@@ -1,6 +1,7 @@
 """A part of a series between two moments, such as the training."""
 
 import bisect
+from collections import OrderedDict
 
 from edgebench.telemetry import counters
 from edgebench.telemetry.quantity import COUNTER, FLAG, JOULE, LATCH
@@ -10,6 +11,11 @@ GAP_INTERVALS = 3.0
 # Of a window's time that the rail's readings must cover, and readings that must lie in it, for its energy to be told.
 LEAST_COVERAGE = 0.95
 LEAST_SAMPLES = 3
+
+
+def distinct(values):
+    """Return the values in the order in which each came first."""
+    return list(OrderedDict.fromkeys(values))
 
 
 class Window:
