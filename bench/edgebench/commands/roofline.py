@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import sys
 
 from edgebench.commands.common import (
@@ -17,8 +16,6 @@ from edgebench.commands.common import (
 )
 from edgebench.data import manifest, sources
 from edgebench.errors import UsageError
-
-_ENGINES_PYTHON = "EDGEBENCH_ENGINES_PYTHON"
 
 
 def add(commands):
@@ -153,7 +150,6 @@ def _survey(options, tables):
         finder=sources.Finder(
             manifest.load(), data_dir(options), cache_dir(options), offline=options.offline, say=display.say
         ),
-        engines_python=os.environ.get(_ENGINES_PYTHON) or None,
     )
     try:
         result = survey.make(wish, display.say, display.tick)

@@ -188,9 +188,7 @@ def _operators(job, emit):
 
         emit("phase", phase="litert, " + os.path.basename(path))
         library = litert_engine.open_library(job["threads"], False)
-        with open(path, "rb") as handle:
-            content = handle.read()
-        found = operators.litert(library.interpreter_of, content, _fill)
+        found = operators.litert(library.interpreter, path, _fill)
         emit("update", record={"operators": {"litert " + os.path.basename(path): found}})
 
 

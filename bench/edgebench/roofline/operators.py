@@ -6,7 +6,9 @@ interpreters have no profiler (it exists in C++ only), so its operators are
 timed by difference: the same model, cut off after each operator in turn.
 """
 
+import os
 import struct
+import tempfile
 import time
 
 import numpy
@@ -70,25 +72,26 @@ def _traced(metadata):
             yield name, kind, float(node.op_end_rel_micros - node.op_start_rel_micros)
 
 
-def litert(interpreter_of, content, fill):
+def litert(interpreter_of, path, fill):
     """Return {"operators", "without_us", "with_us", "overhead"} of a .tflite model, by its prefixes.
 
-    interpreter_of(content): opens the bytes of a model. fill(interpreter):
-    sets its input. An operator's time is that of the model up to it less that
+    interpreter_of(path): opens a .tflite file. path: of the model.
+    fill(interpreter): sets its input. An operator's time is that of the model up to it less that
     of the model before it, medians of runs in turns; it is an estimate, for
     where a model ends changes how it is planned, and it may come out below 0.
     with_us is the sum of all, so overhead tells how far the estimate is off.
     """
+    with open(path, "rb") as handle:
+        content = handle.read()
     count = len(_Model(content).operators)
-    prefixes = []
-    for length in range(1, count + 1):
-        interpreter = interpreter_of(_Model(content).cut(length))
-        interpreter.allocate_tensors()
-        fill(interpreter)
-        prefixes.append(interpreter)
-    whole = interpreter_of(content)
-    whole.allocate_tensors()
-    fill(whole)
+    with tempfile.TemporaryDirectory(prefix="edgebench-") as folder:
+        prefixes = []
+        for length in range(1, count + 1):
+            cut_path = os.path.join(folder, "{}.tflite".format(length))
+            with open(cut_path, "wb") as handle:
+                handle.write(_Model(content).cut(length))
+            prefixes.append(_ready(interpreter_of(cut_path), fill))
+    whole = _ready(interpreter_of(path), fill)
     taken = _medians_us([each.invoke for each in prefixes + [whole]])
     names = (
         [each["op_name"] for each in whole._get_ops_details()][:count] if _tells(whole) else [None] * count
@@ -112,6 +115,12 @@ def litert(interpreter_of, content, fill):
         "with_us": taken[-2],
         "overhead": taken[-2] / taken[-1] - 1,
     }
+
+
+def _ready(interpreter, fill):
+    interpreter.allocate_tensors()
+    fill(interpreter)
+    return interpreter
 
 
 def _tells(interpreter):

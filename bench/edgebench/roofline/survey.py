@@ -12,12 +12,11 @@ from edgebench.roofline.layers import Layer
 
 Wish = namedtuple(
     "Wish",
-    "names batch precision threads device measure operators peaks peaks_budget_s finder engines_python",
+    "names batch precision threads device measure operators peaks peaks_budget_s finder",
 )
 Wish.__doc__ = """What to survey. names: of networks. batch: None for each workload's own. threads: None for all
 processors. measure: whether anything is timed. operators: whether to profile. peaks: measured before, None to measure.
-peaks_budget_s: seconds for that. finder: a data.sources.Finder for the models of kws, or None for no engines.
-engines_python: another Python for the engines, or None."""
+peaks_budget_s: seconds for that. finder: a data.sources.Finder for the models of kws, or None for no engines."""
 
 _LIMIT_S = 900
 _ENGINE_WINDOW_S = 1.0
@@ -209,12 +208,17 @@ def _network(told, precision, peaks, device, threads):
 
 def _engines(parts, wish, result):
     """Measure KWS by every engine and model that this host has, one thread, and set it against the peaks."""
-    from edgebench.kws import engines, plan
+    from edgebench.kws import plan
 
     counted = None
     if networks.KWS in result["networks"]:
         counted = [Layer(**each) for each in result["networks"][networks.KWS]["layers"]]
-    for engine, model, threads in plan.combinations(wish.finder, engines.NAMES, None, (1,)):
+    try:
+        combinations = plan.combinations(wish.finder)
+    except UsageError as error:
+        result["missing"]["kws_engines"] = str(error)
+        return
+    for engine, model, threads in combinations:
         job = {
             "kind": "inference",
             "engine": engine,
@@ -227,11 +231,10 @@ def _engines(parts, wish, result):
             "inputs_folder": None,
             "seed": 0,
         }
-        python = None if engine == "tensorflow" else wish.engines_python
-        told, status, reason = parts.run(job, python=python)
+        told, status, reason = parts.run(job, python=plan.python_of(engine))
         entry = {
             "engine": engine,
-            "library": told.get("engine"),
+            "library": _library(told.get("engine") or {}),
             "model": model.id,
             "form": model.form,
             "precision": model.precision,
@@ -247,6 +250,10 @@ def _engines(parts, wish, result):
                     _judged_engine(counted, model.precision, threads, percentiles[50], result["peaks"])
                 )
         result["kws_engines"].append(entry)
+
+
+def _library(told):
+    return {key: told.get(key) for key in ("library", "version", "delegate")}
 
 
 def _judged_engine(counted, precision, threads, measured_us, peaks):
@@ -266,21 +273,21 @@ def _judged_engine(counted, precision, threads, measured_us, peaks):
 
 
 def _operators(parts, wish, result):
-    models = []
-    if wish.finder is not None and networks.KWS in wish.names:
-        from edgebench.kws import plan
+    # One by one: what kills one process must not take the others along.
+    for name in wish.names:
+        _operators_of(parts, wish, [name], [], None, result)
+    if networks.KWS not in wish.names:
+        return
+    from edgebench.kws import plan
 
-        models = [
-            model.path
-            for _, model, _ in plan.combinations(wish.finder, ("litert",), None, (1,))
-            if model.path is not None
-        ]
-    for names, paths, python in ((list(wish.names), [], None), ([], models, wish.engines_python)):
-        # One by one: what one operator kills must not take the others along.
-        for name in names:
-            _operators_of(parts, wish, [name], [], python, result)
-        for path in paths:
-            _operators_of(parts, wish, [], [path], python, result)
+    try:
+        combinations = plan.combinations(wish.finder, ("litert",))
+    except UsageError as error:
+        result["missing"]["operators.litert"] = str(error)
+        return
+    for engine, model, _ in combinations:
+        if model.path is not None:
+            _operators_of(parts, wish, [], [model.path], plan.python_of(engine), result)
 
 
 def _operators_of(parts, wish, names, paths, python, result):

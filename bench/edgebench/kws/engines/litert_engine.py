@@ -52,12 +52,13 @@ class LitertLibrary(engine.Library):
 
     def open(self, model):
         """Return a LitertEngine for a model of the form tflite."""
-        return LitertEngine(model, self, self._interpreter(model))
+        return LitertEngine(model, self, self.interpreter(model.path))
 
-    def _interpreter(self, model):
+    def interpreter(self, path):
+        """Return an interpreter of the .tflite file ``path``, its tensors not allocated. Raises UnsupportedError."""
         try:
             try:
-                return self._interpreter_class(model_path=model.path, num_threads=self.threads)
+                return self._interpreter_class(model_path=path, num_threads=self.threads)
             except TypeError:
                 # TensorFlow's interpreter has taken threads since 2.3; older ones compute on one.
                 if self.threads != 1:
@@ -66,11 +67,11 @@ class LitertLibrary(engine.Library):
                             self.name, self.version, self.threads
                         )
                     )
-                return self._interpreter_class(model_path=model.path)
+                return self._interpreter_class(model_path=path)
         except ValueError as error:
             raise UnsupportedError(
                 "{} {} cannot load {}: {}".format(
-                    self.name, self.version, model.path, str(error).strip().splitlines()[0]
+                    self.name, self.version, path, str(error).strip().splitlines()[0]
                 )
             )
 
