@@ -16,7 +16,7 @@ from edgebench_report.errors import ReportError
 from edgebench_report.importers.source import decimal, integer
 from edgebench_report.load import load
 from edgebench_report.published import read_published
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 Record = dict[str, Any]
@@ -385,6 +385,7 @@ def test_nulls_have_reasons(tmp_path: Path) -> None:
         assert {each for each in nulls(record, "") if each not in record["missing"]} <= plain
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_no_junk_stops_the_import(tmp_path_factory: pytest.TempPathFactory, junk: bytes) -> None:
     folder = tmp_path_factory.mktemp("junk")
