@@ -16,6 +16,7 @@ from edgebench import __version__, compat
 from edgebench.data import files
 from edgebench.errors import DataError, UsageError
 from edgebench.kws import network, onnx_form, tflite_form
+from edgebench.kws.quiet import quiet
 
 FORMS = ("tflite", "onnx")
 INDEX = "converted.json"
@@ -73,7 +74,9 @@ def convert(out, source, samples, forms=FORMS, framework=None, say=lambda line: 
     for form, write in (("tflite", _tflite), ("onnx", _onnx)):
         if form in forms:
             say("converting to {}".format(form))
-            float32, int8 = write(source, calibration, framework)
+            # Both converters advise much that does not apply to this network.
+            with quiet():
+                float32, int8 = write(source, calibration, framework)
             products += [(form, "float32", float32), (form, "int8", int8)]
     return _write(os.path.abspath(out), source, calibration, products, versions)
 
@@ -102,8 +105,7 @@ def _tflite(source, calibration, framework):
 
 
 def _onnx(source, calibration, framework):
-    float32 = onnx_form.float32(source.arrays)
-    return float32, onnx_form.int8(float32, calibration)
+    return onnx_form.float32(source.arrays), onnx_form.int8(source.arrays, calibration)
 
 
 def _write(out, source, calibration, products, versions):

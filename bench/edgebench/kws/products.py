@@ -2,9 +2,11 @@
 
 import os
 
+import numpy
+
 from edgebench.data import manifest, sources
 from edgebench.errors import DataError, EdgebenchError
-from edgebench.kws import engines, inputs
+from edgebench.kws import engines, inputs, network
 from edgebench.kws.models import Model
 
 
@@ -30,20 +32,28 @@ def _folder_of(found, name):
     raise DataError("{} has no {}: get the set again".format(found.name, name))
 
 
-def accuracies(folder, told, samples_):
+def accuracies(folder, told, samples_, framework=None):
     """Return a dict of file, engine, top1 and reason for each converted file of ``folder`` and engine that reads it.
 
-    told: what its converted.json says. top1: of the Samples, as a ratio; None
-    with a reason where the engine does not run here.
+    told: what its converted.json says. framework: the compat.Framework of this
+    process, to measure the weights with, or None, which leaves them out. top1:
+    of the Samples, as a ratio; None with a reason where an engine does not run
+    here.
     """
     measured = []
     for name, entry in sorted(told["files"].items()):
+        path = os.path.join(folder, name)
+        if entry["form"] == "keras":
+            if framework is not None:
+                top1 = _top1_of_weights(framework, path, samples_)
+                measured.append({"file": name, "engine": "keras", "top1": top1, "reason": None})
+            continue
         model = Model(
             id=entry["precision"],
             form=entry["form"],
             precision=entry["precision"],
             weights=told["weights"],
-            path=os.path.join(folder, name),
+            path=path,
             sha256=entry["sha256"],
             size_bytes=entry["size_bytes"],
         )
@@ -54,17 +64,23 @@ def accuracies(folder, told, samples_):
     return measured
 
 
+def _top1_of_weights(framework, path, samples_):
+    model = network.network(framework)
+    model.set_weights(network.load_weights(path))
+    probabilities = model.predict(
+        numpy.stack([each.quantized.features().values for each in samples_]), verbose=0
+    )
+    return float((probabilities.argmax(1) == [each.label for each in samples_]).mean())
+
+
 def _top1(name, model, samples_):
     try:
         engine = engines.open_engine(name, model, 1)
     except (EdgebenchError, ImportError) as error:
         return None, str(error)
-    try:
-        right = 0
-        for sample in samples_:
-            engine.set_input(sample.quantized)
-            engine.invoke()
-            right += int(engine.output().argmax()) == sample.label
-    finally:
-        engine.close()
+    right = 0
+    for sample in samples_:
+        engine.set_input(sample.quantized)
+        engine.invoke()
+        right += int(engine.output().argmax()) == sample.label
     return right / float(len(samples_)), None

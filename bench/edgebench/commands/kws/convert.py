@@ -49,10 +49,13 @@ def default_out(options):
 def write(options, source, out, framework=None, stream=None):
     """Convert a convert.Source on the inputs that the data options lead to; print the summary to ``stream``."""
     from edgebench.kws import convert, products
+    from edgebench.kws.quiet import quiet
 
     samples = products.samples(products.finder(data_dir(options), cache_dir(options), options.offline))
     told = convert.convert(out, source, samples, getattr(options, "form", convert.FORMS), framework, _tell)
-    measured = products.accuracies(out, told, samples)
+    # Their log would stand in the middle of the table.
+    with quiet():
+        measured = products.accuracies(out, told, samples, framework)
     if options.json:
         print(
             json.dumps(dict(told, folder=os.path.abspath(out), accuracies=measured), indent=2, sort_keys=True)
