@@ -1,0 +1,105 @@
+"""``edgebench kws accuracy``: how right each engine with each model is on MLPerf Tiny's 1,000 inputs."""
+
+import json
+import os
+import tempfile
+import time
+
+from edgebench.commands.common import NOT_ALL_OK, OK, positive
+from edgebench.commands.kws import shared
+
+
+def add(commands):
+    """Declare the command."""
+    command = commands.add_parser(
+        "accuracy",
+        help="top-1, AUC and confusion of each engine with each model",
+        description="Run the 1,000 inputs of kws01 through each engine and model, each in a process of its own, and "
+        "score them as MLPerf Tiny does. Exit code 1 where one could not be scored.",
+    )
+    shared.add_choice(command)
+    command.add_argument(
+        "--details",
+        action="store_true",
+        help="show each class and the confusion, which is done anyway where there is one line only",
+    )
+    command.add_argument(
+        "--time-limit",
+        type=positive,
+        default=3600,
+        metavar="S",
+        help="seconds for each engine and model (default: %(default)s)",
+    )
+    command.add_argument("--json", action="store_true", help="as JSON")
+    command.set_defaults(command=_accuracy)
+
+
+def _accuracy(options):
+    from edgebench.kws import plan, tables
+
+    finder = shared.finder(options)
+    inputs = finder.find("kws01")
+    found = plan.combinations(finder, options.engine, options.model, options.threads)
+    # There is nothing right or wrong about what random weights answer.
+    scored = [each for each in found if each[1].weights != "random"]
+    for warning in finder.warnings:
+        shared.tell(warning)
+    results = [
+        _one(options, inputs, combination, number, len(scored))
+        for number, combination in enumerate(scored, 1)
+    ]
+    if not results:
+        shared.tell(
+            "there are only random weights here, which have no accuracy; edgebench kws models says more"
+        )
+        return NOT_ALL_OK
+    if options.json:
+        print(json.dumps(results, indent=2, sort_keys=True))
+    else:
+        print(tables.accuracy(results, inputs))
+        for result in results:
+            if result["status"] == "ok" and (options.details or len(results) == 1):
+                print("\n" + tables.confusion(result))
+    return OK if all(result["status"] == "ok" for result in results) else NOT_ALL_OK
+
+
+def _one(options, inputs, combination, number, total):
+    from edgebench import progress, suite, tasks
+    from edgebench.kws import plan
+
+    name, model, threads = combination
+    shared.tell(
+        "[{}/{}] {}".format(number, total, tasks.inference_label(name, model.id, model.form, threads))
+    )
+    told = {}  # type: ignore[var-annotated]
+    job = {
+        "kind": "inference",
+        "engine": name,
+        "model": dict(model._asdict()),
+        "threads": threads,
+        "device": options.device,
+        "windows": 0,
+        "inputs_folder": inputs.folder,
+    }
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="edgebench-") as folder:
+        end = suite.run_child(
+            job,
+            told,
+            options.time_limit,
+            os.path.join(folder, "worker.log"),
+            progress.Silent(None),
+            plan.python_of(name),
+        )
+    return {
+        "engine": dict(
+            {"name": name, "library": None, "version": None, "delegate": None}, **told.get("engine", {})
+        ),
+        "model": dict(model._asdict()),
+        "threads": threads,
+        "status": end.status,
+        "reason": end.reason,
+        "quality": told.get("quality"),
+        "times": dict(told.get("times", {}), wall_s=time.monotonic() - started),
+        "framework": told.get("framework"),
+    }
