@@ -16,18 +16,19 @@ _LOG_TAIL_BYTES = 8192
 _OOM_SCORE = "500"
 
 
-def run(job, log_path, limit_s, on_event, on_tick):
+def run(job, log_path, limit_s, on_event, on_tick, python=None):
     """Run one worker to its end and return its ``verdict.Exit``.
 
     job: dict the worker reads. log_path: file for what it and the framework
     print. limit_s: seconds until it is killed. on_event(dict) is called for
-    each event, on_tick() about twice a second. KeyboardInterrupt, and any
-    other exception, kills the worker and passes through.
+    each event, on_tick() about twice a second. python: interpreter of the
+    worker, None for this program's own. KeyboardInterrupt, and any other
+    exception, kills the worker and passes through.
     """
     kills_before = _oom_kills()
     with open(log_path, "wb") as log:
         process = subprocess.Popen(
-            _command(),
+            _command(python or sys.executable),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -58,13 +59,13 @@ def run(job, log_path, limit_s, on_event, on_tick):
     return Exit(code, timed_out, limit_s, phase[0], _tail(log_path), kills)
 
 
-def _command():
+def _command(python):
     # A prefix lets the worker run under another loader, such as an emulator of an older CPU.
     prefix = shlex.split(os.environ.get("EDGEBENCH_WORKER_PREFIX", ""))
     program = os.path.abspath(sys.argv[0])
     if os.path.basename(program) == "__main__.py":
-        return prefix + [sys.executable, "-m", "edgebench", "worker"]
-    return prefix + [sys.executable, program, "worker"]
+        return prefix + [python, "-m", "edgebench", "worker"]
+    return prefix + [python, program, "worker"]
 
 
 def _be_first_to_go(pid):

@@ -4,6 +4,8 @@ import shutil
 import sys
 import time
 
+from edgebench import tasks
+
 _PHASES = {
     "start": "starting",
     "import": "loading the framework",
@@ -11,7 +13,13 @@ _PHASES = {
     "build": "building",
     "train": "training",
     "test": "testing",
+    "load": "loading the model",
+    "warmup": "warming up",
+    "accuracy": "scoring",
+    "windows": "measuring",
 }
+# What an "epoch" is in each phase that tells of some.
+_COUNTED = {"train": "epoch", "accuracy": "input", "windows": "window"}
 _HEARTBEAT_S = 60
 
 
@@ -37,14 +45,14 @@ class Silent:
         """Tell one line that is not about the run under way."""
 
     def plan(self, pending, skipped):
-        """Announce the (workload, repeat) pairs to come and how many are done already."""
+        """Announce the tasks to come (see ``tasks``) and how many are done already."""
         self._upcoming = list(pending)
         self._total = len(pending)
 
-    def start(self, workload, repeat, repeats):
-        """Announce the next run."""
+    def start(self, task):
+        """Announce the next task."""
         self._index += 1
-        self._run = (workload, repeat, repeats)
+        self._task = task
         self._phase = "start"
         self._epoch = None
         self._started = time.monotonic()
@@ -62,35 +70,33 @@ class Silent:
 
     def finish(self, record):
         """Tell how the run under way ended."""
-        workload = self._run[0]
-        self._durations_s.setdefault(workload, []).append(time.monotonic() - self._started)
+        self._durations_s.setdefault(self._task.pace, []).append(time.monotonic() - self._started)
         self._upcoming = self._upcoming[1:]
 
     def done(self):
         """End the display."""
 
     def _left(self):
-        """Return the time left as text, "" until every workload to come has been timed once."""
-        if not self._upcoming or any(workload not in self._durations_s for workload, _ in self._upcoming):
+        """Return the time left as text, "" until something of every pace to come has been timed."""
+        if not self._upcoming or any(task.pace not in self._durations_s for task in self._upcoming):
             return ""
         expected_s = 0.0
-        for workload, _ in self._upcoming:
-            expected_s += sum(self._durations_s[workload]) / len(self._durations_s[workload])
+        for task in self._upcoming:
+            expected_s += sum(self._durations_s[task.pace]) / len(self._durations_s[task.pace])
         return "about {} left".format(_duration(expected_s))
 
     def _now(self):
-        workload, repeat, repeats = self._run
         doing = _PHASES.get(self._phase, self._phase)
-        if self._epoch and self._phase == "train":
-            doing += ", epoch {}/{} done".format(*self._epoch)
-        return "{} repeat {}/{}: {}".format(workload, repeat, repeats, doing)
+        if self._epoch and self._phase in _COUNTED:
+            doing += ", {} {}/{} done".format(_COUNTED[self._phase], *self._epoch)
+        return "{}: {}".format(self._task.label, doing)
 
 
 class Plain(Silent):
     """One line a run, and one a minute while a run lasts: for logs, and for Ansible."""
 
-    def start(self, workload, repeat, repeats):
-        super().start(workload, repeat, repeats)
+    def start(self, task):
+        super().start(task)
         self._told = time.monotonic()
 
     def say(self, line):
@@ -120,8 +126,8 @@ class Bar(Plain):
 
     _WIDTH = 20
 
-    def start(self, workload, repeat, repeats):
-        super().start(workload, repeat, repeats)
+    def start(self, task):
+        super().start(task)
         self._draw()
 
     def phase(self, phase):
@@ -159,15 +165,39 @@ def _plan_line(pending, skipped):
 
 
 def outcome(record):
-    """Return one line that says how a run ended."""
-    head = "{} repeat {}: {}".format(record["workload"], record["repeat"], record["status"])
+    """Return one line that says how a run or an inference ended."""
+    is_inference = record["record"] == "inference"
+    if is_inference:
+        head = "{}: {}".format(_inference_label(record), record["status"])
+    else:
+        head = "{} repeat {}: {}".format(record["workload"], record["repeat"], record["status"])
     if record["status"] != "ok":
         return "{} ({})".format(head, record["reason"])
+    if is_inference:
+        return head + "  " + "  ".join(inference_figures(record))
     times = record["times"]
     line = "{}  train {:.2f} s  test {:.2f} s  {}".format(
         head, times["train_s"], times["test_s"], quality(record)
     )
     return line + ("  (synthetic data)" if record["data"]["synthetic"] else "")
+
+
+def inference_figures(record):
+    """Return an inference's throughput, median latency and accuracy as texts with their units."""
+    per_s, percentiles_us = record["throughput_per_s"], record["latency"]["percentiles_us"]
+    value = record["quality"]["value"]
+    return (
+        "-" if per_s is None else "{:.{}f} inferences/s".format(per_s, 0 if per_s >= 100 else 2),
+        "-" if percentiles_us is None else "median {:.0f} us".format(percentiles_us[50]),
+        "latency only" if value is None else "top-1 {:.1f} %".format(100 * value),
+    )
+
+
+def _inference_label(record):
+    model = record["model"]
+    return tasks.inference_label(
+        record["engine"]["name"], model["id"], model["form"], record["threads"]["intra"]
+    )
 
 
 def quality(record):

@@ -5,7 +5,7 @@ import os
 import platform
 import sys
 
-from edgebench import __version__, host, records, workloads
+from edgebench import __version__, host, keyword_spotting, records, workloads
 from edgebench.data import files
 from edgebench.workloads.spec import sizes_for
 
@@ -20,7 +20,7 @@ _NO_FRAMEWORK = {
 
 
 def heading(kind, settings, session):
-    """Return what all records of a suite begin with. kind: "host" or "run"; session: 12 hex digits."""
+    """Return what all records of a suite begin with. kind: "host", "run" or "inference"; session: 12 hex digits."""
     return {
         "schema": records.SCHEMA_VERSION,
         "record": kind,
@@ -31,11 +31,13 @@ def heading(kind, settings, session):
     }
 
 
-def host_record(settings, session, told, probe_reason):
-    """Return the record of this host; told, probe_reason: as for ``host_part``."""
+def host_record(settings, session, told, probe_reason, engines=None):
+    """Return the record of this host; told, probe_reason: as for ``host_part``; engines: {name: whether installed}."""
     record = heading("host", settings, session)
     record["time_utc"] = records.utc_now()
     record.update(host_part(told, probe_reason))
+    if engines:
+        record["facts"]["engines"] = engines
     return record
 
 
@@ -109,6 +111,57 @@ def run_template(settings, session, workload, repeat, attempt):
     return record
 
 
+def inference_template(settings, session, task, inputs, attempt):
+    """Return the record of a tasks.Inference before anything is known of it; inputs: a data.sources.Found or None."""
+    model = task.model
+    record = heading("inference", settings, session)
+    record.update(
+        started_utc=records.utc_now(),
+        workload=keyword_spotting.NAME,
+        title=keyword_spotting.TITLE,
+        profile=settings.profile,
+        variant=VARIANT,
+        options=keyword_spotting.options_for(settings.profile),
+        engine={"name": task.engine, "library": None, "version": None, "delegate": None},
+        model={
+            "id": model.id,
+            "form": model.form,
+            "precision": model.precision,
+            "weights": model.weights,
+            "sha256": model.sha256,
+            "size_bytes": model.size_bytes,
+            "parameters": None,
+        },
+        threads={"intra": task.threads, "inter": task.threads},
+        repeat=1,
+        attempt=attempt,
+        times=dict.fromkeys(("import_s", "load_s", "warmup_s", "accuracy_s", "wall_s")),
+        windows=[],
+        valid_windows=None,
+        throughput_per_s=None,
+        latency=dict.fromkeys(("samples", "percentiles_us", "mean_us", "jitter_us")),
+        quality=dict.fromkeys(("value", "auc", "samples", "per_class", "confusion")),
+        data={
+            "name": keyword_spotting.INPUTS,
+            "source": inputs.source if inputs else "synthetic",
+            "synthetic": not inputs,
+            "sha256": inputs.sha256 if inputs else None,
+            "note": None,
+            "input": None,
+        },
+        framework=dict(_NO_FRAMEWORK),
+        device=None,
+        memory={"peak_bytes": None},
+        seed=settings.seed + 1,
+        requested={"data": settings.data_mode, "device": settings.device},
+        telemetry=None,
+        warnings=[],
+        missing={},
+    )
+    record["quality"].update(metric="top1", unit="ratio")
+    return record
+
+
 def merge(target, update):
     """Merge nested dicts of ``update`` into ``target``; other values replace."""
     for name, value in update.items():
@@ -119,8 +172,8 @@ def merge(target, update):
 
 
 def explained(record):
-    """Give every null of a run's record its reason, and return the record."""
-    missing = {}
+    """Give every null of a run's or an inference's record that has none a reason, and return the record."""
+    missing = record["missing"]
     if record["data"]["synthetic"]:
         missing["data.sha256"] = "synthetic data is made, not read"
     if record["threads"]["intra"] is None:
@@ -128,9 +181,25 @@ def explained(record):
     if record["runner"]["sha256"] is None:
         missing["runner.sha256"] = "run from a checkout, not from the zipapp"
     missing["telemetry"] = "this version of the runner takes none"
-    record["missing"] = missing
+    if record["record"] == "inference" and record["status"] == "ok":
+        _explain_inference(record, missing)
     why = "the run ended as {}: {}".format(record["status"], record["reason"])
     return records.explain_missing(record, why if record["status"] != "ok" else "the framework does not tell")
+
+
+def _explain_inference(record, missing):
+    is_random = record["model"]["weights"] == "random"
+    unscored = "random weights: latency only" if is_random else "no inputs with labels: latency only"
+    reasons = {
+        unscored: ["quality." + each for each in ("value", "auc", "samples", "per_class", "confusion")],
+        "random weights are made, not read": ["model.sha256", "model.size_bytes"],
+        "the engine needs none": ["framework." + each for each in ("version", "keras", "numpy")],
+    }
+    reasons[unscored].append("times.accuracy_s")
+    for why, paths in reasons.items():
+        for path in paths:
+            if _at(record, path) is None:
+                missing.setdefault(path, why)
 
 
 def _at(record, path):

@@ -1,4 +1,4 @@
-"""A suite: every (workload, repeat) in a fresh process, one record each, whatever happens to it."""
+"""A suite: every task in a fresh process, one record each, whatever happens to it."""
 
 import os
 import tempfile
@@ -6,15 +6,16 @@ import time
 import uuid
 from collections import namedtuple
 
-from edgebench import child, progress, recording, records, verdict, workloads
+from edgebench import child, keyword_spotting, progress, recording, records, tasks, verdict, workloads
 from edgebench.data import manifest
 from edgebench.data.sources import Finder
 from edgebench.errors import DataError, UsageError, WrongDataError
+from edgebench.kws import convert_job, engines, plan
 
 Settings = namedtuple(
     "Settings",
     "workloads profile repeats data_mode data_dir cache_dir offline precision lookback_rows threads device "
-    "input_mode limit_s seed run_id host out resume retry",
+    "input_mode limit_s seed run_id host out resume retry engines models engine_threads",
 )
 Settings.__doc__ = """What a suite is asked to do; see ``edgebench run --help`` for each."""
 
@@ -22,57 +23,50 @@ End = namedtuple("End", "status reason traceback")
 End.__doc__ = """How a worker ended, in the words of a record."""
 
 _PROBE_LIMIT_S = 300
+_CONVERT_LIMIT_S = 900
 
 
 class Suite:
-    """Runs the workloads of ``settings``, telling ``display`` how it goes."""
+    """Runs the workloads of ``settings``, telling ``display`` how it goes: trainings first, then inference."""
 
     def __init__(self, settings, display):
         self.settings = settings
         self.display = display
         self.session = uuid.uuid4().hex[:12]
+        self.engines = {}
 
     def run(self):
         """Do what has no record yet; return the records of all that was asked for, the newest attempt of each."""
         settings = self.settings
-        self._stage_data()
+        staged = self._stage_data()
         facts, ended = self._probe()
+        asked_for = tasks.trainings(settings) + self._inferences(staged)
         file = records.RecordFile(settings.out)
         try:
             if file.torn_path:
                 self.display.say(
                     "an unfinished last line of {} was moved to {}".format(file.path, file.torn_path)
                 )
-            known = self._known(file)
-            pending = [each for each in self._order() if self._is_pending(each, known)]
-            self.display.plan(pending, len(self._order()) - len(pending))
+            known = self._known(file, {task.identity: task for task in asked_for})
+            pending = [task for task in asked_for if self._is_pending(task, known)]
+            self.display.plan(pending, len(asked_for) - len(pending))
             if pending:
-                file.append(recording.host_record(settings, self.session, facts, ended.reason))
-            for workload, repeat in pending:
-                attempt = len(known.get((workload, repeat), [])) + 1
-                record = self._one(workload, repeat, attempt, facts, ended)
+                file.append(recording.host_record(settings, self.session, facts, ended.reason, self.engines))
+            for task in pending:
+                attempts = known.setdefault(task.identity, [])
+                record = self._one(task, len(attempts) + 1, facts, ended)
                 file.append(record)
-                known.setdefault((workload, repeat), []).append(record)
+                attempts.append(record)
                 self.display.finish(record)
         finally:
             file.close()
             self.display.done()
-        return [known[each][-1] for each in sorted(self._order(), key=self._table_order)]
+        # Sorting is stable: repeats and engines keep their order within a workload.
+        in_order = sorted(asked_for, key=lambda task: settings.workloads.index(task.workload))
+        return [known[task.identity][-1] for task in in_order]
 
-    def _table_order(self, pair):
-        return self.settings.workloads.index(pair[0]), pair[1]
-
-    def _order(self):
-        """Return all (workload, repeat), each round starting one further on, so that drift hits all alike."""
-        names = self.settings.workloads
-        order = []
-        for repeat in range(1, self.settings.repeats + 1):
-            shift = (repeat - 1) % len(names)
-            order += [(name, repeat) for name in names[shift:] + names[:shift]]
-        return order
-
-    def _known(self, file):
-        """Return {(workload, repeat): its records}; raise UsageError where the file is not one to go on with."""
+    def _known(self, file, asked_for):
+        """Return {identity: its records}; raise UsageError where the file is not one to go on with."""
         known = {}  # type: ignore[var-annotated]
         for record in file.records:
             if record["run_id"] != self.settings.run_id:
@@ -81,9 +75,10 @@ class Suite:
                         file.path, record["run_id"], self.settings.run_id
                     )
                 )
-            if record["record"] == "run" and self._is_asked_for(record):
-                self._check_same_settings(record, file.path)
-                known.setdefault((record["workload"], record["repeat"]), []).append(record)
+            task = asked_for.get(tasks.identity_of(record))
+            if task is not None and task.is_asked_for(record):
+                _check_same_settings(task, record, file.path)
+                known.setdefault(task.identity, []).append(record)
         if known and not self.settings.resume:
             raise UsageError(
                 "{} already holds {} of these runs and --no-resume was given. Choose another --run-id, or leave "
@@ -91,93 +86,121 @@ class Suite:
             )
         return known
 
-    def _is_asked_for(self, record):
-        settings = self.settings
-        return (
-            record["workload"] in settings.workloads
-            and record["repeat"] <= settings.repeats
-            and record["profile"] == settings.profile
-            and record["precision"] == settings.precision
-            and record["options"] == recording.options_of(settings, record["workload"])
-            and record["variant"] == recording.VARIANT
-        )
-
-    def _check_same_settings(self, record, path):
-        """Refuse to go on under other settings: half of a run would not be comparable with the other half."""
-        settings = self.settings
-        now = dict(
-            recording.requested(settings), threads=settings.threads, seed=settings.seed + record["repeat"]
-        )
-        then = dict(record["requested"], threads=record["threads"]["intra"], seed=record["seed"])
-        differing = sorted(name for name in now if now[name] != then[name])
-        if differing:
-            raise UsageError(
-                "{} was begun with other settings ({}). Go on with the same ones, or choose another --run-id.".format(
-                    path, ", ".join("{} {} then, {} now".format(n, then[n], now[n]) for n in differing)
-                )
-            )
-
-    def _is_pending(self, pair, known):
-        if pair not in known:
+    def _is_pending(self, task, known):
+        if task.identity not in known:
             return True
-        return self.settings.retry and known[pair][-1]["status"] != "ok"
+        return self.settings.retry and known[task.identity][-1]["status"] != "ok"
 
     def _stage_data(self):
+        """Fetch what can be fetched, and say what is there; return {data set: its Found} of those that are."""
         settings = self.settings
-        if settings.data_mode == "synthetic":
-            return
-        finder = Finder(
+        finder = self._finder()
+        trained = {workloads.get(name).SPEC.dataset for name in settings.workloads if name in workloads.NAMES}
+        wanted = set() if settings.data_mode == "synthetic" else trained
+        if keyword_spotting.NAME in settings.workloads:
+            wanted = wanted.union(keyword_spotting.needed(settings.data_mode))
+        staged = {}
+        for dataset in sorted(wanted):
+            try:
+                staged[dataset] = finder.find(dataset)
+                self.display.say("data: {} from the {}".format(dataset, staged[dataset].source))
+            except WrongDataError as error:
+                self.display.say("data: {}".format(error))
+            except DataError as error:
+                if dataset in keyword_spotting.DATASETS:
+                    self.display.say("data: " + keyword_spotting.without(dataset))
+                elif settings.profile == "quick":
+                    told = "{} cannot be had, a synthetic stand-in takes its place; edgebench data status says more"
+                    self.display.say("data: " + told.format(dataset))
+                else:
+                    self.display.say("data: {}".format(error))
+        return staged
+
+    def _finder(self):
+        settings = self.settings
+        return Finder(
             manifest.load(),
             settings.data_dir,
             settings.cache_dir,
             offline=settings.offline,
             say=self.display.say,
         )
-        for dataset in sorted({workloads.get(name).SPEC.dataset for name in settings.workloads}):
-            try:
-                found = finder.find(dataset)
-                self.display.say("data: {} from the {}".format(dataset, found.source))
-            except WrongDataError as error:
-                self.display.say("data: {}".format(error))
-            except DataError as error:
-                if settings.profile == "quick":
-                    told = "{} cannot be had, a synthetic stand-in takes its place; edgebench data status says more"
-                    self.display.say("data: " + told.format(dataset))
-                else:
-                    self.display.say("data: {}".format(error))
+
+    def _inferences(self, staged):
+        """Return what keyword spotting is to be measured with, as tasks. staged: {data set: its Found}."""
+        settings = self.settings
+        if keyword_spotting.NAME not in settings.workloads:
+            return []
+        self._look_for_engines()
+        self._convert_models(staged)
+        try:
+            found = plan.combinations(
+                self._finder(), settings.engines, settings.models, settings.engine_threads
+            )
+        except UsageError as error:
+            # Who asked for nothing in particular gets the trainings all the same.
+            if settings.engines or settings.models or settings.workloads == [keyword_spotting.NAME]:
+                raise
+            self.display.say("kws: {}".format(error))
+            return []
+        inputs = staged.get(keyword_spotting.INPUTS)
+        return [tasks.Inference(settings, engine, model, threads, inputs) for engine, model, threads in found]
+
+    def _look_for_engines(self):
+        installed = plan.installed()
+        self.engines = {name: name in installed for name in engines.NAMES}
+        lacking = [name for name in engines.NAMES if name not in installed]
+        if lacking and not self.settings.engines:
+            self.display.say("kws: not installed here, so left out: {}".format(", ".join(lacking)))
+
+    def _convert_models(self, staged):
+        """Make float32 and int8 models of the reference one, where there are none and this host's packages can."""
+        settings = self.settings
+        sets = [staged.get(each) for each in (keyword_spotting.MODELS, keyword_spotting.INPUTS)]
+        if None in sets or not convert_job.is_wanted(
+            settings.models, (settings.data_dir, settings.cache_dir)
+        ):
+            return
+        self.display.say("kws: converting the reference model to .tflite and ONNX, in float32 and int8, once")
+        job, log_path = (
+            convert_job.describe(sets[0], sets[1], settings.cache_dir),
+            self._log_path("convert.log"),
+        )
+        end = run_child(job, {}, _CONVERT_LIMIT_S, log_path, progress.Silent(None))
+        if end.status != "ok":
+            self.display.say("kws: no conversion, {} ({})".format(end.status, end.reason))
 
     def _probe(self):
         """Import the framework once, in a process of its own; return (what it told, its End). Raises UsageError."""
         told = {}  # type: ignore[var-annotated]
         job = {"kind": "probe", "threads": self.settings.threads, "device": self.settings.device}
-        end = _run_child(job, told, _PROBE_LIMIT_S, self._log_path("probe.log"), progress.Silent(None))
+        try:
+            end = run_child(job, told, _PROBE_LIMIT_S, self._log_path("probe.log"), progress.Silent(None))
+        except UsageError as error:
+            # Inference can do without the framework, a training cannot.
+            if self.settings.workloads != [keyword_spotting.NAME]:
+                raise
+            end = End("unsupported", str(error), None)
         return told, end
 
-    def _one(self, workload, repeat, attempt, facts, probe_end):
-        settings = self.settings
-        self.display.start(workload, repeat, settings.repeats)
-        record = recording.run_template(settings, self.session, workload, repeat, attempt)
+    def _one(self, task, attempt, facts, probe_end):
+        self.display.start(task)
+        record = task.template(self.session, attempt)
         started = time.monotonic()
-        if probe_end.status == "unsupported":
+        if probe_end.status == "unsupported" and task.needs_framework:
             recording.merge(record, {key: facts[key] for key in ("framework",) if key in facts})
             end = probe_end
         else:
-            job = {
-                "kind": "run",
-                "threads": settings.threads,
-                "device": settings.device,
-                "workload": workload,
-                "profile": settings.profile,
-                "options": record["options"],
-                "precision": settings.precision,
-                "seed": record["seed"],
-                "data_mode": settings.data_mode,
-                "data_dir": settings.data_dir,
-                "cache_dir": settings.cache_dir,
-                "input_mode": settings.input_mode,
-            }
-            log_name = "{}.{}.{}.log".format(workload, repeat, attempt)
-            end = _run_child(job, record, settings.limit_s, self._log_path(log_name), self.display)
+            log_path = self._log_path("{}.{}.log".format(task.log_stem, attempt))
+            try:
+                end = run_child(
+                    task.job(record), record, self.settings.limit_s, log_path, self.display, task.python
+                )
+            except UsageError as error:
+                if task.kind != "inference":
+                    raise
+                # One engine that cannot be had here says nothing about the others.
+                end = End("unsupported", str(error), None)
         record["times"]["wall_s"] = time.monotonic() - started
         record.update(
             status=end.status, reason=end.reason, traceback=end.traceback, finished_utc=records.utc_now()
@@ -196,14 +219,25 @@ def host_facts():
     with tempfile.TemporaryDirectory(prefix="edgebench-") as folder:
         log_path = os.path.join(folder, "probe.log")
         try:
-            end = _run_child({"kind": "probe"}, told, _PROBE_LIMIT_S, log_path, progress.Silent(None))
+            end = run_child({"kind": "probe"}, told, _PROBE_LIMIT_S, log_path, progress.Silent(None))
         except UsageError as error:
             end = End("failed", str(error), None)
     part = recording.host_part(told, end.reason)
     return part["facts"], part["missing"]
 
 
-def _run_child(job, told, limit_s, log_path, display):
+def _check_same_settings(task, record, path):
+    """Refuse to go on under other settings: half of a run would not be comparable with the other half."""
+    differing = task.differences(record)
+    if differing:
+        raise UsageError(
+            "{} was begun with other settings ({}). Go on with the same ones, or choose another --run-id.".format(
+                path, ", ".join("{} {} then, {} now".format(*each) for each in differing)
+            )
+        )
+
+
+def run_child(job, told, limit_s, log_path, display, python=None):
     """Run a worker, merging what it tells of its record into ``told``; return its End."""
     ends = []
 
@@ -220,7 +254,7 @@ def _run_child(job, told, limit_s, log_path, display):
             ends.append(End(event["status"], event["reason"], event["traceback"]))
 
     # A host without the framework is told as UsageError: no run on it could say anything else.
-    ended = child.run(job, log_path, limit_s, on_event, display.tick)
+    ended = child.run(job, log_path, limit_s, on_event, display.tick, python)
     if not ends:
         status, reason = verdict.judge(ended)
         return End(status, reason, None)

@@ -13,7 +13,8 @@ ran, None where the kernel does not count (before 4.13).
 """
 
 _NO_MEMORY = ("bad_alloc", "Cannot allocate memory", "MemoryError", "out of memory", "failed to map segment")
-_IMPORT_SIGNALS = (signal.SIGILL, signal.SIGABRT)
+# Some look at the CPU themselves and abort: TensorFlow when it is imported, engines by their first inference.
+_FIRST_PHASES = ("import", "load", "accuracy", "warmup")
 
 
 def judge(ended):
@@ -34,10 +35,10 @@ def judge(ended):
         return "failed", "killed from outside (SIGKILL) in the phase {}".format(ended.phase)
     if any(sign in ended.log_tail for sign in _NO_MEMORY):
         return "oom", "out of memory in the phase {} ({}): {}".format(ended.phase, name, last_words)
-    if -ended.code == signal.SIGILL or (ended.phase == "import" and -ended.code in _IMPORT_SIGNALS):
+    if -ended.code == signal.SIGILL or (ended.phase in _FIRST_PHASES and -ended.code == signal.SIGABRT):
         return (
             "unsupported",
-            "this CPU lacks instructions that the framework or NumPy was built for ({} in the phase {}){}".format(
+            "this CPU lacks instructions that framework, engine or NumPy is built for ({} in the phase {}){}".format(
                 name, ended.phase, ": " + last_words if last_words else ""
             ),
         )

@@ -112,4 +112,5 @@ def test_list_tells_the_published_figures(stack: environments.Stack, zipapp: Pat
     told = subprocess.run(
         [stack_python(stack.name), zipapp, "list", "--json"], capture_output=True, text=True, check=True
     )
-    assert {entry["name"]: entry["parameters"] for entry in json.loads(told.stdout)} == PARAMETERS
+    listed = json.loads(told.stdout)
+    assert {each["name"]: each["parameters"] for each in listed} == {**PARAMETERS, "kws": 24908}

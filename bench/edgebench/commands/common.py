@@ -18,11 +18,12 @@ def add_workload_option(command, text):
 
 
 def workload_names(options):
-    """Return the workloads asked for, in the order of the tables; all without ``-w``. Raises UsageError."""
-    from edgebench import workloads
+    """Return the workloads asked for, in the order of the tables; all nine without ``-w``. Raises UsageError."""
+    from edgebench import keyword_spotting, workloads
 
-    asked = {workloads.get(name).SPEC.name for group in options.workload or [] for name in group}
-    return [name for name in workloads.NAMES if name in asked or not asked]
+    return keyword_spotting.names(
+        workloads.NAMES, {name for group in options.workload or [] for name in group}
+    )
 
 
 def add_data_options(command):

@@ -4,7 +4,7 @@ import json
 import sys
 import textwrap
 
-from edgebench import workloads
+from edgebench import keyword_spotting, workloads
 from edgebench.commands.common import (
     NOT_ALL_OK,
     OK,
@@ -39,10 +39,13 @@ def add(commands):
 
 
 def _data(options):
-    datasets = sorted({workloads.get(name).SPEC.dataset for name in workload_names(options)})
+    names = workload_names(options)
+    datasets = {workloads.get(name).SPEC.dataset for name in names if name in workloads.NAMES}
+    if keyword_spotting.NAME in names:
+        datasets.update(keyword_spotting.DATASETS)
     offline = options.offline or not options.fetch
     result = stage.stage(
-        datasets, data_dir(options), cache_dir(options), offline, copy=options.fetch, say=_tell
+        sorted(datasets), data_dir(options), cache_dir(options), offline, copy=options.fetch, say=_tell
     )
     if options.json:
         print(json.dumps(result, indent=2, sort_keys=True))

@@ -2,11 +2,12 @@
 
 import json
 
-from edgebench import workloads
+from edgebench import keyword_spotting, workloads
 from edgebench.commands.common import OK
 from edgebench.workloads.spec import as_json
 
 _HEAD = ("workload", "train", "test", "epochs", "batch", "parameters", "architecture")
+_LINE = "{:<14} {:>9} {:>8} {:>6} {:>5} {:>10}  {}"
 
 
 def add(commands):
@@ -16,22 +17,22 @@ def add(commands):
     command.set_defaults(command=_list)
 
 
+def _print(name, counts, architecture):
+    cells = ["-" if each is None else "{:,}".format(each) for each in counts]
+    print(_LINE.format(*([name] + cells + [architecture])))
+
+
 def _list(options):
     if options.json:
-        print(json.dumps([as_json(module.SPEC) for module in workloads.ALL], indent=2))
+        listed = [dict(as_json(module.SPEC), kind="training") for module in workloads.ALL]
+        print(json.dumps(listed + [keyword_spotting.as_json()], indent=2))
         return OK
-    print("{:<14} {:>9} {:>8} {:>6} {:>5} {:>10}  {}".format(*_HEAD))
+    print(_LINE.format(*_HEAD))
     for module in workloads.ALL:
         spec, sizes = module.SPEC, module.SPEC.paper
-        print(
-            "{:<14} {:>9,} {:>8,} {:>6} {:>5} {:>10,}  {}".format(
-                spec.name,
-                sizes.train_samples,
-                sizes.test_samples,
-                sizes.epochs,
-                sizes.batch,
-                spec.parameters,
-                spec.architecture,
-            )
-        )
+        counts = (sizes.train_samples, sizes.test_samples, sizes.epochs, sizes.batch, spec.parameters)
+        _print(spec.name, counts, spec.architecture)
+    # Inference alone: it trains nothing and has no epochs.
+    counts = (None, keyword_spotting.TEST_SAMPLES, None, 1, keyword_spotting.PARAMETERS)
+    _print(keyword_spotting.NAME, counts, keyword_spotting.ARCHITECTURE)
     return OK

@@ -34,7 +34,8 @@ def add(commands):
         "run",
         help="run workloads and record the results",
         description="Run workloads, each repeat in a fresh process, and append one record a run to the records "
-        "file. The same command again does only what has no record yet.",
+        "file. The workload kws is inference: one record for each engine and model, five windows each. The same "
+        "command again does only what has no record yet.",
     )
     add_workload_option(command, "only these (default: all; see list)")
     command.add_argument(
@@ -45,7 +46,7 @@ def add(commands):
         "kept apart (default: %(default)s)",
     )
     command.add_argument(
-        "--repeats", type=positive, metavar="N", help="runs of each workload (default: quick 3, else 5)"
+        "--repeats", type=positive, metavar="N", help="runs of each training (default: quick 3, else 5)"
     )
     command.add_argument(
         "--data",
@@ -71,6 +72,25 @@ def add(commands):
     )
     command.add_argument(
         "--threads", type=positive, metavar="N", help="threads of the framework (default: its own)"
+    )
+    command.add_argument(
+        "--engines",
+        nargs="+",
+        metavar="NAME",
+        help="engines that run kws: tensorflow, litert, onnxruntime (default: those that are installed)",
+    )
+    command.add_argument(
+        "--models",
+        nargs="+",
+        metavar="ID",
+        help="models that kws runs, see edgebench kws models (default: all there are)",
+    )
+    command.add_argument(
+        "--engine-threads",
+        nargs="+",
+        type=positive,
+        metavar="N",
+        help="threads of the engines that run kws; several are measured one after another (default: --threads, else 1)",
     )
     command.add_argument(
         "--device", choices=("auto", "cpu"), default="auto", help="cpu hides the GPU (default: %(default)s)"
@@ -123,9 +143,8 @@ def add(commands):
     command.set_defaults(command=_run)
 
 
-def _settings(options):
-    run_id = options.run_id or time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-    host = options.host or socket.gethostname().split(".")[0] or "localhost"
+def check_names(run_id, host):
+    """Raise UsageError where a run id or a host's name could not name a file."""
     for label, name in (("--run-id", run_id), ("--host", host)):
         if not _NAME.match(name):
             raise UsageError(
@@ -133,6 +152,12 @@ def _settings(options):
                     label, name
                 )
             )
+
+
+def _settings(options):
+    run_id = options.run_id or time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+    host = options.host or socket.gethostname().split(".")[0] or "localhost"
+    check_names(run_id, host)
     return suite.Settings(
         workloads=workload_names(options),
         profile=options.profile,
@@ -151,6 +176,9 @@ def _settings(options):
         run_id=run_id,
         host=host,
         out=os.path.abspath(options.out or os.path.join(home(), "results", run_id, host + ".jsonl")),
+        engines=options.engines,
+        models=options.models,
+        engine_threads=sorted(set(options.engine_threads or [options.threads or 1])),
         resume=options.resume,
         retry=options.retry,
     )
@@ -169,7 +197,7 @@ def _run(options):
             file=sys.stderr,
         )
         return INTERRUPTED
-    print(json.dumps(results, indent=2, sort_keys=True) if options.json else summary.table(results))
+    print(json.dumps(results, indent=2, sort_keys=True) if options.json else summary.tables(results))
     bad = [record for record in results if record["status"] != "ok"]
     told = "{} of {} runs ok; records: {}".format(len(results) - len(bad), len(results), settings.out)
     print(told, file=sys.stderr if options.json else sys.stdout)

@@ -34,12 +34,25 @@ def _edgebench(zipapp: Path, *arguments: str, **environment: str) -> subprocess.
 def test_list_gives_the_published_figures(zipapp: Path) -> None:
     listed = json.loads(_edgebench(zipapp, "list", "--json").stdout)
     figures = {}
-    for each in listed:
+    assert [each["kind"] for each in listed] == ["training"] * 8 + ["inference"]
+    for each in listed[:8]:
         paper: dict[str, Any] = each["paper"]
         sizes = tuple(paper[key] for key in ("train_samples", "test_samples", "epochs", "batch"))
         figures[each["name"]] = (*sizes, each["parameters"])
     assert figures == TABLE
     assert list(figures) == list(TABLE)
+
+
+def test_list_has_keyword_spotting_as_the_ninth(zipapp: Path) -> None:
+    ninth = json.loads(_edgebench(zipapp, "list", "--json").stdout)[8]
+    assert (ninth["name"], ninth["parameters"], ninth["input_shape"]) == ("kws", 24908, [49, 10, 1])
+    assert (ninth["paper"]["window_s"], ninth["quick"]["window_s"], ninth["paper"]["windows"]) == (
+        10.0,
+        1.0,
+        5,
+    )
+    line = _edgebench(zipapp, "list").stdout.splitlines()[9]
+    assert line.split()[:6] == ["kws", "-", "1,000", "-", "1", "24,908"]
 
 
 @pytest.mark.parametrize(

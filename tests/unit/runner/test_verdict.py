@@ -33,6 +33,8 @@ def _ended(
             "failed",
             "died by SIGABRT in the phase train: Check",
         ),
+        (_ended(-signal.SIGABRT, "warmup"), "unsupported", "SIGABRT in the phase warmup"),
+        (_ended(-signal.SIGABRT, "windows"), "failed", "SIGABRT in the phase windows"),
         (_ended(-signal.SIGSEGV), "failed", "SIGSEGV"),
         (_ended(3), "failed", "exit code 3"),
     ],
