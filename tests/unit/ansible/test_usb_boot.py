@@ -227,7 +227,7 @@ class Host:
         library = top / "usr/local/lib/edgebench-usb-root/initramfs"
         shutil.copytree(files / "initramfs", library)
         (top / "etc/edgebench-usb-root.conf").write_text(
-            f"usb_label=edgebench-usb\nsd_label=primary\nroot=PARTUUID=usb\ntries=1\ntrial_s=10\nPATH={top}/bin:$PATH\n"
+            f"usb_label=edgebench-usb\nsd_label=primary\nroot=PARTUUID=usb\ntries=1\ntrial_s=10\nreached_s=60\nPATH={top}/bin:$PATH\n"
         )
         self.notes = top / "boot/edgebench"
         (self.notes / "log").touch()
@@ -289,6 +289,31 @@ def test_a_trial_that_nobody_confirms_ends_on_the_sd_card(host: Host) -> None:
     assert "systemctl reboot" in host.calls.read_text()
     assert host.default == "primary"
     assert "nobody confirmed this boot within 10 s" in (host.notes / "log").read_text()
+
+
+def test_a_board_that_the_play_has_reached_waits_longer_for_it(host: Host) -> None:
+    assert host.call("reached").returncode == 0
+    assert host.call("watch").returncode == 1
+    assert host.calls.read_text().count("sleep 5") == 12
+    assert "within 60 s" in (host.notes / "log").read_text()
+
+
+def test_a_boot_without_home_is_no_good_one(host: Host) -> None:
+    (host.notes / "confirmed").write_text("PARTUUID=usb\n")
+    host.program("mountpoint", 'test "$2" != /home')
+    told = host.call("watch")
+    assert told.returncode == 1
+    assert "/home is not mounted" in told.stderr
+    assert host.default == "primary"
+    assert host.calls.read_text().count("sleep 5") == 60
+
+
+def test_a_home_that_comes_late_is_waited_for(host: Host) -> None:
+    (host.notes / "confirmed").write_text("PARTUUID=usb\n")
+    host.program("mountpoint", f'test "$2" != /home || test -e {host.top}/came')
+    host.program("sleep", f"touch {host.top}/came")
+    assert host.call("watch").returncode == 0
+    assert host.default == "edgebench-usb"
 
 
 def test_a_trial_that_is_confirmed_waits_no_longer_and_leaves_the_default_to_the_play(host: Host) -> None:
