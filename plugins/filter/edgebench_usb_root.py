@@ -45,8 +45,8 @@ BEGIN = "# Root on a USB disk: written by the role jetson_usb_root."
 END = "# End of what the role jetson_usb_root has written."
 SD_AT = "/media/edgebench-sd"
 REPLACED = ("/", "/boot", "/home", SD_AT)
-# Nothing of a boot waits for a mount that may fail, so patience is free; 30 s were too short for the device manager of a
-# busy board, and without /home nobody's key opens the board.
+# Nothing of a boot waits for a mount that may fail, so patience is free; 30 s were too short for the device manager of
+# a busy board, and without /home nobody's key opens it.
 WAIT = "nofail,x-systemd.device-timeout=300s"
 
 
