@@ -195,20 +195,32 @@ def checked(pieces: Iterable[bytes], name: str, sha256: str | None) -> Iterator[
         raise ValueError(f"{name} arrived other than it is on the host (SHA-256 differs); collect again")
 
 
+def _inferred(record: dict[str, Any]) -> list[str]:
+    """Return engine, model and its form of a record of inference; nothing of a training's."""
+    if record["record"] != "inference":
+        return []
+    return [record["engine"]["name"], record["model"]["id"], record["model"]["form"]]
+
+
+def _named(record: dict[str, Any]) -> str:
+    if record["record"] == "inference":
+        return " ".join([record["workload"], *_inferred(record)[:2]])
+    return f"{record['workload']} repeat {record['repeat']}"
+
+
 def summarise(records: bytes) -> dict[str, Any]:
-    """Return how many runs a records file tells of, and which of them are not ok in their newest attempt."""
+    """Return how many runs and inferences a records file tells of, and which are not ok in their newest attempt."""
     newest: dict[tuple[str, ...], dict[str, Any]] = {}
     for line in records.splitlines():
         record = json.loads(line)
-        if record.get("record") != "run":
+        if record.get("record") not in ("run", "inference"):
             continue
-        same = ("workload", "repeat", "profile", "variant", "options", "precision", "threads")
-        key = tuple(json.dumps(record.get(name), sort_keys=True) for name in same)
+        same = ("record", "workload", "repeat", "profile", "variant", "options", "precision", "threads")
+        key = tuple(json.dumps(each, sort_keys=True) for each in [*map(record.get, same), *_inferred(record)])
         if key not in newest or record["attempt"] >= newest[key]["attempt"]:
             newest[key] = record
     not_ok = [
-        f"{record['workload']} repeat {record['repeat']}: {record['status']}"
-        + (f", {record['reason']}" if record.get("reason") else "")
+        f"{_named(record)}: {record['status']}" + (f", {record['reason']}" if record.get("reason") else "")
         for record in newest.values()
         if record["status"] != "ok"
     ]

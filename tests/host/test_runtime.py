@@ -18,6 +18,7 @@ WORKLOADS = {
     "imdb_embedded",
     "weather",
     "weather_conv",
+    "kws",
 }
 
 
@@ -87,7 +88,7 @@ def test_launcher_lists_the_workloads(found: Found) -> None:
     names = {each["name"] for each in found.json("list")}
     found.check(
         names == WORKLOADS,
-        f"{found.home}/bin/edgebench lists other workloads than the eight: {', '.join(sorted(names ^ WORKLOADS))}",
+        f"{found.home}/bin/edgebench lists other workloads than the nine: {', '.join(sorted(names ^ WORKLOADS))}",
         found.provision("runner"),
     )
 

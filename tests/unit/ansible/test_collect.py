@@ -106,6 +106,33 @@ def test_runs_with_other_options_are_other_runs(collect: ModuleType) -> None:
     assert collect.summarise(records) == {"records": 2, "not_ok": ["weather repeat 1: oom, r"]}
 
 
+def inference(engine: str, status: str, attempt: int = 1, **more: Any) -> bytes:
+    record = {
+        "record": "inference",
+        "workload": "kws",
+        "engine": {"name": engine},
+        "model": {"id": "int8", "form": "tflite"},
+        "threads": {"intra": 1},
+        "repeat": 1,
+        "attempt": attempt,
+        "status": status,
+        **more,
+    }
+    return json.dumps(record).encode() + b"\n"
+
+
+def test_inferences_count_too_each_engine_by_itself(collect: ModuleType) -> None:
+    records = (
+        run("imdb", "ok")
+        + inference("litert", "failed", reason="r")
+        + inference("litert", "ok", attempt=2)
+        + inference("onnxruntime", "unsupported", reason="no such instruction")
+        + inference("litert", "ok", threads={"intra": 2})
+    )
+    told = ["kws onnxruntime int8: unsupported, no such instruction"]
+    assert collect.summarise(records) == {"records": 4, "not_ok": told}
+
+
 def test_a_file_is_written_whole_or_not_at_all(collect: ModuleType, tmp_path: Path) -> None:
     target = tmp_path / "r1/nano.jsonl"
     collect.write_whole(target, [b"ol", b"d\n"])

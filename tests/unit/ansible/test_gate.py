@@ -72,6 +72,7 @@ def test_names_that_are_no_file_names(problems: Callable[..., list[str]], name: 
         ({"bench_workloads": ["mnist"]}, "bench_workloads is ['mnist']: expected one of mnist_1d"),
         ({"bench_run_id": "../x"}, "bench_run_id is '../x': expected letters"),
         ({"bench_threads": -1}, "bench_threads is -1: expected at least 1"),
+        ({"bench_kws_threads": [1, 0]}, "bench_kws_threads is [1, 0]: expected at least 1"),
         ({"preflight_min_free_mb": -1}, "preflight_min_free_mb is -1: expected at least 0"),
         ({"bench_proflie": "quick"}, "no variable is called bench_proflie; did you mean bench_profile?"),
         ({"edgebench_hom": "/x"}, "did you mean edgebench_home?"),
