@@ -51,6 +51,7 @@ RETURN = r"""
 _value:
   description: >-
     C(stack), the entry of the table, and C(python), the interpreter of the fact, or null both;
+    C(engines), null or the C(python) and the C(lock) of a venv of their own for the engines of keyword spotting;
     C(reason), why; C(problem), null or why not and what would help.
   type: dict
 """
@@ -130,6 +131,33 @@ def _pythons_of(host: dict[str, Any], named: str | None) -> list[dict[str, Any]]
     ]
 
 
+def _with_venvs(pythons: list[dict[str, Any]], pending: bool) -> list[dict[str, Any]]:
+    """Return the interpreters, the distribution's with venv where its package is about to be installed."""
+    if not pending:
+        return pythons
+    return [{**each, "venv": each["venv"] or each["real"].startswith("/usr/bin/")} for each in pythons]
+
+
+def _engines(stack: dict[str, Any], pythons: list[dict[str, Any]]) -> tuple[dict[str, Any] | None, str]:
+    """Return the venv that keyword spotting's engines get beside the stack, or None, and a remark for the reason.
+
+    The newest Python of the list comes first, whatever the stack was made with.
+    """
+    wanted = stack.get("engines")
+    if not wanted:
+        return None, ""
+    for version in wanted["python"]:
+        chosen, _ = _pick_python(pythons, [version])
+        if chosen:
+            return {"python": chosen, "lock": wanted["lock"]}, (
+                f" The engines of keyword spotting get a venv of CPython {chosen['version']} ({chosen['real']})."
+            )
+    return None, (
+        " Keyword spotting runs on TensorFlow alone: its other engines need CPython "
+        f"{' or '.join(wanted['python'])} with venv beside this one."
+    )
+
+
 def describe(host: dict[str, Any], named: str | None) -> str:
     """Return what was looked at, for a message."""
     pythons = ", ".join(f"{python['version']} ({python['real']})" for python in host["pythons"]) or "none"
@@ -165,9 +193,7 @@ def choose(
             return _refusal(
                 f"runtime_stack is {name!r}, which is no stack of files/tensorflow_stacks.yml. Known: {known}."
             )
-    pythons = _pythons_of(host, python)
-    if venv_pending:
-        pythons = [{**each, "venv": each["venv"] or each["real"].startswith("/usr/bin/")} for each in pythons]
+    pythons = _with_venvs(_pythons_of(host, python), venv_pending)
     if python and not pythons:
         return _refusal(
             f"runtime_python is {python!r}, which is no CPython 3 on this host (it must exist, be executable and "
@@ -182,10 +208,12 @@ def choose(
         chosen, lack = _pick_python(pythons, stack["python"])
         locked = stack["lock"] in there
         if not misfits and chosen and locked:
+            engines, remark = _engines(stack, _with_venvs(host["pythons"], venv_pending))
             return {
                 "stack": stack,
                 "python": chosen,
-                "reason": _reason(host, stack, chosen, passed_over, asked_for=bool(name)),
+                "engines": engines,
+                "reason": _reason(host, stack, chosen, passed_over, asked_for=bool(name)) + remark,
                 "problem": None,
             }
         reasons = misfits + ([lack] if lack else [])
@@ -290,7 +318,7 @@ def _reason(
 
 
 def _refusal(problem: str) -> dict[str, Any]:
-    return {"stack": None, "python": None, "reason": problem, "problem": problem}
+    return {"stack": None, "python": None, "engines": None, "reason": problem, "problem": problem}
 
 
 class FilterModule:

@@ -267,7 +267,7 @@ def test_the_python_of_the_existing_venv_is_kept(choose: Choose) -> None:
 
 KEYS = (
     "name tensorflow keras python architectures cpu_flags gpu l4t needs system_packages lock index bootstrap "
-    "source note"
+    "engines source note"
 )
 
 
@@ -313,3 +313,42 @@ def test_a_python_that_lacks_only_its_venv_package_is_told_the_package(
     assert choose(bare, venv_pending=True)["stack"]["name"] == "py311-tf2.21.0"
     own = {"path": "/opt/python3", "real": "/opt/python3.11", "version": "3.11.2", "venv": False}
     assert choose(host(pythons=[own]), venv_pending=True)["stack"] is None
+
+
+@pytest.mark.parametrize(
+    ("pythons", "version"),
+    [
+        (["3.6.15", "3.9.18", "3.11.2"], "3.11.2"),
+        (["3.6.15", "3.9.18"], "3.9.18"),
+        (["3.6.15", "3.12.1"], None),
+    ],
+)
+def test_engines_get_a_venv_of_a_newer_python_beside_an_old_stack(
+    choose: Choose, pythons: list[str], version: str | None
+) -> None:
+    choice = choose(host(pythons=pythons, cpu_flags=PHENOM))
+    assert (choice["stack"]["name"], choice["python"]["version"]) == ("py36-tf1.5.0", "3.6.15")
+    if version:
+        assert choice["engines"]["python"]["version"] == version
+        assert choice["engines"]["lock"] == "engines-py39.txt"
+        assert f"get a venv of CPython {version}" in choice["reason"]
+    else:
+        assert choice["engines"] is None
+        assert "need CPython 3.11 or 3.10 or 3.9 with venv beside this one" in choice["reason"]
+
+
+def test_engines_of_a_stack_that_holds_them_get_none(choose: Choose) -> None:
+    choice = choose(host(pythons=["3.11.2", "3.9.18"]))
+    assert choice["engines"] is None
+    assert "keyword spotting" not in choice["reason"].lower()
+
+
+def test_the_engines_python_is_looked_for_also_where_the_user_names_the_stacks(choose: Choose) -> None:
+    choice = choose(host(pythons=["3.6.15", "3.10.2"], cpu_flags=PHENOM), python="python3.6.15")
+    assert choice["engines"]["python"]["version"] == "3.10.2"
+
+
+def test_the_engines_locks_are_there(stacks: list[dict[str, Any]], root: Path) -> None:
+    for stack in stacks:
+        if stack["engines"]:
+            assert (root / "requirements" / stack["engines"]["lock"]).exists()
