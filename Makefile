@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 # The benchmark and the timing tests want the machine for themselves, so -j changes nothing here.
 .NOTPARALLEL:
-.PHONY: help bench report verify lab lab-down test packages lint format unit stacks integration scenarios skipped-none perf perf-fleet perf-runner lock clean venv venv-test
+.PHONY: help bench report verify lab lab-down test packages lint format unit stacks integration scenarios skipped-none perf perf-fleet perf-kws perf-runner lock clean venv venv-test
 
 export PYTHON
 export UPGRADE
@@ -20,6 +20,7 @@ ANSIBLE_ARGS :=
 PYTEST_ARGS :=
 PERF_ARGS :=
 PERF_FLEET_ARGS :=
+PERF_KWS_ARGS :=
 INVENTORY := inventory
 # Those that install TensorFlow under emulation take a quarter of an hour each and are run by name: SCENARIOS='phenom arm'.
 # The stacks' tests have an emulated Phenom, too.
@@ -93,7 +94,7 @@ integration: venv-test ## playbooks and make bench against real hosts
 scenarios: venv-test ## molecule: provisioning real hosts from bare to benchmarked (SCENARIOS='phenom arm')
 	@tools/scenarios.sh $(SCENARIOS)
 
-perf: perf-runner perf-fleet ## ratios: the runner against bare Keras, our Ansible settings against stock ones
+perf: perf-runner perf-kws perf-fleet ## ratios: the runner against bare Keras, our Ansible settings against stock ones
 
 perf-fleet: venv-test packages ## provisioning eight hosts that are ready: stock settings, ours, mitogen (as root)
 	@$(STEP) 'Provisioning eight hosts again' env PYTHONPATH=. $(BIN)/python tests/perf/fleet.py $(PERF_FLEET_ARGS)
@@ -102,6 +103,11 @@ perf-runner: venv ## the runner's time over a bare Keras script's, for each work
 	@$(STEP) 'Preparing this machine under .edgebench/' $(BIN)/ansible-playbook provision.yml -l local $(ANSIBLE_ARGS)
 	@$(BIN)/python bench/build_zipapp.py --out build/edgebench.pyz >/dev/null
 	@$(STEP) 'Runner against bare Keras' $(BIN)/python tests/perf/overhead.py --zipapp build/edgebench.pyz $(PERF_ARGS)
+
+perf-kws: venv ## keyword spotting by LiteRT over the core's SGEMM peak, and over TensorFlow
+	@$(STEP) 'Preparing this machine under .edgebench/' $(BIN)/ansible-playbook provision.yml -l local $(ANSIBLE_ARGS)
+	@$(BIN)/python bench/build_zipapp.py --out build/edgebench.pyz >/dev/null
+	@$(STEP) 'Keyword spotting against its limits' $(BIN)/python tests/perf/kws.py --zipapp build/edgebench.pyz $(PERF_KWS_ARGS)
 
 lock: venv ## resolve requirements/**/*.in into hash-locked *.txt
 	@tools/lock.sh

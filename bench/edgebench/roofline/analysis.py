@@ -150,14 +150,15 @@ def peak_for(peaks, device, precision, threads, footprint):
 
     What is run again and again finds in the cache what fits into it, so a
     footprint below the last cache has the bandwidth measured at its size, a
-    larger one the best of STREAM's four. int8 products stand against the int8
+    larger one the best of STREAM's four. Peaks of fewer threads count as well:
+    two threads of one core may be slower than one. int8 products stand against the int8
     peak, or nothing.
     """
     rates = [
         each["gflop_per_s"]
         for each in peaks["gemm"]
         if (each["device"], each["precision"]) == (device, precision)
-        and (device == "gpu" or each["threads"] == threads)
+        and (device == "gpu" or each["threads"] is None or each["threads"] <= threads)
     ]
     bandwidth = _bandwidth(peaks, device, threads, footprint)
     if not rates or bandwidth is None:
@@ -169,7 +170,7 @@ def _bandwidth(peaks, device, threads, footprint):
     if device == "gpu":
         copies = peaks.get("cuda_copies")
         return copies["device_to_device_gb_per_s"] if copies else None
-    memory = [each for each in peaks["memory"] if each["threads"] == threads]
+    memory = [each for each in peaks["bandwidth"] if each["threads"] is None or each["threads"] <= threads]
     if not memory:
         return None
     best = max(each[name] for each in memory for name in each if name.endswith("_gb_per_s"))

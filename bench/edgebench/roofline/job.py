@@ -24,11 +24,11 @@ def run(job, emit):
 
 
 def _peaks(job, emit):
-    """Tell {"gemm", "memory", "levels", "last_cache_bytes", "cuda_copies", "missing"} for job["threads"] threads."""
+    """Tell {"gemm", "bandwidth", "levels", "last_cache_bytes", "cuda_copies", "missing"} for job["threads"] threads."""
     threads, budget_s = job["threads"], job["budget_s"]
     found = {
         "gemm": [],
-        "memory": [],
+        "bandwidth": [],
         "levels": [],
         "cuda_copies": None,
         "missing": {},
@@ -36,7 +36,7 @@ def _peaks(job, emit):
     }
     emit("phase", phase="memory bandwidth, {}".format(_threads(threads)))
     available = feeding.available_memory_bytes()
-    found["memory"].append(peaks.stream(threads, found["last_cache_bytes"], available, 0.2 * budget_s))
+    found["bandwidth"].append(peaks.stream(threads, found["last_cache_bytes"], available, 0.2 * budget_s))
     if job["first"]:
         emit("phase", phase="bandwidth of the caches")
         found["levels"] = peaks.levels(found["last_cache_bytes"] or 2**22, 0.1 * budget_s)
@@ -181,7 +181,7 @@ def _operators(job, emit):
             emit("phase", phase="tensorflow, " + name)
             subject = networks.subject(name)
             x, _ = networks.batch_of(subject, 1)
-            found = operators.tensorflow(framework, framework.traced_inference(subject.build(framework), x))
+            found = operators.tensorflow(framework, _traced(framework, subject, x))
             emit("update", record={"operators": {"tensorflow " + name: found}})
     for path in job["models"]:
         from edgebench.kws.engines import litert_engine
@@ -190,6 +190,18 @@ def _operators(job, emit):
         library = litert_engine.open_library(job["threads"], False)
         found = operators.litert(library.interpreter, path, _fill)
         emit("update", record={"operators": {"litert " + os.path.basename(path): found}})
+
+
+def _traced(framework, subject, x):
+    model = subject.build(framework)
+    try:
+        return framework.traced_inference(model, x)
+    except ValueError as error:
+        raise UnsupportedError(
+            "Keras {} cannot freeze this network into a graph that can be traced: {}".format(
+                framework.keras_version, str(error).splitlines()[0]
+            )
+        )
 
 
 def _fill(interpreter):

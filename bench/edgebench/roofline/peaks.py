@@ -42,7 +42,7 @@ def gemm(multiply_of, sizes, budget_s):
         if best is not None and 2 * flop / (best["gflop_per_s"] * 1e9) > left_s:
             break
         share_s = max(left_s, 0) / (len(sizes) - position)
-        seconds = _best_s(multiply_of(size), share_s)
+        seconds = best_s(multiply_of(size), share_s)
         rate = flop / seconds / 1e9
         tried.append({"size": size, "gflop_per_s": rate})
         if best is None or rate > best["gflop_per_s"]:
@@ -50,7 +50,7 @@ def gemm(multiply_of, sizes, budget_s):
     return dict(best, tried=tried) if best else None
 
 
-def _best_s(function, budget_s, least=3):
+def best_s(function, budget_s, least=3):
     """Return the shortest of a function's times in seconds: ``least`` runs after a first, more while time lasts."""
     function()
     started = time.perf_counter()
@@ -160,7 +160,7 @@ def levels(last_bytes, budget_s):
     for size in wanted:
         elements = size // (3 * _WORD)
         a, b, c = (numpy.ones(elements) for _ in range(3))
-        seconds = _best_s(functools.partial(numpy.add, a, b, out=c), budget_s / len(wanted), 20)
+        seconds = best_s(functools.partial(numpy.add, a, b, out=c), budget_s / len(wanted), 20)
         found.append({"bytes": size, "gb_per_s": 3 * _WORD * elements / seconds / 1e9})
     return found
 
@@ -190,7 +190,7 @@ def _kernels(elements, threads, budget_s):
     result = {}
     for name, kernel in (("copy", copy), ("scale", scale), ("add", add), ("triad", triad)):
         with _Crew(kernel, bounds) as crew:
-            seconds = _best_s(crew.run, budget_s / len(_WORDS))
+            seconds = best_s(crew.run, budget_s / len(_WORDS))
         result[name + "_gb_per_s"] = _WORDS[name] * _WORD * elements / seconds / 1e9
     return result
 

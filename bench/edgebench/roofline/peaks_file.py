@@ -6,7 +6,7 @@ from edgebench.errors import UsageError
 
 _EXAMPLE = (
     '{"gemm": [{"precision": "float32", "threads": 4, "gflop_per_s": 30.0}], '
-    '"memory": [{"threads": 4, "triad_gb_per_s": 9.5}]}'
+    '"bandwidth": [{"threads": 4, "triad_gb_per_s": 9.5}]}'
 )
 
 
@@ -29,7 +29,7 @@ def read(path):
             raise UsageError("{} is a survey that measured no peaks.".format(path))
     if not isinstance(value, dict) or not isinstance(value.get("gemm"), list) or not value["gemm"]:
         raise UsageError("{} has no list of peaks: give an object such as {}".format(path, _EXAMPLE))
-    for key in ("memory", "levels"):
+    for key in ("bandwidth", "levels"):
         if not isinstance(value.get(key, []), list):
             raise UsageError("{}: {!r} is no list; expected an object such as {}".format(path, key, _EXAMPLE))
     copies = value.get("cuda_copies")
@@ -37,7 +37,7 @@ def read(path):
         copies = {name: _rate(path, copies, name) for name in _COPIES}
     return {
         "gemm": [_gemm(path, each) for each in value["gemm"]],
-        "memory": [_memory(path, each) for each in value.get("memory", [])],
+        "bandwidth": [_memory(path, each) for each in value.get("bandwidth", [])],
         "levels": [
             {"bytes": _rate(path, each, "bytes"), "gb_per_s": _rate(path, each, "gb_per_s")}
             for each in value.get("levels", [])

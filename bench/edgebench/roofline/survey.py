@@ -139,7 +139,7 @@ def _peaks(parts, numbers_of_threads, budget_s):
     return found
 
 
-_PEAKS = ("gemm", "memory", "levels", "last_cache_bytes", "cuda_copies", "missing")
+_PEAKS = ("gemm", "bandwidth", "levels", "last_cache_bytes", "cuda_copies", "missing")
 
 
 def _networks(parts, wish, threads, result):
@@ -265,6 +265,9 @@ def _judged_engine(counted, precision, threads, measured_us, peaks):
         if peak is not None:
             total = analysis.total(analysis.table(counted, 1, kind, peak))
             told = analysis.judged(total, measured_us, peak)
+            if against != kind:
+                # The least time by another precision's peak says nothing about what lies beyond it.
+                told["overhead_share"] = None
             told.update(
                 theoretical_us=total["theoretical_us"], peak_precision=against, peak=dict(peak._asdict())
             )

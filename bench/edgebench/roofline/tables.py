@@ -60,10 +60,10 @@ def peaks(found):
         ["memory", each["threads"]]
         + [_number(each[name + "_gb_per_s"]) for name in ("copy", "scale", "add", "triad")]
         + ["{:,} MB".format(each["array_bytes"] // 10**6)]
-        for each in found["memory"]
+        for each in found["bandwidth"]
     ]
     lines += ["", *_aligned(["bandwidth, GB/s", "threads", "copy", "scale", "add", "triad", "arrays"], rows)]
-    if any(not each["beyond_cache"] for each in found["memory"]):
+    if any(not each["beyond_cache"] for each in found["bandwidth"]):
         lines.append(
             "The arrays are smaller than four times the last cache: these rates are partly the cache's."
         )
