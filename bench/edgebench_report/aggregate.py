@@ -151,7 +151,8 @@ def samples(found: list[Column]) -> pd.DataFrame:
         for name, group in column.groups.items()
         for run in group.runs
     ]
-    return pd.DataFrame(rows).astype(dict.fromkeys(_METRICS, "float64"))
+    known = ["column", "workload", "status", *_METRICS]
+    return pd.DataFrame(rows, columns=known).astype(dict.fromkeys(_METRICS, "float64"))
 
 
 def measured(run: Record) -> dict[str, float | None]:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgebench_report import aggregate, flat, page, plots, results, summary, tables, text
+from edgebench_report import aggregate, flat, inference, latency, page, plots, results, summary, tables, text
 from edgebench_report.load import Loaded, load
-from edgebench_report.published import read_published
+from edgebench_report.published import read_published, read_published_inference
 from edgebench_report.summary import Summary
 from edgebench_report.table import Table
 from edgebench_report.writing import write
@@ -29,30 +29,41 @@ def build(paths: list[Path], out: Path, title: str = DEFAULT_TITLE) -> Built:
     Raises ReportError when nothing can be read or ``out`` cannot be written. Lines that could not be
     used are in ``loaded.problems`` of the result, and in the report.
     """
-    published = read_published()
+    published, published_inference = read_published(), read_published_inference()
     loaded = load(paths)
     columns = aggregate.columns(loaded.runs, published.workloads)
     frame = aggregate.samples(columns)
-    facts = tables.Facts(columns, loaded.hosts, aggregate.statistics(frame), published)
+    facts = tables.Facts(columns, loaded.hosts, aggregate.statistics(frame), published, loaded.inferences)
     head = summary.summarise(loaded, facts)
-    shown = [
-        tables.hosts(facts),
-        tables.workloads(facts),
-        tables.architectures(facts),
-        results.training_time(facts),
-        results.time_split(facts),
-        results.speed_ratio(facts),
-        results.test_time(facts),
-        results.accuracy(facts),
-        results.weather_error(facts),
+    trained = [
+        tables.workloads,
+        tables.architectures,
+        results.training_time,
+        results.time_split,
+        results.speed_ratio,
+        results.test_time,
+        results.accuracy,
+        results.weather_error,
     ]
+    shown: list[Table | None] = [tables.hosts(facts)]
+    shown += [table(facts) for table in trained] if columns else []
+    shown.append(inference.keyword_spotting(loaded.inferences, published_inference))
     present = [each for each in shown if each is not None]
     contents = page.Contents(
-        text.one_line(title) or DEFAULT_TITLE, head, facts, present, plots.draw(facts, frame)
+        text.one_line(title) or DEFAULT_TITLE,
+        head,
+        facts,
+        present,
+        plots.draw(facts, frame) if columns else [],
+        latency.draw(loaded.inferences, published_inference),
+        published_inference,
     )
     files: dict[str, str | bytes] = {f"{each.slug}.csv": each.csv() for each in present}
-    files["runs.csv"] = flat.runs_csv(columns, loaded.superseded)
-    for chart in contents.charts:
+    if columns:
+        files["runs.csv"] = flat.runs_csv(columns, loaded.superseded)
+    if loaded.inferences:
+        files["inferences.csv"] = flat.inferences_csv(loaded.inferences, loaded.superseded)
+    for chart in [*contents.charts, *contents.inference_charts]:
         files[f"plots/{chart.slug}.svg"] = chart.svg
         files[f"plots/{chart.slug}.png"] = chart.png
     files["report.md"] = page.markdown(contents)

@@ -84,15 +84,20 @@ def limits_of(values: list[float], log: bool, unit: str) -> tuple[float, float]:
     return low, max(values) * (max(values) / low) ** 0.24
 
 
-def panels_of(bar_counts: list[int], longest_label: int) -> tuple["Figure", list["Axes"]]:
-    """Return a figure with one panel below the other, each as high as its number of bars asks for."""
+def panels_of(
+    bar_counts: list[int], longest_label: int, widest: float = 0.4
+) -> tuple["Figure", list["Axes"]]:
+    """Return a figure with one panel below the other, each as high as its number of bars asks for.
+
+    ``widest``: the most that labels may take of the width.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     height = _HEAD + _FOOT + sum(_TITLE + count * _BAR + _GAP for count in bar_counts)
     figure = Figure(figsize=(_WIDTH, height))
     FigureCanvasAgg(figure)
-    left = min(0.4 * _WIDTH, 0.1 + longest_label * _CHAR)
+    left = min(widest * _WIDTH, 0.1 + longest_label * _CHAR)
     top = height - _HEAD
     axes = []
     for count in bar_counts:
@@ -123,8 +128,8 @@ def label_axis(axes: list["Axes"], label: str, log: bool, limits: tuple[float, f
     for ax in axes:
         if log:
             powers = range(math.ceil(math.log10(limits[0]) - 1e-9), math.floor(math.log10(limits[1] / 2)) + 1)
-            # Beyond six decades their numbers would run into each other.
-            step = 1 if len(powers) <= 6 else 2
+            # Beyond six decades, four where labels take much of the width, their numbers would run into each other.
+            step = 1 if len(powers) <= (6 if ax.get_position().width > 0.55 else 4) else 2
             ax.xaxis.set_major_locator(FixedLocator([10.0**power for power in powers[::step]]))
             ax.xaxis.set_minor_locator(NullLocator())
         elif "%" in label:

@@ -35,12 +35,14 @@ class Problem:
 class Loaded:
     """What was read.
 
-    ``runs`` are the run records that count, ``superseded`` the earlier attempts of retried ones,
-    ``hosts`` the host records; ``origin`` gives ``file:line`` of a record by its ``id()``.
+    ``runs`` are the records of trainings that count, ``inferences`` those of inference, ``superseded`` the
+    earlier attempts of retried ones of both kinds, ``hosts`` the host records; ``origin`` gives ``file:line``
+    of a record by its ``id()``.
     """
 
     hosts: list[Record] = field(default_factory=list)
     runs: list[Record] = field(default_factory=list)
+    inferences: list[Record] = field(default_factory=list)
     superseded: list[Record] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
@@ -59,9 +61,10 @@ def load(paths: Iterable[Path]) -> Loaded:
     for path in _files(paths, loaded.problems):
         loaded.files.append(str(path))
         _read_file(path, validator, loaded)
-    runs = _without_duplicates(loaded)
-    _keep_newest_attempts(runs, loaded)
-    if not loaded.runs:
+    loaded.hosts = _counted_once(loaded.hosts, loaded)
+    loaded.runs = _newest_attempts(_without_duplicates(loaded.runs, loaded), loaded)
+    loaded.inferences = _newest_attempts(_without_duplicates(loaded.inferences, loaded), loaded)
+    if not loaded.runs and not loaded.inferences:
         raise ReportError(_nothing_message(loaded))
     return loaded
 
@@ -119,7 +122,8 @@ def _read_file(path: Path, validator: "_Validator", loaded: Loaded) -> None:
             loaded.problems.append(outcome)
             continue
         loaded.origin[id(outcome)] = where
-        (loaded.hosts if outcome["record"] == "host" else loaded.runs).append(outcome)
+        kinds = {"host": loaded.hosts, "run": loaded.runs, "inference": loaded.inferences}
+        kinds[outcome["record"]].append(outcome)
 
 
 def _parse(where: str, line: bytes, torn: bool, validator: "_Validator") -> Record | Problem:
@@ -177,16 +181,19 @@ def _shown(value: Any) -> str:
 
 def _run_key(run: Record) -> str:
     # What the runner compares when it looks for runs that have a record already.
-    asked_for = ["run_id", "host", "workload", "profile", "variant", "options", "precision", "repeat"]
-    return json.dumps([run[each] for each in asked_for], sort_keys=True)
+    asked_for = ["run_id", "host", "workload", "profile", "variant", "options", "repeat"]
+    own: list[Any] = [run[each] for each in asked_for]
+    if run["record"] == "inference":
+        model = run["model"]
+        own += [run["engine"]["name"], model["id"], model["form"], run["threads"]["intra"]]
+    else:
+        own.append(run["precision"])
+    return json.dumps(own, sort_keys=True)
 
 
-def _without_duplicates(loaded: Loaded) -> list[Record]:
-    loaded.hosts, doubles = _distinct(loaded.hosts)
-    runs, more_doubles = _distinct(loaded.runs)
-    loaded.duplicates = doubles + more_doubles
+def _without_duplicates(runs: list[Record], loaded: Loaded) -> list[Record]:
     by_attempt: dict[tuple[str, int], Record] = {}
-    for run in runs:
+    for run in _counted_once(runs, loaded):
         key = (_run_key(run), run["attempt"])
         other = by_attempt.setdefault(key, run)
         if other is run:
@@ -203,20 +210,21 @@ def _without_duplicates(loaded: Loaded) -> list[Record]:
     return list(by_attempt.values())
 
 
-def _distinct(records: list[Record]) -> tuple[list[Record], int]:
+def _counted_once(records: list[Record], loaded: Loaded) -> list[Record]:
     seen: dict[str, Record] = {}
     for record in records:
         seen.setdefault(json.dumps(record, sort_keys=True), record)
-    return list(seen.values()), len(records) - len(seen)
+    loaded.duplicates += len(records) - len(seen)
+    return list(seen.values())
 
 
-def _keep_newest_attempts(runs: list[Record], loaded: Loaded) -> None:
+def _newest_attempts(runs: list[Record], loaded: Loaded) -> list[Record]:
     newest: dict[str, int] = {}
     for run in runs:
         key = _run_key(run)
         newest[key] = max(newest.get(key, 0), run["attempt"])
-    loaded.runs = [run for run in runs if run["attempt"] == newest[_run_key(run)]]
-    loaded.superseded = [run for run in runs if run["attempt"] < newest[_run_key(run)]]
+    loaded.superseded += [run for run in runs if run["attempt"] < newest[_run_key(run)]]
+    return [run for run in runs if run["attempt"] == newest[_run_key(run)]]
 
 
 def _nothing_message(loaded: Loaded) -> str:

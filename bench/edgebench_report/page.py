@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from edgebench_report import text
-from edgebench_report.plots import Chart
+from edgebench_report import inference, text
+from edgebench_report.drawing import Chart
+from edgebench_report.published import PublishedInference
 from edgebench_report.summary import Summary, circumstance_rows
 from edgebench_report.table import Table
 from edgebench_report.tables import Facts
@@ -27,6 +28,8 @@ class Contents:
     facts: Facts
     tables: list[Table]
     charts: list[Chart]
+    inference_charts: list[Chart]
+    published_inference: PublishedInference
 
 
 def html(contents: Contents) -> str:
@@ -53,12 +56,20 @@ def _render(template: str, contents: Contents) -> str:
         summary=contents.summary,
         tables=contents.tables,
         charts=contents.charts,
+        inference_charts=contents.inference_charts,
         # Two tall charts leave room for the two lower ones in one column beside them.
         stacked=len(contents.charts) == 4 and contents.charts[0].height_in > _TALL_IN,
-        circumstances=circumstance_rows(contents.facts.columns),
+        circumstances=circumstance_rows(contents.facts.columns)
+        + inference.circumstance_rows(contents.facts.inferences),
         source=contents.facts.published.source,
+        inference_source=contents.published_inference.source if contents.facts.inferences else None,
+        csv_files=_flat_files(contents.facts),
         style=Markup(style),  # noqa: S704 - the package's own file
     )
+
+
+def _flat_files(facts: Facts) -> list[str]:
+    return ["runs.csv"] * bool(facts.columns) + ["inferences.csv"] * bool(facts.inferences)
 
 
 def _escape_markdown(value: str) -> Markup:

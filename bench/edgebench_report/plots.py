@@ -34,7 +34,7 @@ _CHARTS = (
     (TESTING, "test_time", "Test time", "s", "Table 5"),
     (ACCURACY, "accuracy", "Accuracy on test data", "%", "Table 6"),
 )
-_STATUS = {
+STATUS = {
     "oom": "out of memory",
     "timeout": "time limit",
     "failed": "failed",
@@ -156,7 +156,7 @@ def _measured_bars(
                 scaled,
                 samples,
                 synthetic=group is not None and any(run["data"]["synthetic"] for run in group.ok),
-                instead="" if scaled else _STATUS[statuses[0]] if statuses else "no value",
+                instead="" if scaled else STATUS[statuses[0]] if statuses else "no value",
             )
         )
     return bars

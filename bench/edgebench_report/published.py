@@ -1,4 +1,4 @@
-"""The published tables of the 2019 report, from ``files/published_2019.yml``."""
+"""What was published before: the tables of the 2019 report, and keyword spotting (2021), from ``files/``."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,13 @@ import yaml
 
 from edgebench_report.errors import ReportError
 
-PUBLISHED_FILE = Path(__file__).resolve().parents[2] / "files" / "published_2019.yml"
+_FILES = Path(__file__).resolve().parents[2] / "files"
+PUBLISHED_FILE = _FILES / "published_2019.yml"
+PUBLISHED_KWS_FILE = _FILES / "published_kws_2021.yml"
+_RESULT_FIELDS = (
+    *("id", "device", "software", "engine", "precision", "latency_ms", "throughput_per_s"),
+    *("top1_percent", "auc", "source", "notes"),
+)
 _HOST_FIELDS = ("id", "name", "make", "processor", "architecture", "memory_gb", "cpu_cores", "cpu_clock_ghz")
 _WORKLOAD_FIELDS = (
     *(
@@ -134,3 +140,38 @@ def _host(published: Published, name: str | None) -> dict[str, Any]:
         if each["id"] == name:
             return each
     raise ValueError(f"an annotation names the unknown host {name!r}")
+
+
+@dataclass(frozen=True)
+class PublishedInference:
+    """Keyword spotting as published elsewhere; ``results`` are mappings as in the file, ``notes`` its footnotes."""
+
+    source: dict[str, Any]
+    results: list[dict[str, Any]]
+    notes: dict[str, str]
+
+
+def read_published_inference(path: Path = PUBLISHED_KWS_FILE) -> PublishedInference:
+    """Read the published results of keyword spotting; raise ReportError, naming file and fault, as above."""
+    try:
+        raw = yaml.safe_load(path.read_text("utf-8"))
+        if raw["version"] != 1:
+            raise ValueError(f"version {raw['version']!r}, known here: 1")
+        published = PublishedInference(raw["source"], raw["results"], raw["annotations"])
+        for result in published.results:
+            _check_result(result, published.notes)
+    except KeyError as failure:
+        raise _fault(path, f"{failure} is missing") from failure
+    except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as failure:
+        raise _fault(path, str(failure)) from failure
+    return published
+
+
+def _check_result(result: dict[str, Any], notes: dict[str, str]) -> None:
+    what = f"result {result.get('id')!r}"
+    _require(what, result, _RESULT_FIELDS)
+    missing = result.get("missing", {})
+    for name in (each for each in _RESULT_FIELDS if result[each] is None and each not in missing):
+        raise ValueError(f"{what}: {name} is null without a reason in 'missing'")
+    for note in (each for each in result["notes"] if each not in notes):
+        raise ValueError(f"{what} refers to the unknown annotation {note!r}")

@@ -13,7 +13,7 @@ QUICK_NOTICE = (
     "Figures under “quick” are of the quick profile, with fewer samples and epochs: "
     "they must not be compared with the published ones."
 )
-_STATUS = {
+STATUS = {
     "oom": "ran out of memory",
     "timeout": "passed its time limit",
     "failed": "failed",
@@ -158,7 +158,7 @@ def _why_unfinished(group: Group) -> str:
     for run in group.runs:
         if run["status"] != "ok":
             reason = text.shorten(text.one_line(run["reason"]), 240) if run["reason"] else ""
-            status = _STATUS[run["status"]]
+            status = STATUS[run["status"]]
             said = f"{status}: {reason}" if reason and reason.lower() != status else status
             found[said] = found.get(said, 0) + 1
     return "; ".join(found)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from edgebench_report import text
+from edgebench_report import inference, text
 from edgebench_report.aggregate import PROFILES, Column, Record
 from edgebench_report.load import Loaded, Problem
 from edgebench_report.tables import Facts
@@ -23,28 +23,37 @@ class Summary:
 
 def summarise(loaded: Loaded, facts: Facts) -> Summary:
     """Put the circumstances of everything that was read in words."""
-    runs = loaded.runs
-    statuses = [run["status"] for run in runs]
-    counts = ", ".join(f"{statuses.count(each)} {each}" for each in _ORDER if each in statuses)
+    runs = loaded.runs + loaded.inferences
     workloads = {run["workload"] for run in runs}
+    parts = [
+        f"{text.plural(len(records), name)}: {_counts(records)}"
+        for records, name in ((loaded.runs, "run"), (loaded.inferences, "inference measurement"))
+        if records
+    ]
     headline = (
         f"{text.plural(len(workloads), 'workload')} on {text.plural(len(facts.host_names), 'host')}, "
-        f"{text.plural(len(runs), 'run')}: {counts}."
+        f"{'; '.join(parts)}."
     )
+    profiles = {run["profile"] for run in runs}
     lines = [
         ("Runs", ", ".join(sorted({run["run_id"] for run in runs}))),
         ("Hosts", ", ".join(facts.host_names)),
         ("When", _span(runs)),
-        ("Profile", ", ".join(each for each in PROFILES if each in facts.profiles)),
+        ("Profile", ", ".join(each for each in PROFILES if each in profiles)),
         ("Data", _data(runs, facts)),
         ("Framework", "; ".join(_frameworks(runs)) or "unknown"),
         ("Device", ", ".join(_devices(runs)) or "unknown"),
         ("Runner", ", ".join(_runners(runs))),
     ]
+    if loaded.inferences:
+        lines.insert(-2, ("Engines", ", ".join(_engines(loaded.inferences)) or "unknown"))
     if loaded.superseded:
-        lines.append(
-            ("Retried", f"{text.plural(len(loaded.superseded), 'earlier attempt')} not counted, in runs.csv")
-        )
+        kinds = {each["record"] for each in loaded.superseded}
+        files = [
+            name for kind, name in (("run", "runs.csv"), ("inference", "inferences.csv")) if kind in kinds
+        ]
+        count = text.plural(len(loaded.superseded), "earlier attempt")
+        lines.append(("Retried", f"{count} not counted, in {' and '.join(files)}"))
     if loaded.duplicates:
         lines.append(
             ("Copies", f"{text.plural(loaded.duplicates, 'record')} read more than once, counted once")
@@ -52,7 +61,39 @@ def summarise(loaded: Loaded, facts: Facts) -> Summary:
     warnings = _warnings(runs, facts)
     if warnings:
         lines.append(("Warnings", f"{len(warnings)}, listed below the tables"))
-    return Summary(headline, lines, _banners(runs, facts), warnings, loaded.problems)
+    banners = _banners(loaded.runs, facts) + _inference_banners(loaded.inferences)
+    return Summary(headline, lines, banners, warnings, loaded.problems)
+
+
+def _counts(records: list[Record]) -> str:
+    statuses = [each["status"] for each in records]
+    return ", ".join(f"{statuses.count(each)} {each}" for each in _ORDER if each in statuses)
+
+
+def _engines(inferences: list[Record]) -> list[str]:
+    return sorted({inference.library(each) for each in inferences if each["engine"]["library"]})
+
+
+def _inference_banners(inferences: list[Record]) -> list[str]:
+    found = []
+    below = {
+        f"{each['engine']['name']} {each['model']['id']} on {each['host']} ({text.percent(each['quality']['value'])} %)"
+        for each in inferences
+        if inference.is_below_target(each)
+    }
+    if below:
+        found.append(
+            f"Keyword spotting misses the {100 * inference.TOP1_TARGET:.0f} % of top-1 accuracy that MLPerf Tiny asks "
+            f"for: {text.one_line(text.spoken_list(sorted(below)))}. The speed of a network that does not do its work "
+            "is no result."
+        )
+    hosts = sorted({each["host"] for each in inferences if each["model"]["weights"] == "random"})
+    if hosts:
+        found.append(
+            f"Keyword spotting ran with random weights on {text.spoken_list(hosts)}: latencies mean what they say, "
+            "accuracy there is none."
+        )
+    return found
 
 
 def circumstance_rows(columns: list[Column]) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -77,14 +118,17 @@ def _span(runs: list[Record]) -> str:
 
 
 def _synthetic(runs: list[Record], facts: Facts) -> list[str]:
-    used = {run["workload"] for run in runs if run["data"]["synthetic"]}
-    return [facts.title(each) for each in facts.workloads if each in used]
+    return _titles({run["workload"] for run in runs if run["data"]["synthetic"]}, facts)
+
+
+def _titles(used: set[str], facts: Facts) -> list[str]:
+    return [facts.title(each) for each in facts.every_workload if each in used]
 
 
 def _data(runs: list[Record], facts: Facts) -> str:
     synthetic = _synthetic(runs, facts)
     real_used = {run["workload"] for run in runs if run["data"]["synthetic"] is False}
-    real = [facts.title(each) for each in facts.workloads if each in real_used]
+    real = _titles(real_used, facts)
     parts = ["real: " + ", ".join(real)] if real else []
     parts += ["synthetic: " + ", ".join(synthetic)] if synthetic else []
     return "; ".join(parts) or "unknown"
@@ -153,8 +197,7 @@ def _warnings(runs: list[Record], facts: Facts) -> list[str]:
             )
     found = []
     for (host, warning), workloads in sorted(counted.items()):
-        names = [facts.title(each) for each in facts.workloads if each in workloads]
-        found.append(f"{host}, {', '.join(names)}: {warning}")
+        found.append(f"{host}, {', '.join(_titles(workloads, facts))}: {warning}")
     for column in facts.columns:
         runners = _runners(column.runs)
         if len(runners) > 1:

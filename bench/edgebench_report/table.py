@@ -65,12 +65,13 @@ class Band:
 
 @dataclass
 class Row:
-    """One row; ``section`` opens a new part of the table under that name."""
+    """One row; ``section`` opens a new part of the table under that name, ``side`` says whose it is as a whole."""
 
     name: str
     key: str
     cells: list[Cell]
     section: str = ""
+    side: Side = "measured"
 
     def paired(self, headings: list[Heading]) -> list[tuple[Cell, Heading]]:
         """The cells, each with the heading of its column."""
@@ -79,7 +80,7 @@ class Row:
 
 @dataclass
 class Table:
-    """A numbered table; ``slug`` names its CSV file and its anchor in the page."""
+    """A numbered table; ``slug`` names its CSV file and its anchor in the page, ``dense`` one of many columns."""
 
     number: str
     slug: str
@@ -92,6 +93,7 @@ class Table:
     footnotes: list[tuple[str, str]]
     key_name: str = "workload"
     notices: list[str] = field(default_factory=list)
+    dense: bool = False
 
     @property
     def sectioned(self) -> bool:

@@ -1,5 +1,6 @@
 """Tables 1 to 3: the systems, the parameters of the workloads, the networks."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,12 +22,19 @@ class Facts:
     hosts: list[Record]
     statistics: dict[tuple[int, str, str], Statistic]
     published: Published
+    inferences: list[Record] = dataclasses.field(default_factory=list)
 
     @property
     def workloads(self) -> list[str]:
         """The published workloads in their order, then any others that were run, by name."""
         known = list(self.published.workloads)
         return known + sorted({name for column in self.columns for name in column.groups} - set(known))
+
+    @property
+    def every_workload(self) -> list[str]:
+        """``workloads``, then those of inference."""
+        known = self.workloads
+        return known + sorted({each["workload"] for each in self.inferences} - set(known))
 
     @property
     def profiles(self) -> set[str]:
@@ -36,15 +44,14 @@ class Facts:
     @property
     def host_names(self) -> list[str]:
         """The hosts that were measured, sorted."""
-        return sorted({column.host for column in self.columns})
+        return sorted({column.host for column in self.columns} | {each["host"] for each in self.inferences})
 
     def title(self, workload: str) -> str:
         """Return the name of a workload for people."""
         if workload in self.published.workloads:
             return str(self.published.workloads[workload]["title"])
-        titles = [
-            run["title"] for column in self.columns for run in column.runs if run["workload"] == workload
-        ]
+        runs = [run for column in self.columns for run in column.runs] + self.inferences
+        titles = [run["title"] for run in runs if run["workload"] == workload]
         return text.one_line(titles[0])
 
 
@@ -91,6 +98,7 @@ def _host_row(facts: Facts, notes: Footnotes, name: str, fact: _FactOf, field: s
             (each for each in facts.hosts if each["host"] == host), key=lambda each: each["time_utc"] or ""
         )
         runs = [run for column in facts.columns if column.host == host for run in column.runs]
+        runs += [each for each in facts.inferences if each["host"] == host]
         if not records:
             cells.append(_gap(notes, "the records hold no facts of this host"))
             continue
@@ -173,7 +181,8 @@ def _os(facts: dict[str, Any], _: list[Record]) -> str | None:
 
 
 def _float_bits(runs: list[Record]) -> str:
-    return ", ".join(sorted({run["precision"].removeprefix("float") for run in runs}, reverse=True))
+    trained = {run["precision"].removeprefix("float") for run in runs if run["record"] == "run"}
+    return ", ".join(sorted(trained, reverse=True))
 
 
 def _frameworks(runs: list[Record]) -> str | None:

@@ -24,6 +24,16 @@ def seconds(value: float) -> str:
     return f"{value:.2f}" if value >= 0.0995 else f"{value:.3f}"
 
 
+def microseconds(value: float) -> str:
+    """Format a time in microseconds with three significant digits or more, no exponent."""
+    return f"{value:.0f}" if value >= 99.5 else f"{value:.1f}" if value >= 9.95 else f"{value:.2f}"
+
+
+def rate(value: float) -> str:
+    """Format a number of inferences a second with three significant digits or more."""
+    return microseconds(value)
+
+
 def percent(ratio: float) -> str:
     """Format a ratio 0..1 as percent with one decimal, without the sign."""
     return f"{100 * ratio:.1f}"

@@ -314,8 +314,6 @@ def _expected_range(limits: Mapping[str, Any]) -> str:
 
 
 def _in_range(value: Any, limits: Mapping[str, Any]) -> bool:
-    if isinstance(value, list):
-        return all(_in_range(each, limits) for each in value)
     if "pattern" in limits and re.fullmatch(limits["pattern"], str(value)) is None:
         return False
     return limits.get("minimum", value) <= value <= limits.get("maximum", value)

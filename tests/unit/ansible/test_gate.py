@@ -219,7 +219,7 @@ def test_every_range_is_one_that_can_be_checked(specs: dict[str, dict[str, Any]]
         limits = option["range"]
         assert set(limits) in ({"minimum"}, {"maximum"}, {"minimum", "maximum"}, {"pattern", "expected"})
         if "pattern" not in limits:
-            assert option["type"] in {"int", "float"}
+            assert option.get("elements", option["type"]) in {"int", "float"}
 
 
 def test_a_range_of_an_unknown_variable_is_refused(gate: ModuleType, tmp_path: Path) -> None:

@@ -30,6 +30,14 @@ WORKLOADS: dict[str, tuple[str, tuple[int, ...], tuple[int, ...], int, float, fl
         165.0,
     ),
 }
+# (engine, model): library, form, weights, median latency in us, top-1.
+KWS: dict[tuple[str, str], tuple[str, str, str, float, float]] = {
+    ("tensorflow", "reference_saved_model"): ("tensorflow", "saved_model", "reference", 539.0, 0.913),
+    ("litert", "reference_int8"): ("ai-edge-litert", "tflite", "reference", 44.0, 0.902),
+    ("litert", "float32"): ("ai-edge-litert", "tflite", "reference", 60.0, 0.913),
+    ("onnxruntime", "float32"): ("onnxruntime", "onnx", "reference", 65.0, 0.913),
+    ("onnxruntime", "int8"): ("onnxruntime", "onnx", "reference", 55.0, 0.881),
+}
 RUNNER = {"version": "0.1.0", "sha256": "a" * 64}
 
 
@@ -155,6 +163,105 @@ class Maker:
         }
         return merge(self.run(workload, repeat, changes.get("profile", "quick")), merge(unknown, changes))
 
+    def inference(
+        self, engine: str = "litert", model: str = "reference_int8", /, profile: str = "quick", **changes: Any
+    ) -> Record:
+        """One engine with one model, as in the notes of what was measured on one core of a server."""
+        library, form, weights, median_us, top1 = KWS[engine, model]
+        window_s = 1.0 if profile == "quick" else 10.0
+        percentiles = [median_us * (0.95 + 0.05 * min(each, 50) / 50) for each in range(101)]
+        percentiles[51:] = [median_us * (1 + 0.004 * (each - 50)) for each in range(51, 100)] + [
+            3 * median_us
+        ]
+        inferences = [int(window_s * 1e6 / (median_us * factor)) for factor in (1.0, 1.01, 1.02, 1.03, 1.06)]
+        rates = [each / window_s for each in inferences]
+        record: Record = {
+            "schema": 2,
+            "record": "inference",
+            "run_id": "r1",
+            "session": "0123456789ab",
+            "host": "edge-01",
+            "runner": RUNNER,
+            "started_utc": "2026-05-04T09:00:00Z",
+            "finished_utc": "2026-05-04T09:01:00Z",
+            "workload": "kws",
+            "title": "Keyword Spotting",
+            "profile": profile,
+            "variant": "published",
+            "options": {"window_s": window_s, "windows": 5, "min_inferences": 10},
+            "engine": {"name": engine, "library": library, "version": "2.1.0", "delegate": "XNNPACK"},
+            "model": {
+                "id": model,
+                "form": form,
+                "precision": "int8" if "int8" in model else "float32",
+                "weights": weights,
+                "sha256": "c" * 64,
+                "size_bytes": 53936,
+                "parameters": 24908,
+            },
+            "threads": {"intra": 1, "inter": 1},
+            "repeat": 1,
+            "attempt": 1,
+            "status": "ok",
+            "reason": None,
+            "traceback": None,
+            "times": {"import_s": 0.3, "load_s": 0.02, "warmup_s": 0.1, "accuracy_s": 0.1, "wall_s": 5.9},
+            "windows": [
+                {"inferences": count, "wall_s": window_s + 0.0001, "throughput_per_s": rate}
+                for count, rate in zip(inferences, rates, strict=True)
+            ],
+            "valid_windows": profile != "quick",
+            "throughput_per_s": rates[2],
+            "latency": {
+                "samples": sum(inferences),
+                "percentiles_us": percentiles,
+                "mean_us": 1.02 * median_us,
+                "jitter_us": 0.06 * median_us,
+            },
+            "quality": {
+                "metric": "top1",
+                "value": top1,
+                "unit": "ratio",
+                "auc": 0.9962,
+                "samples": 1000,
+                "per_class": None,
+                "confusion": None,
+            },
+            "data": {
+                "name": "kws01",
+                "source": "cache",
+                "synthetic": False,
+                "sha256": "d" * 64,
+                "note": None,
+                "input": "int8",
+            },
+            "framework": _framework("2.21.0"),
+            "device": {"kind": "cpu", "name": "CPU", "memory_bytes": None},
+            "memory": {"peak_bytes": 90_000_000},
+            "seed": 1,
+            "requested": {"data": "auto", "device": "auto"},
+            "telemetry": None,
+            "warnings": [],
+            "missing": {},
+        }
+        return merge(record, changes)
+
+    def not_inferred(self, status: str, reason: str | None, *what: str, **changes: Any) -> Record:
+        """An engine that did not get as far as a window."""
+        unknown: Record = {
+            "status": status,
+            "reason": reason,
+            "engine": {"library": None, "version": None, "delegate": None},
+            "windows": [],
+            "valid_windows": None,
+            "throughput_per_s": None,
+            "latency": dict.fromkeys(("samples", "percentiles_us", "mean_us", "jitter_us")),
+            "quality": dict.fromkeys(("value", "auc", "samples", "per_class", "confusion")),
+            "device": None,
+            "missing": {"throughput_per_s": reason or status},
+        }
+        return merge(self.inference(*what), merge(unknown, changes))
+
     def suite(
         self, repeats: int = 3, noise: float = 0.04, speed: float = 1.0, seed: int = 1, **changes: Any
     ) -> list[Record]:
@@ -242,5 +349,9 @@ def mixed_records(make: Maker) -> list[Record]:
             record["warnings"] = [HOSTILE]
     records += make.suite(2, profile="paper", host="nano-01", run_id="r2", session="b" * 12)
     records += [make.unfinished("failed", HOSTILE, repeat=3)]
+    records += [make.inference(*what) for what in KWS]
+    nano = {"host": "nano-01", "run_id": "r2", "session": "b" * 12}
+    records += [make.inference(*what, profile="paper", **nano) for what in list(KWS)[:3]]
+    records += [make.not_inferred("unsupported", HOSTILE, "onnxruntime", "int8", "paper", **nano)]
     records[0]["facts"]["cpu"]["model"] = HOSTILE
     return records

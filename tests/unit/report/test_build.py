@@ -66,6 +66,8 @@ def test_all_files_are_there_and_the_exit_code_is_0(
                 for profile in ("quick", "paper")
             ),
             "time_split",
+            "kws_latency_quick",
+            "kws_latency_paper",
         ]
         for kind in ("svg", "png")
     }
@@ -73,6 +75,7 @@ def test_all_files_are_there_and_the_exit_code_is_0(
         "index.html",
         "report.md",
         "runs.csv",
+        "inferences.csv",
         "table_1_hosts.csv",
         "table_2_workloads.csv",
         "table_3_architectures.csv",
@@ -82,9 +85,12 @@ def test_all_files_are_there_and_the_exit_code_is_0(
         "table_5_test_time.csv",
         "table_6_accuracy.csv",
         "table_6b_weather_error.csv",
+        "table_7_keyword_spotting.csv",
     }
     printed = capsys.readouterr().out
-    assert all(f"Table {number}: " in printed for number in ("1", "2", "3", "4", "4b", "4c", "5", "6", "6b"))
+    assert all(
+        f"Table {number}: " in printed for number in ("1", "2", "3", "4", "4b", "4c", "5", "6", "6b", "7")
+    )
     assert printed.endswith(f"Report: {out / 'index.html'}\n")
     assert (out / "plots" / "time_split.png").read_bytes().startswith(b"\x89PNG")
 
@@ -178,9 +184,9 @@ def test_the_page_is_accessible(mixed_report: Built) -> None:
     assert len(page.all("h1")) == 1
     assert len(page.all("th")) > 100
     assert all(each.get("scope") in ("col", "colgroup", "row", "rowgroup") for each in page.all("th"))
-    assert len(page.all("table")) == 9
+    assert len(page.all("table")) == 10
     assert all(each["aria-labelledby"] in ids for each in page.all("table"))
-    assert len(page.all("svg")) == 7
+    assert len(page.all("svg")) == 9
     for each in page.all("svg"):
         assert each["role"] == "img"
         assert {each["aria-labelledby"], each["aria-describedby"]} <= ids
@@ -214,7 +220,7 @@ def test_markdown_tables_have_the_same_number_of_cells_in_every_row(mixed_report
             tables.append([])
     found = [each for each in tables if each]
 
-    assert len(found) == 9
+    assert len(found) == 10
     assert all(len(set(each)) == 1 for each in found)
     assert min(len(each) for each in found) > 4
 

@@ -1,0 +1,359 @@
+"""Table 7: inference, one row a measurement, beside what was published elsewhere. Nothing here is averaged.
+
+A measurement is one engine with one model and one number of threads on one host. The median over its
+windows is its record's own; two measurements are two rows, whatever they have in common.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from edgebench_report import text
+from edgebench_report.aggregate import PROFILES, Record, Statistic
+from edgebench_report.published import PublishedInference
+from edgebench_report.results import STATUS
+from edgebench_report.table import MISSING, Band, Cell, Footnotes, Heading, Row, Table
+
+TOP1_TARGET = 0.90
+WINDOW_S = 10.0
+PUBLISHED_SECTION = "Published elsewhere"
+_ENGINES = ("tensorflow", "litert", "onnxruntime")
+_PERCENTILES = (("median", 50), ("p90", 90), ("p99", 99), ("max", 100))
+_BELOW_TARGET = f"below the {TOP1_TARGET:.0%} that MLPerf Tiny asks for".replace("%", " %")
+_NOT_STATED = "not stated in what was published"
+# The columns that a footnote of a published result is about; any other is about its latency.
+_ABOUT = {
+    "clock_is_cpu_time": ("throughput", "latency"),
+    "windows_too_short": ("windows",),
+    "input_not_dequantised": ("top1", "auc"),
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """The measurements of one host and profile, in the order of the table, and what each is called there."""
+
+    host: str
+    profile: str
+    label: str
+    records: list[Record]
+    names: list[str]
+
+
+def parts(records: Iterable[Record]) -> list[Part]:
+    """Arrange measurements by host, profile and windows; what shares a name is told apart by what differs."""
+    found: dict[tuple[Any, ...], list[Record]] = {}
+    for each in sorted(records, key=_order):
+        found.setdefault((each["host"], PROFILES.index(each["profile"]), _windows(each)), []).append(each)
+    several = {
+        key[:2] for key in found if sum(other[:2] == key[:2] for other in found) > 1
+    }  # Windows are named where one host and profile has them of several lengths.
+    result = []
+    for key, members in sorted(found.items()):
+        host, profile = members[0]["host"], members[0]["profile"]
+        windows = [f"windows of {key[2][1]:g} s"] if key[:2] in several else []
+        result.append(Part(host, profile, " · ".join([host, profile, *windows]), members, _names(members)))
+    return result
+
+
+def _order(record: Record) -> tuple[Any, ...]:
+    engine, model = record["engine"]["name"], record["model"]
+    place = _ENGINES.index(engine) if engine in _ENGINES else len(_ENGINES)
+    return (
+        *(record["host"], place, engine, model["id"], model["form"] or "", record["threads"]["intra"] or 0),
+        *(record["run_id"], record["started_utc"] or "", record["session"]),
+    )
+
+
+def _windows(record: Record) -> tuple[Any, ...]:
+    options = record["options"]
+    return options["windows"], options["window_s"], options["min_inferences"]
+
+
+def _names(records: list[Record]) -> list[str]:
+    facts = [_circumstances(each) for each in records]
+    alike: dict[str, list[int]] = {}
+    for index, record in enumerate(records):
+        alike.setdefault(_name(record), []).append(index)
+    names = []
+    for index, record in enumerate(records):
+        namesakes = alike[_name(record)]
+        differing = [
+            value
+            for name, value in facts[index].items()
+            if any(facts[other][name] != value for other in namesakes)
+        ]
+        names.append(" · ".join([_name(record), *differing]))
+    return names
+
+
+def _name(record: Record) -> str:
+    return text.one_line(f"{record['engine']['name']} {record['model']['id']}")
+
+
+def _circumstances(record: Record) -> dict[str, str]:
+    """Return what else makes two measurements incomparable, as short texts."""
+    model, framework = record["model"], record["framework"]
+    shown = {
+        "threads": _threads(record),
+        "form": model["form"] or "form unknown",
+        "library": library(record),
+        "weights": f"{model['weights'] or 'unknown'} weights",
+        "model": f"model {(model['sha256'] or 'without hash')[:12]}",
+        "framework": f"{text.framework(framework['name'])} {framework['version'] or 'unknown'}",
+        "python": f"Python {framework['python'] or 'unknown'}",
+        "numpy": f"NumPy {framework['numpy'] or 'unknown'}",
+        "device": device(record),
+        "variant": record["variant"],
+        "run": record["run_id"],
+    }
+    return {name: text.one_line(value) for name, value in shown.items()}
+
+
+def _threads(record: Record) -> str:
+    intra = record["threads"]["intra"]
+    return "threads unknown" if intra is None else text.plural(intra, "thread")
+
+
+def library(record: Record) -> str:
+    """Return what computes: library, version and, where there is one, delegate."""
+    engine = record["engine"]
+    if engine["library"] is None:
+        return "unknown"
+    name = " ".join(each for each in (engine["library"], engine["version"]) if each)
+    has_delegate = engine["delegate"] not in (None, "none")
+    return text.one_line(f"{name}, {engine['delegate']}" if has_delegate else name)
+
+
+def device(record: Record) -> str:
+    """Return what it computes on: CPU or GPU."""
+    return "device unknown" if record["device"] is None else str(record["device"]["kind"]).upper()
+
+
+def is_below_target(record: Record) -> bool:
+    """Whether the accuracy is known and below what MLPerf Tiny asks for."""
+    value = record["quality"]["value"]
+    return record["status"] == "ok" and value is not None and value < TOP1_TARGET
+
+
+def keyword_spotting(records: list[Record], published: PublishedInference) -> Table | None:
+    """Table 7: throughput, latency and accuracy of every measurement; None without any."""
+    if not records:
+        return None
+    notes = Footnotes()
+    rows = []
+    found = parts(records)
+    for part in found:
+        section = part.label
+        for record, name in zip(part.records, part.names, strict=True):
+            rows.append(Row(name, _key(record), _measured(record, notes), section))
+            section = ""
+    section = PUBLISHED_SECTION
+    for result in published.results:
+        cells = _published(result, published, notes)
+        rows.append(Row(text.one_line(result["device"]), result["id"], cells, section, "published"))
+        section = ""
+    notices = []
+    if any(part.profile == "quick" for part in found):
+        notices.append(
+            f"The windows of the quick profile are shorter than the {WINDOW_S:g} s that MLPerf Tiny asks for: "
+            "its rows are a first look, no results to be compared with published ones."
+        )
+    return Table(
+        number="7",
+        slug="table_7_keyword_spotting",
+        title="Keyword spotting: throughput, latency, accuracy",
+        corner="Engine and model",
+        caption="Inference of MLPerf Tiny's kws01, one input at a time, pre- and post-processing not timed. "
+        "Throughput: median of the windows; beside it the slowest and the fastest window, and their number n. "
+        "Latency of all single inferences [µs]; jitter is its standard deviation. Top-1 accuracy and AUC on the "
+        f"1000 inputs. Valid: all windows last {WINDOW_S:g} s and 10 inferences or more, each.",
+        bands=[
+            Band("", 2),
+            Band("Inferences a second", 2, "measured"),
+            Band("Latency [µs]", 5, "measured"),
+            Band("Accuracy", 2, "measured"),
+            Band("", 1),
+        ],
+        headings=[
+            Heading("Precision", numeric=False, csv="precision"),
+            Heading("Threads", csv="threads"),
+            Heading("Throughput", spread=True, csv="throughput [1/s]"),
+            Heading("Valid", numeric=False, csv="valid windows"),
+            *(Heading(name, csv=f"latency {name} [us]") for name, _ in _PERCENTILES),
+            Heading("jitter", csv="jitter [us]"),
+            Heading("Top-1 [%]", csv="top-1 [%]"),
+            Heading("AUC", csv="AUC"),
+            Heading("Library", numeric=False, csv="library"),
+        ],
+        rows=rows,
+        footnotes=notes.listed(),
+        key_name="measurement",
+        notices=notices,
+        dense=True,
+    )
+
+
+def _key(record: Record) -> str:
+    model = record["model"]
+    threads = record["threads"]["intra"]
+    named = [record["engine"]["name"], model["id"], model["form"] or "?", "?" if threads is None else threads]
+    return text.one_line("/".join(str(each) for each in named))
+
+
+def _measured(record: Record, notes: Footnotes) -> list[Cell]:
+    threads = record["threads"]["intra"]
+    weights = [notes.mark("random weights")] if record["model"]["weights"] == "random" else []
+    precision = record["model"]["precision"]
+    latency = record["latency"]
+    cells = [
+        _gap(record, "model.precision", notes, numeric=False)
+        if precision is None
+        else Cell(precision, marks=list(weights), numeric=False),
+        _gap(record, "threads.intra", notes) if threads is None else Cell(text.count(threads)),
+        _throughput(record, notes),
+        _validity(record, notes),
+    ]
+    for _, percentile in _PERCENTILES:
+        known = latency["percentiles_us"]
+        value = None if known is None else known[percentile]
+        cells.append(_microseconds(record, value, "latency.percentiles_us", notes))
+    cells.append(_microseconds(record, latency["jitter_us"], "latency.jitter_us", notes))
+    computed_by = (
+        _gap(record, "engine.library", notes, numeric=False)
+        if record["engine"]["library"] is None
+        else Cell(library(record), numeric=False)
+    )
+    return [*cells, *_accuracy(record, notes), computed_by]
+
+
+def _throughput(record: Record, notes: Footnotes) -> Cell:
+    median = record["throughput_per_s"]
+    if record["status"] != "ok" or median is None:
+        return _gap(record, "throughput_per_s", notes)
+    windows = [each["throughput_per_s"] for each in record["windows"]] or [median]
+    known = Statistic(median, min(windows), max(windows), len(windows))
+    low, high = text.rate(known.low), text.rate(known.high)
+    spread = f"n {known.count}" if known.count == 1 else f"{low}–{high}, n {known.count}"
+    return Cell(text.rate(median), spread, statistic=known)
+
+
+def _microseconds(record: Record, value: float | None, path: str, notes: Footnotes) -> Cell:
+    if record["status"] != "ok" or value is None:
+        return _gap(record, path, notes)
+    return Cell(text.microseconds(value), value=float(f"{value:.6g}"))
+
+
+def _accuracy(record: Record, notes: Footnotes) -> list[Cell]:
+    value, auc = record["quality"]["value"], record["quality"]["auc"]
+    is_ok = record["status"] == "ok"
+    marks = [notes.mark(_BELOW_TARGET)] if is_below_target(record) else []
+    return [
+        Cell(text.percent(value), marks=marks, value=float(f"{100 * value:.6g}"))
+        if is_ok and value is not None
+        else _gap(record, "quality.value", notes),
+        Cell(f"{auc:.4f}", value=float(f"{auc:.6g}"))
+        if is_ok and auc is not None
+        else _gap(record, "quality.auc", notes),
+    ]
+
+
+def _validity(record: Record, notes: Footnotes) -> Cell:
+    valid = record["valid_windows"]
+    if record["status"] != "ok" or valid is None:
+        return _gap(record, "valid_windows", notes, numeric=False)
+    marks = [] if valid else [notes.mark(_why_invalid(record))]
+    return Cell("yes" if valid else "no", marks=marks, numeric=False)
+
+
+def _why_invalid(record: Record) -> str:
+    windows = record["windows"]
+    if windows and min(each["wall_s"] for each in windows) < WINDOW_S:
+        return f"windows of {record['options']['window_s']:g} s, MLPerf Tiny asks for {WINDOW_S:g} s"
+    if windows and min(each["inferences"] for each in windows) < 10:
+        return "windows of fewer than 10 inferences"
+    return "the record does not say why"
+
+
+def _gap(record: Record, path: str, notes: Footnotes, numeric: bool = True) -> Cell:
+    if record["status"] != "ok":
+        said = STATUS[record["status"]]
+        reason = text.shorten(text.one_line(record["reason"] or ""), 240)
+        why = f"{said}: {reason}" if reason else said
+    else:
+        why = record["missing"].get(path) or "the record has no value and no reason"
+    return Cell(MISSING, marks=[notes.mark(why)], numeric=numeric)
+
+
+def _published(result: Record, published: PublishedInference, notes: Footnotes) -> list[Cell]:
+    marks: dict[str, list[str]] = {}
+    for name in result["notes"]:
+        for column in _ABOUT.get(name, ("latency",)):
+            marks.setdefault(column, []).append(notes.mark(published.notes[name]))
+
+    def cell(column: str, name: str, value: Any, shown: str, numeric: bool = True) -> Cell:
+        if value is None:
+            why = result.get("missing", {}).get(name, _NOT_STATED)
+            return Cell(MISSING, marks=[notes.mark(why)], numeric=numeric)
+        return Cell(shown, marks=marks.pop(column, []), numeric=numeric, value=value if numeric else None)
+
+    rate, top1, auc = result["throughput_per_s"], result["top1_percent"], result["auc"]
+    latency_us = None if result["latency_ms"] is None else round(1000 * result["latency_ms"], 6)
+    if top1 is not None and top1 < 100 * TOP1_TARGET:
+        marks.setdefault("top1", []).append(notes.mark(_BELOW_TARGET))
+    throughput = cell("throughput", "throughput_per_s", rate, "" if rate is None else text.rate(rate))
+    if rate is not None:
+        throughput.statistic = Statistic(rate, rate, rate, 1)
+    shown_latency = "" if latency_us is None else text.microseconds(latency_us)
+    unstated = [Cell(MISSING, marks=[notes.mark(_NOT_STATED)]) for _ in range(4)]
+    windows = Cell(MISSING, marks=[notes.mark(_NOT_STATED)], numeric=False)
+    if "windows" in marks:
+        windows = Cell("no", marks=marks["windows"], numeric=False)
+    return [
+        cell("precision", "precision", result["precision"], str(result["precision"]), numeric=False),
+        Cell(MISSING, marks=[notes.mark(_NOT_STATED)]),
+        throughput,
+        windows,
+        cell("latency", "latency_ms", latency_us, shown_latency),
+        *unstated,
+        cell("top1", "top1_percent", top1, f"{top1}"),
+        cell("auc", "auc", auc, "" if auc is None else f"{auc:.2f}"),
+        cell("software", "software", result["software"], str(result["software"]), numeric=False),
+    ]
+
+
+def circumstance_rows(records: list[Record]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return for every part of the table its label and what its measurements rest on, for a list of them."""
+    found = []
+    for part in parts(records):
+        rows = [
+            ("engines", _distinct(f"{each['engine']['name']}: {library(each)}" for each in part.records)),
+            ("models", _distinct(_model(each) for each in part.records)),
+            ("threads", _distinct(_threads(each) for each in part.records)),
+            ("device", _distinct(device(each) for each in part.records)),
+            ("python", _distinct(_circumstances(each)["python"] for each in part.records)),
+            ("data", _distinct(_data(each) for each in part.records)),
+            ("runs", _distinct(each["run_id"] for each in part.records)),
+        ]
+        found.append(
+            (f"{part.label} · keyword spotting", [(name, text.one_line(value)) for name, value in rows])
+        )
+    return found
+
+
+def _model(record: Record) -> str:
+    model = record["model"]
+    digest = f", sha256 {model['sha256'][:12]}" if model["sha256"] else ""
+    return (
+        f"{model['id']} ({model['form'] or 'form unknown'}, {model['weights'] or 'unknown'} weights{digest})"
+    )
+
+
+def _data(record: Record) -> str:
+    data = record["data"]
+    digest = f", sha256 {data['sha256'][:12]}" if data["sha256"] else ""
+    return f"{data['name']} from the {data['source'] or 'unknown'}{digest}"
+
+
+def _distinct(values: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(values))
