@@ -1,10 +1,16 @@
 """``edgebench kws``: keyword spotting as MLPerf Tiny measures it, a module for each of its commands."""
 
-import importlib.util
-
 from edgebench.commands.common import show_help
-
-_NAMES = ("accuracy", "performance", "models", "convert", "train", "device", "drive", "submission")
+from edgebench.commands.kws import (
+    accuracy,
+    convert,
+    device,
+    drive,
+    models,
+    performance,
+    submission,
+    train,
+)
 
 
 def add(commands):
@@ -16,8 +22,6 @@ def add(commands):
         "this host as the device that a test host drives over a serial line.",
     )
     actions = command.add_subparsers(title="commands", metavar="COMMAND")
-    for name in _NAMES:
-        path = __name__ + "." + name
-        if importlib.util.find_spec(path) is not None:
-            importlib.import_module(path).add(actions)
+    for module in (accuracy, performance, models, convert, train, device, drive, submission):
+        module.add(actions)
     command.set_defaults(command=lambda options: show_help(command))

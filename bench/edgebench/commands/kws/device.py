@@ -4,7 +4,8 @@ import os
 import sys
 import time
 
-from edgebench.commands.common import INTERRUPTED, add_data_options, cache_dir, data_dir, natural, positive
+from edgebench.commands.common import INTERRUPTED, add_data_options, natural, positive
+from edgebench.commands.kws import shared
 from edgebench.errors import UsageError
 
 _PREFERRED_ENGINES = ("litert", "onnxruntime", "tensorflow")
@@ -66,13 +67,12 @@ def _device(options):
 
 
 def _choice(options):
-    from edgebench.data import manifest
-    from edgebench.data.sources import Finder
     from edgebench.kws import plan
 
-    finder = Finder(manifest.load(), data_dir(options), cache_dir(options), options.offline)
     found = plan.combinations(
-        finder, [options.engine] if options.engine else None, [options.model] if options.model else None
+        shared.finder(options),
+        [options.engine] if options.engine else None,
+        [options.model] if options.model else None,
     )
     pairs = [(name, model) for name, model, _ in found]
     return min(
@@ -115,7 +115,7 @@ def _serve(options, name, model):
 
         pin = TimestampLine(options.gpio_chip, options.gpio_line)
     engine = engines.open_engine(name, model, options.threads)
-    _tell(
+    shared.tell(
         "{} {}, model {} ({}), threads {}".format(
             name, engine.version, model.id, model.precision, options.threads
         )
@@ -125,16 +125,11 @@ def _serve(options, name, model):
     boot = device.says_boot(options.port) if options.boot == "auto" else options.boot == "always"
     baud = options.baud or device.default_baud(options.mode)
     try:
-        device.serve(protocol, options.port, baud, boot, options.wait, _tell)
+        device.serve(protocol, options.port, baud, boot, options.wait, shared.tell)
     except KeyboardInterrupt:
-        _tell("{}: ended".format(options.port))
+        shared.tell("{}: ended".format(options.port))
         return INTERRUPTED
     finally:
         if pin:
             pin.close()
         engine.close()
-
-
-def _tell(text):
-    sys.stderr.write("edgebench: {}\n".format(text))
-    sys.stderr.flush()

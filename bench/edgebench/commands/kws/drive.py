@@ -65,7 +65,7 @@ def _drive(options):
     if not options.window_s > 0:
         raise UsageError("--window-s {:g} is no length of time".format(options.window_s))
     samples = read_set(options.inputs)[: options.limit]
-    result = {}
+    result = {}  # type: dict
     with SerialLine(options.port, options.baud) as line:
         dialogue = _Dialogue()
         driver = drive.Driver(line, dialogue.say)
