@@ -90,3 +90,65 @@ def test_a_network_learns_tones(stack: str, zipapp: Path, speech_commands: Path,
     with numpy.load(weights) as archive:
         assert sum(archive[name].size for name in archive.files) == 24908
     assert not (tmp_path / "weights.npz.part").exists()
+
+
+def test_a_training_that_was_stopped_goes_on_after_its_last_epoch(
+    zipapp: Path, speech_commands: Path, tmp_path: Path
+) -> None:
+    weights = tmp_path / "weights.npz"
+    command: list[str | Path] = [stack_python("py311-tf2.21.0"), zipapp, "kws", "train"]
+    command += ["--data-dir", speech_commands.parent, "--epochs", "4", "--out", weights]
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ}
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "epoch 2 of 4" in line:
+            process.kill()
+    process.wait(timeout=60)
+    assert not weights.exists()
+    code, errors, told = _train(
+        "py311-tf2.21.0", zipapp, tmp_path, "--data-dir", speech_commands, "--epochs", "4", "--out", weights
+    )
+    assert code == 1, errors
+    assert "going on after epoch" in errors
+    assert "epoch 2 of 4: loss" not in errors
+    assert "epoch 4 of 4: loss" in errors
+    assert len(told["epochs"]) == 4
+    assert weights.exists()
+
+
+def test_what_is_no_data_set_is_refused_before_anything_is_loaded(zipapp: Path, tmp_path: Path) -> None:
+    code, errors, told = _train("py311-tf2.21.0", zipapp, tmp_path, "--data-dir", tmp_path)
+    assert (code, told) == (2, {})
+    assert "holds no noise of 11 seconds or more" in errors
+    assert "it is not Speech Commands version 2" in errors
+
+
+def test_a_trained_network_is_converted_when_that_is_asked_for(
+    zipapp: Path, speech_commands: Path, data_dir: Path, tmp_path: Path
+) -> None:
+    cache = tmp_path / "data"
+    cache.mkdir()
+    (cache / "kws01").symlink_to(data_dir / "kws01")
+    out = tmp_path / "converted"
+    code, errors, told = _train(
+        "py311-tf2.21.0",
+        zipapp,
+        tmp_path,
+        *(
+            "--data-dir",
+            speech_commands,
+            "--epochs",
+            "1",
+            "--out",
+            tmp_path / "weights.npz",
+            "--convert",
+            out,
+        ),
+    )
+    assert code == 1, errors
+    index = json.loads((out / "converted.json").read_text())
+    assert index["weights"] == "trained"
+    assert index["source_sha256"] == told["sha256"]
+    assert "kws_int8.tflite" in index["files"]

@@ -56,7 +56,18 @@ def from_reference(framework, folder):
 def from_file(path):
     """Return the Source of an npz file that ``edgebench kws train`` or ``convert`` wrote. Raises EdgebenchError."""
     arrays = network.load_weights(path)
-    return Source("trained", files.sha256_of(path), arrays)
+    sha256 = files.sha256_of(path)
+    return Source(_weights_of(path, sha256), sha256, arrays)
+
+
+def _weights_of(path, sha256):
+    """Return "reference" for what an earlier conversion took from the reference, else "trained"."""
+    folder, name = os.path.split(os.path.abspath(path))
+    try:
+        told = read_index(folder)
+    except DataError:
+        return "trained"
+    return told["weights"] if told["files"].get(name, {}).get("sha256") == sha256 else "trained"
 
 
 def convert(out, source, samples, forms=FORMS, framework=None, say=lambda line: None):

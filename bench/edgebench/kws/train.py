@@ -60,12 +60,12 @@ class Training:
             loss = framework.fit(model, self._stream(epoch), epochs=1)[0]
             top1 = framework.evaluate(model, validation)[1]
             history.append((loss, top1))
+            self._save_state(model, history)
             self._say(
                 "epoch {} of {}: loss {:.4f}, validation top-1 {:.1%}".format(
                     epoch + 1, self._epochs, loss, top1
                 )
             )
-            self._save_state(model, history)
         test = self._arrays("test")
         top1 = framework.evaluate(model, test)[1]
         sha256 = network.save_weights(self._out, model.get_weights())

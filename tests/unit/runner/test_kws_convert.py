@@ -73,6 +73,15 @@ def test_what_fails_half_way_leaves_the_old_folder(tmp_path: Path, source: conve
     assert [each.name for each in tmp_path.iterdir()] == ["out"]
 
 
+def test_weights_out_of_a_conversion_stay_what_they_are(tmp_path: Path, source: convert.Source) -> None:
+    source.weights = "reference"
+    _written(tmp_path / "out", source)
+    again = convert.from_file(str(tmp_path / "out" / "kws_weights.npz"))
+    assert again.weights == "reference"
+    network.save_weights(str(tmp_path / "own.npz"), again.arrays)
+    assert convert.from_file(str(tmp_path / "own.npz")).weights == "trained"
+
+
 def test_a_changed_file_is_found(tmp_path: Path, source: convert.Source) -> None:
     _written(tmp_path / "out", source)
     (tmp_path / "out" / "kws_int8.tflite").write_bytes(b"torn")

@@ -47,7 +47,7 @@ def default_out(options):
 
 
 def write(options, source, out, framework=None, stream=None):
-    """Convert a convert.Source on the inputs that the data options lead to; print the summary to ``stream``."""
+    """Convert a convert.Source, calibrated on the inputs that the data options lead to; tell ``stream`` of it."""
     from edgebench.kws import convert, products
     from edgebench.kws.quiet import quiet
 
@@ -56,25 +56,28 @@ def write(options, source, out, framework=None, stream=None):
     # Their log would stand in the middle of the table.
     with quiet():
         measured = products.accuracies(out, told, samples, framework)
+    folder = os.path.abspath(out)
     if options.json:
         print(
-            json.dumps(dict(told, folder=os.path.abspath(out), accuracies=measured), indent=2, sort_keys=True)
+            json.dumps(dict(told, folder=folder, accuracies=measured), indent=2, sort_keys=True), file=stream
         )
-        return OK
-    print("{:<20} {:>12}  {:<12} {:>7}".format("file", "size_bytes", "engine", "top-1"), file=stream)
-    for name, entry in sorted(told["files"].items()):
-        rows = [each for each in measured if each["file"] == name] or [
-            {"engine": "", "top1": None, "reason": ""}
-        ]
-        for row in rows:
-            top1 = row["reason"] if row["top1"] is None else "{:.1%}".format(row["top1"])
-            print(
-                "{:<20} {:>12}  {:<12} {:>7}".format(name, entry["size_bytes"], row["engine"], top1).rstrip()
-            )
-    print(
-        "{} inputs each; weights: {}; folder: {}".format(len(samples), told["weights"], os.path.abspath(out))
-    )
+    else:
+        print("\n".join(_table(told, measured)), file=stream)
+        print(
+            "{} inputs each; weights: {}; folder: {}".format(len(samples), told["weights"], folder),
+            file=stream,
+        )
     return OK
+
+
+def _table(told, measured):
+    row = "{:<20} {:>12}  {:<12} {:>7}"
+    yield row.format("file", "size_bytes", "engine", "top-1")
+    for name, entry in sorted(told["files"].items()):
+        found = [each for each in measured if each["file"] == name]
+        for each in found or [{"engine": "", "top1": None, "reason": "not measured"}]:
+            top1 = each["reason"] if each["top1"] is None else "{:.1%}".format(each["top1"])
+            yield row.format(name, entry["size_bytes"], each["engine"], top1)
 
 
 def _convert(options):
