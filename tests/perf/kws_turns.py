@@ -105,7 +105,7 @@ def taken_s(function: Callable[[], object], budget_s: float) -> list[float]:
     """Return the times of a function that is called until the budget is spent, after some that are not counted."""
     for _ in range(3):
         function()
-    taken = []
+    taken: list[float] = []
     started = time.perf_counter()
     while time.perf_counter() - started < budget_s or len(taken) < 5:
         before = time.perf_counter()

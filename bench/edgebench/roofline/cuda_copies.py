@@ -76,7 +76,10 @@ class _Runtime:
             self._library = ctypes.CDLL(path)
         except OSError as error:
             raise UnsupportedError("the CUDA runtime cannot be loaded: {}".format(error))
-        self._library.cudaGetErrorString.restype = ctypes.c_char_p
+        try:
+            self._library.cudaGetErrorString.restype = ctypes.c_char_p
+        except AttributeError as error:
+            raise UnsupportedError("{} is no CUDA runtime: {}".format(path, error))
 
     def _call(self, name, *arguments):
         code = getattr(self._library, name)(*arguments)

@@ -11,7 +11,7 @@ import csv
 
 from edgebench.errors import DataError
 
-_SECONDS = {"ns": 1e-9, "us": 1e-6, "\u03bcs": 1e-6, "\u00b5s": 1e-6, "ms": 1e-3, "s": 1.0}
+_MICROSECONDS = {"ns": 1e-3, "us": 1.0, "\u03bcs": 1.0, "\u00b5s": 1.0, "ms": 1e3, "s": 1e6}
 _LONG_NAMES = {"nsec": "ns", "usec": "us", "msec": "ms", "sec": "s"}
 _COPY = ("[CUDA mem", "[CUDA Unified Memory")
 
@@ -139,7 +139,7 @@ def _row(path, number, name, calls, time):
     value, unit = time
     unit = _LONG_NAMES.get(unit, unit)
     try:
-        total_us = float(value) * _SECONDS[unit] * 1e6
+        total_us = float(value) * _MICROSECONDS[unit]
         count = int(calls)
     except KeyError:
         raise DataError("{} line {}: {!r} is no unit of time".format(path, number, unit))

@@ -14,6 +14,7 @@ import os
 import re
 import threading
 import time
+from collections import OrderedDict
 
 import numpy
 
@@ -165,10 +166,15 @@ def levels(last_bytes, budget_s):
     return found
 
 
-def _kernels(elements, threads, budget_s):
-    a, b, c = (numpy.full(elements, value) for value in (1.0, 2.0, 0.0))
+def stream_arrays(elements):
+    """Return STREAM's arrays a, b and c, float64."""
+    return [numpy.full(elements, value) for value in (1.0, 2.0, 0.0)]
+
+
+def stream_kernels(arrays, threads):
+    """Return {name: kernel(part, low, high)}, STREAM's four in its order, each working on a share of the arrays."""
+    a, b, c = arrays
     spare = [numpy.empty(_CHUNK) for _ in range(threads)]
-    bounds = [elements * part // threads for part in range(threads + 1)]
 
     def copy(part, low, high):
         numpy.copyto(c[low:high], a[low:high])
@@ -187,8 +193,13 @@ def _kernels(elements, threads, budget_s):
             numpy.multiply(c[start:end], 3.0, out=between)
             numpy.add(b[start:end], between, out=a[start:end])
 
+    return OrderedDict((("copy", copy), ("scale", scale), ("add", add), ("triad", triad)))
+
+
+def _kernels(elements, threads, budget_s):
+    bounds = [elements * part // threads for part in range(threads + 1)]
     result = {}
-    for name, kernel in (("copy", copy), ("scale", scale), ("add", add), ("triad", triad)):
+    for name, kernel in stream_kernels(stream_arrays(elements), threads).items():
         with _Crew(kernel, bounds) as crew:
             seconds = best_s(crew.run, budget_s / len(_WORDS))
         result[name + "_gb_per_s"] = _WORDS[name] * _WORD * elements / seconds / 1e9

@@ -32,6 +32,9 @@ def read(path):
     for key in ("bandwidth", "levels"):
         if not isinstance(value.get(key, []), list):
             raise UsageError("{}: {!r} is no list; expected an object such as {}".format(path, key, _EXAMPLE))
+    missing = value.get("missing", {})
+    if not isinstance(missing, dict):
+        raise UsageError("{}: 'missing' is {!r}; expected reasons by name".format(path, missing))
     copies = value.get("cuda_copies")
     if copies is not None:
         copies = {name: _rate(path, copies, name) for name in _COPIES}
@@ -42,9 +45,9 @@ def read(path):
             {"bytes": _rate(path, each, "bytes"), "gb_per_s": _rate(path, each, "gb_per_s")}
             for each in value.get("levels", [])
         ],
-        "last_cache_bytes": value.get("last_cache_bytes"),
+        "last_cache_bytes": _rate(path, value, "last_cache_bytes") if value.get("last_cache_bytes") else None,
         "cuda_copies": copies,
-        "missing": dict(value.get("missing", {})),
+        "missing": missing,
     }
 
 
@@ -62,7 +65,7 @@ def _gemm(path, entry):
     return {
         "device": entry.get("device", "cpu"),
         "precision": precision,
-        "threads": entry.get("threads"),
+        "threads": _threads(path, entry),
         "gflop_per_s": rate,
         "size": entry.get("size", "-"),
         "library": entry.get("library", "given"),
@@ -70,14 +73,21 @@ def _gemm(path, entry):
 
 
 def _memory(path, entry):
-    told = {name: _rate(path, entry, name) for name in _KERNELS if name in (entry or {})}
+    told = {name: _rate(path, entry, name) for name in _KERNELS if isinstance(entry, dict) and name in entry}
     if not told:
         raise UsageError("{}: {!r} has none of {}".format(path, entry, ", ".join(_KERNELS)))
     best = max(told.values())
     filled = {name: told.get(name, best) for name in _KERNELS}
     return dict(
-        filled, threads=entry.get("threads"), array_bytes=entry.get("array_bytes", 0), beyond_cache=True
+        filled, threads=_threads(path, entry), array_bytes=entry.get("array_bytes", 0), beyond_cache=True
     )
+
+
+def _threads(path, entry):
+    value = entry.get("threads")
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise UsageError("{}: threads of {!r} is not a whole number of 1 or more".format(path, entry))
+    return value
 
 
 def _rate(path, entry, name):
