@@ -6,7 +6,8 @@ parent died, the worker ends too. Events are JSON lines:
 ``{"event": "update", "record": {…}}`` (a part of the record, told as soon as it
 is known, so that a killed worker leaves what it had), ``{"event": "unusable",
 "reason": …}`` where no run could work on this host, and, last,
-``{"event": "end", "status": …, "reason": …, "traceback": …}``.
+``{"event": "end", "status": …, "reason": …, "traceback": …}``. A job is a probe
+of the framework, a training run, or the inference of one engine with one model.
 """
 
 import json
@@ -41,7 +42,9 @@ def main():
     threading.Thread(target=_end_with_parent, daemon=True).start()
     status, reason, trace = "ok", None, None
     try:
-        (_probe if job["kind"] == "probe" else _run)(job, emit)
+        {"probe": _probe, "run": _run, "inference": _infer, "convert": _convert, "roofline": _analyse}[
+            job["kind"]
+        ](job, emit)
     except MemoryError:
         status, reason, trace = "oom", "Python could not allocate memory", traceback.format_exc()
     except UsageError as error:
@@ -108,6 +111,24 @@ def _load_framework(job, emit):
 def _probe(job, emit):
     framework, devices = _load_framework(job, emit)
     emit("update", record={"framework": {"build": framework.build_flags()}, "devices": devices})
+
+
+def _infer(job, emit):
+    from edgebench.kws import job as kws_job
+
+    kws_job.run(job, emit)
+
+
+def _convert(job, emit):
+    from edgebench.kws import convert_job
+
+    convert_job.run(job, emit)
+
+
+def _analyse(job, emit):
+    from edgebench.roofline import job as roofline_job
+
+    roofline_job.run(job, emit)
 
 
 def _run(job, emit):
