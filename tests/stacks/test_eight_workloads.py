@@ -43,7 +43,8 @@ def stack(request: pytest.FixtureRequest) -> environments.Stack:
 @pytest.fixture(scope="module")
 def suite(stack: environments.Stack, start: Callable[..., Started], data_dir: Path) -> Suite:
     """One quick suite of all workloads on the stack, on real data where the test data has it."""
-    return start(stack.name, ["--data-dir", str(data_dir)]).end()
+    # Keyword spotting has tests of its own.
+    return start(stack.name, ["--data-dir", str(data_dir), "-w", *PARAMETERS]).end()
 
 
 def test_all_runs_are_ok(suite: Suite) -> None:
