@@ -81,14 +81,15 @@ def driven_per_s(command: list[str], port: Path, inputs: Path, window_s: float, 
         raise SystemExit(f"edgebench kws drive failed with exit code {done.returncode}")
     told = json.loads(done.stdout)["performance"]
     for warning in told["warnings"]:
-        if "wall clock" in warning:
+        if "no wall clock" in warning:
             print(f"warning: {warning}")
     return float(told["throughput_per_s"])
 
 
 def measured_per_s(command: list[str], options: list[str], folder: Path) -> float:
     """Inferences a second by `edgebench kws performance`, windows of 1 s."""
-    arguments = ["--quick", "--json", "--out", str(folder / "records.jsonl"), "--run-id", str(time.time_ns())]
+    out = folder / f"{time.time_ns()}.jsonl"
+    arguments = ["--quick", "--json", "--out", str(out)]
     done = subprocess.run(
         [*command, "kws", "performance", *options, *arguments],
         capture_output=True,

@@ -130,7 +130,7 @@ def test_windows_are_calibrated_up_and_the_clocks_agree(line: SerialLine) -> Non
     driver.identify()
     result = drive.performance(driver, samples(2), windows=3, window_s=1.2)
     assert all(each.device_s >= 1.2 for each in result.windows)
-    assert all(abs(drive.clock_share(each) or 0) < drive.CLOCK_SHARE for each in result.windows)
+    assert all(abs(each.device_s / each.host_s - 1) < 0.2 for each in result.windows)
     assert not drive.valid(result.windows)
     assert len(result.warnings) == 3
     assert "this program asks for 10 s and 10 inferences" in result.warnings[0]
@@ -166,8 +166,7 @@ def test_a_device_that_counts_cpu_time_is_found_out(tmp_path: Path) -> None:
     """The 2021 port timed with clock(), which stands still while a thread sleeps."""
     driver, _ = driven(tmp_path, Microcontroller(0.005, 0.01))
     result = drive.performance(driver, samples(1), windows=1, window_s=0.6)
-    assert any("not wall clock" in each for each in result.warnings)
-    assert drive.clock_share(result.windows[0]) == pytest.approx(-0.5, abs=0.05)
+    assert any("no wall clock; one that counts CPU time" in each for each in result.warnings)
 
 
 def test_a_clock_that_stands_still_is_an_error(tmp_path: Path) -> None:
