@@ -1,0 +1,388 @@
+"""Keyword spotting with real engines and models: accuracy as published, on old stacks, today's and a Phenom."""
+
+import itertools
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import lacking
+from tests.stacks import environments
+from tests.stacks.conftest import stack_python
+
+pytestmark = [pytest.mark.stacks]
+
+TODAY = "py311-tf2.21.0"
+_LIMIT_S = 1500
+
+Results = dict[tuple[str, str, str], dict[str, Any]]
+
+
+def _edgebench(
+    python: Path, zipapp: Path, home: Path, *arguments: str | Path, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("EDGEBENCH_")}
+    return subprocess.run(
+        [python, zipapp, *arguments],
+        env={**inherited, "EDGEBENCH_HOME": str(home), **environment},
+        capture_output=True,
+        text=True,
+        timeout=_LIMIT_S,
+    )
+
+
+@pytest.fixture(scope="session")
+def converted(zipapp: Path, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A mirror with the inputs, the reference models and today's stack's conversions of them."""
+    mirror = tmp_path_factory.mktemp("mirror")
+    for name in ("kws01", "models"):
+        (mirror / name).symlink_to(data_dir / name)
+    out = mirror / "kws_converted"
+    done = _edgebench(
+        stack_python(TODAY), zipapp, mirror, "kws", "convert", "--data-dir", mirror, "--out", out, "--offline"
+    )
+    assert done.returncode == 0, done.stderr
+    return mirror
+
+
+@pytest.fixture(scope="session")
+def engines_python() -> Path:
+    """The interpreter of the venv that the engines get beside an old TensorFlow."""
+    stack = environments.Stack(
+        name="engines-py39",
+        pythons=("3.11", "3.10", "3.9"),
+        architectures=("x86_64",),
+        lock=environments.REPOSITORY / "requirements" / "engines-py39.txt",
+        bootstrap=None,
+    )
+    try:
+        return environments.python(stack)
+    except environments.LackingError as error:
+        lacking(str(error))
+
+
+def _accuracy(
+    python: Path, zipapp: Path, mirror: Path, home: Path, *arguments: str, **environment: str
+) -> Results:
+    done = _edgebench(
+        python,
+        zipapp,
+        home,
+        "kws",
+        "accuracy",
+        "--json",
+        "--offline",
+        "--data-dir",
+        mirror,
+        *arguments,
+        **environment,
+    )
+    assert done.returncode in (0, 1), done.stderr
+    return {
+        (each["engine"]["name"], each["model"]["id"], each["model"]["form"]): each
+        for each in json.loads(done.stdout)
+    }
+
+
+def _top1(results: Results, *key: str) -> float:
+    engine, model, form = key
+    result = results[engine, model, form]
+    assert result["status"] == "ok", result["reason"]
+    value: float = result["quality"]["value"]
+    return value
+
+
+@pytest.fixture(scope="module")
+def today(zipapp: Path, converted: Path, tmp_path_factory: pytest.TempPathFactory) -> Results:
+    return _accuracy(
+        stack_python(TODAY), zipapp, converted, tmp_path_factory.mktemp("home"), "--device", "cpu"
+    )
+
+
+def test_every_engine_with_every_model_is_as_right_as_it_should_be(today: Results) -> None:
+    assert {
+        key: (each["status"], each["reason"]) for key, each in today.items() if each["status"] != "ok"
+    } == {}
+    found = {key: (each["quality"]["value"], round(each["quality"]["auc"], 4)) for key, each in today.items()}
+    # To the input where the arithmetic is fixed by the model; XNNPACK and oneDNN choose kernels by the CPU.
+    assert found["tensorflow", "reference_saved_model", "saved_model"] == (
+        pytest.approx(0.913, abs=0.0011),
+        pytest.approx(0.9968, abs=2e-4),
+    )
+    assert found["litert", "reference_int8", "tflite"][0] == pytest.approx(0.902, abs=0.0011)
+    # scikit-learn's roc_auc_score gives 0.9953 for the same answers.
+    assert found["litert", "reference_int8", "tflite"][1] == pytest.approx(0.9953, abs=3e-4)
+    assert found["litert", "reference_dynamic", "tflite"][0] == pytest.approx(0.900, abs=0.006)
+    for key in (
+        ("tensorflow", "float32", "keras"),
+        ("litert", "float32", "tflite"),
+        ("onnxruntime", "float32", "onnx"),
+    ):
+        assert found[key][0] == pytest.approx(0.913, abs=0.0011), key
+    assert len(found) == 8
+
+
+def test_confusion_and_classes_add_up(today: Results) -> None:
+    for each in today.values():
+        quality = each["quality"]
+        rows = quality["confusion"]
+        assert sum(map(sum, rows)) == quality["samples"] == 1000
+        assert [sum(row) for row in rows] == [entry["samples"] for entry in quality["per_class"]]
+        assert [row[index] for index, row in enumerate(rows)] == [
+            entry["correct"] for entry in quality["per_class"]
+        ]
+        assert sum(entry["correct"] for entry in quality["per_class"]) == round(1000 * quality["value"])
+
+
+def test_raw_bytes_score_as_the_2021_report_did_and_are_refused(zipapp: Path, data_dir: Path) -> None:
+    script = Path(__file__).with_name("kws_raw_bytes.py")
+    done = subprocess.run(
+        [stack_python(TODAY), script, zipapp, data_dir], capture_output=True, text=True, timeout=_LIMIT_S
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["uint8"] == {"top1": 0.086, "told": ["unknown"]}
+    assert told["int8"]["top1"] == pytest.approx(0.086, abs=0.002)
+    assert told["right"]["top1"] == pytest.approx(0.913, abs=0.0011)
+    assert len(told["refused"]) == 2
+
+
+# Runs in each engine's Python; the engines' labels are compared here.
+_LABELS = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from edgebench.kws import engines, inputs, job
+from edgebench.kws.models import Model
+samples = inputs.read_set(sys.argv[2] + "/kws01")
+engine = engines.open_engine(sys.argv[3], Model(**json.loads(sys.argv[4])), int(sys.argv[5]))
+print(json.dumps(job.answers(engine, samples).argmax(axis=1).tolist()))
+"""
+
+
+def _labels(python: Path, zipapp: Path, mirror: Path, name: str, model: dict[str, Any]) -> list[int]:
+    done = subprocess.run(
+        [python, "-c", _LABELS, zipapp, mirror, name, json.dumps(model), "1"],
+        capture_output=True,
+        text=True,
+        timeout=_LIMIT_S,
+    )
+    assert done.returncode == 0, done.stderr
+    labels: list[int] = json.loads(done.stdout)
+    return labels
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_engines_agree_on_the_labels_of_the_same_model(
+    today: Results, zipapp: Path, converted: Path, engines_python: Path, precision: str
+) -> None:
+    labels = {}
+    for (name, model_id, form), result in today.items():
+        # The reference's SavedModel is our float32 network with the same weights.
+        if model_id in (precision, {"float32": "reference_saved_model"}.get(precision)):
+            labels[name, form, "today"] = _labels(
+                stack_python(TODAY), zipapp, converted, name, result["model"]
+            )
+            if name != "tensorflow":
+                labels[name, form, "older"] = _labels(
+                    engines_python, zipapp, converted, name, result["model"]
+                )
+    assert len(labels) == {"float32": 6, "int8": 4}[precision]
+    for one, other in itertools.combinations(labels, 2):
+        same = sum(map(int.__eq__, labels[one], labels[other])) / 1000
+        assert same >= 0.995, f"{one} and {other} agree on {same:.1%}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("stack", "expected", "unsupported"),
+    [
+        (
+            "py36-tf1.13.2",
+            {("tensorflow", "float32", "keras"): 0.913, ("onnxruntime", "float32", "onnx"): 0.913},
+            # Its operators are older than these models.
+            {("tensorflow", "reference_saved_model", "saved_model"), ("litert", "reference_int8", "tflite")},
+        ),
+        (
+            "py37-tf1.15.5",
+            {
+                ("tensorflow", "reference_saved_model", "saved_model"): 0.913,
+                ("tensorflow", "float32", "keras"): 0.913,
+                ("litert", "reference_int8", "tflite"): 0.901,
+                ("onnxruntime", "float32", "onnx"): 0.913,
+            },
+            set(),
+        ),
+        (
+            "py39-tf2.15.1",
+            {
+                ("tensorflow", "reference_saved_model", "saved_model"): 0.913,
+                ("tensorflow", "float32", "keras"): 0.913,
+                ("litert", "reference_int8", "tflite"): 0.902,
+                ("litert", "float32", "tflite"): 0.913,
+                ("onnxruntime", "float32", "onnx"): 0.913,
+            },
+            set(),
+        ),
+    ],
+)
+def test_older_stacks(
+    stack: str,
+    expected: dict[tuple[str, str, str], float],
+    unsupported: set[tuple[str, str, str]],
+    zipapp: Path,
+    converted: Path,
+    tmp_path: Path,
+) -> None:
+    results = _accuracy(stack_python(stack), zipapp, converted, tmp_path, "--device", "cpu")
+    for key, value in expected.items():
+        assert _top1(results, *key) == pytest.approx(value, abs=0.002), key
+    for key in unsupported:
+        assert results[key]["status"] == "unsupported", key
+        assert results[key]["reason"]
+
+
+@pytest.mark.slow
+def test_an_old_tensorflow_with_engines_beside_it(
+    zipapp: Path, converted: Path, engines_python: Path, tmp_path: Path
+) -> None:
+    results = _accuracy(
+        stack_python("py36-tf1.5.0"),
+        zipapp,
+        converted,
+        tmp_path,
+        EDGEBENCH_ENGINES_PYTHON=str(engines_python),
+    )
+    assert _top1(results, "tensorflow", "float32", "keras") == pytest.approx(0.913, abs=0.0011)
+    assert _top1(results, "litert", "float32", "tflite") == pytest.approx(0.913, abs=0.0011)
+    assert _top1(results, "onnxruntime", "int8", "onnx") == pytest.approx(0.914, abs=0.003)
+    assert results["litert", "reference_int8", "tflite"]["engine"]["library"] == "tflite-runtime"
+
+
+@pytest.mark.slow
+def test_the_emulated_phenom_spots_keywords(
+    phenom: str, zipapp: Path, converted: Path, engines_python: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "host.jsonl"
+    done = _edgebench(
+        stack_python("py36-tf1.5.0"),
+        zipapp,
+        tmp_path,
+        *("kws", "performance", "--quick", "--offline", "--data-dir", converted, "--out", out),
+        *("--engine", "litert", "onnxruntime", "--model", "reference_int8", "float32"),
+        EDGEBENCH_ENGINES_PYTHON=str(engines_python),
+        EDGEBENCH_WORKER_PREFIX=phenom,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    records = [json.loads(line) for line in out.read_text().splitlines()]
+    found = {
+        (each["engine"]["name"], each["model"]["id"]): each["quality"]["value"]
+        for each in records
+        if each["record"] == "inference"
+    }
+    assert found == {
+        ("litert", "reference_int8"): pytest.approx(0.901, abs=0.002),
+        ("litert", "float32"): pytest.approx(0.913, abs=0.0011),
+        ("onnxruntime", "float32"): pytest.approx(0.913, abs=0.0011),
+    }
+
+
+@pytest.mark.slow
+def test_todays_litert_on_a_phenom_is_unsupported(
+    phenom: str, zipapp: Path, converted: Path, tmp_path: Path
+) -> None:
+    results = _accuracy(
+        stack_python(TODAY),
+        zipapp,
+        converted,
+        tmp_path,
+        *("--engine", "litert", "--model", "reference_int8"),
+        EDGEBENCH_WORKER_PREFIX=phenom,
+    )
+    result = results["litert", "reference_int8", "tflite"]
+    assert result["status"] == "unsupported"
+    assert "SIGILL" in result["reason"]
+
+
+@pytest.mark.slow
+def test_five_windows_of_ten_seconds_and_the_log_of_the_eembc_runner(
+    zipapp: Path, data_dir: Path, tmp_path: Path
+) -> None:
+    out, log = tmp_path / "host.jsonl", tmp_path / "log.txt"
+    done = _edgebench(
+        stack_python(TODAY),
+        zipapp,
+        tmp_path,
+        *("kws", "performance", "--offline", "--data-dir", data_dir, "--out", out, "--log", log),
+        *("--engine", "litert", "--model", "reference_int8"),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (record,) = [
+        each for each in map(json.loads, out.read_text().splitlines()) if each["record"] == "inference"
+    ]
+    assert len(record["windows"]) == 5
+    assert all(each["wall_s"] >= 10 and each["inferences"] >= 10 for each in record["windows"])
+    assert record["valid_windows"] is True
+    assert record["threads"]["intra"] == 1
+    assert record["latency"]["samples"] == sum(each["inferences"] for each in record["windows"])
+    assert "valid for MLPerf Tiny" in done.stdout
+    text = log.read_text()
+    assert f"Median throughput is {record['throughput_per_s']:.3f} inf./sec." in text
+    assert "Top-1: 90." in text
+
+
+def test_random_weights_are_timed_and_not_scored(zipapp: Path, tmp_path: Path) -> None:
+    python, out = stack_python(TODAY), tmp_path / "host.jsonl"
+    arguments = ("kws", "performance", "--quick", "--offline", "--out", out, "--engine", "tensorflow")
+    done = _edgebench(python, zipapp, tmp_path, *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "random weights: latency only" in done.stdout
+    record = json.loads(out.read_text().splitlines()[-1])
+    assert (record["model"]["weights"], record["quality"]["value"]) == ("random", None)
+    assert record["missing"]["quality.value"] == "random weights: latency only"
+    assert record["latency"]["samples"] > 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("performance", "--log", "x"), "--log x is the log of one measurement: choose one"),
+        (("performance", "--engine", "tflite"), "tflite is no engine"),
+        (("performance", "--host", "a/b"), "'a/b' cannot name a file"),
+        (("accuracy", "--model", "nothing"), "There is no model 'nothing'"),
+        (("accuracy", "--data-dir", "/nowhere"), "/nowhere does not exist"),
+        (("models", "--data-dir", "/nowhere"), "/nowhere does not exist"),
+    ],
+)
+def test_wrong_usage_is_named_and_nothing_is_done(
+    zipapp: Path, data_dir: Path, tmp_path: Path, arguments: tuple[str, ...], told: str
+) -> None:
+    done = _edgebench(
+        stack_python(TODAY),
+        zipapp,
+        tmp_path,
+        *("kws", *arguments, "--offline"),
+        EDGEBENCH_DATA_DIR=str(data_dir),
+    )
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_accuracy_without_inputs_says_where_they_are_had(zipapp: Path, tmp_path: Path) -> None:
+    done = _edgebench(stack_python(TODAY), zipapp, tmp_path, "kws", "accuracy", "--offline")
+    assert done.returncode == 2
+    assert "Inputs of keyword spotting" in done.stderr
+    assert "--data-dir" in done.stderr
+
+
+def test_models_are_listed_with_what_runs_them(zipapp: Path, converted: Path, tmp_path: Path) -> None:
+    done = _edgebench(
+        stack_python(TODAY), zipapp, tmp_path, "kws", "models", "--json", "--offline", "--data-dir", converted
+    )
+    rows = {(row["id"], row["form"]): row["installed"] for row in json.loads(done.stdout)}
+    assert rows["reference_int8", "tflite"] == ["litert"]
+    assert rows["float32", "onnx"] == ["onnxruntime"]
+    assert rows["reference_saved_model", "saved_model"] == ["tensorflow"]
