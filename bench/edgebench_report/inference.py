@@ -18,6 +18,8 @@ TOP1_TARGET = 0.90
 WINDOW_S = 10.0
 PUBLISHED_SECTION = "Published elsewhere"
 _ENGINES = ("tensorflow", "litert", "onnxruntime")
+# ONNX Runtime's own kernels are what it computes with where nothing takes over.
+_NO_DELEGATE = (None, "none", "CPUExecutionProvider")
 _PERCENTILES = (("median", 50), ("p90", 90), ("p99", 99), ("max", 100))
 _BELOW_TARGET = f"below the {TOP1_TARGET:.0%} that MLPerf Tiny asks for".replace("%", " %")
 _NOT_STATED = "not stated in what was published"
@@ -121,7 +123,7 @@ def library(record: Record) -> str:
     if engine["library"] is None:
         return "unknown"
     name = " ".join(each for each in (engine["library"], engine["version"]) if each)
-    has_delegate = engine["delegate"] not in (None, "none")
+    has_delegate = engine["delegate"] not in _NO_DELEGATE
     return text.one_line(f"{name}, {engine['delegate']}" if has_delegate else name)
 
 

@@ -30,7 +30,7 @@ def describe(references, inputs, cache_dir):
 def run(job, emit):
     """Write the folder ``out`` of ``job`` from its reference_folder, calibrated on the set in its inputs_folder.
 
-    Raises UnsupportedError where this host's packages can write neither form.
+    Tells why a form was ``refused``. Raises UnsupportedError where this host's packages can write neither.
     """
     from edgebench import compat
     from edgebench.kws.inputs import read_set
@@ -44,6 +44,7 @@ def run(job, emit):
     for forms in _CHOICES:
         try:
             convert.convert(job["out"], source, samples, forms, framework)
+            emit("update", record={"refused": refused[:1]})
             return
         except UnsupportedError as error:
             refused.append(str(error))
