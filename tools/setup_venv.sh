@@ -93,6 +93,8 @@ else
     mv .venv.log "$log"
 fi
 
+# Taken before the lock is read: one that changes meanwhile is installed the next time.
+sum=$(checksum "$kind")
 count=$(grep -c '^[A-Za-z0-9]' "requirements/$kind.txt")
 tools/step.sh -q "$log" "Installing $count packages of requirements/$kind.txt into $venv" \
     "$venv/bin/python" -m pip install --disable-pip-version-check --no-input \
@@ -100,4 +102,4 @@ tools/step.sh -q "$log" "Installing $count packages of requirements/$kind.txt in
 tools/step.sh -q "$log" "Installing edgebench from this checkout" \
     "$venv/bin/python" -m pip install --disable-pip-version-check --no-input \
     --no-deps --no-build-isolation --editable .
-printf '%s %s %s\n' "$kind" "$(checksum "$kind")" "$root" >>"$stamp"
+printf '%s %s %s\n' "$kind" "$sum" "$root" >>"$stamp"

@@ -11,10 +11,16 @@ import re
 
 import numpy
 
+from edgebench.data import bounded
 from edgebench.errors import DataError
 
 SIDE = 150
 _CAT, _DOG = 0, 1
+# The largest of Kaggle's has a megapixel and half a megabyte.
+_MOST_PIXELS = 50 * 10**6
+_MOST_BYTES = 64 << 20
+# JPEG, and what else lies among PetImages under the name of one. Pillow knows a hundred forms more.
+_BEGINNINGS = (b"\xff\xd8", b"\x89PNG", b"GIF8", b"BM")
 
 
 def load(found, train_samples, test_samples, warnings):
@@ -35,9 +41,7 @@ def load(found, train_samples, test_samples, warnings):
         for name in names:
             if len(images) == wanted:
                 break
-            with open(found.paths[name], "rb") as handle:
-                content = handle.read()
-            image = _decoded(Image, content)
+            content, image = _read(Image, found.paths[name])
             if image is None:
                 warnings.append("{} is not a readable image and was passed over".format(found.paths[name]))
                 continue
@@ -63,13 +67,25 @@ def _number(name):
     return int(re.sub(r"\D", "", name.rsplit("/", 1)[-1]) or 0)
 
 
-def _decoded(image_module, content):
+def _read(image_module, path):
+    """Return (content, image), both None where there is none to be had."""
     try:
-        with image_module.open(io.BytesIO(content)) as image:
-            # Nearest neighbour is what Keras' flow_from_directory used when the report was made.
-            return numpy.asarray(image.convert("RGB").resize((SIDE, SIDE), image_module.NEAREST))
-    except (IOError, OSError, ValueError, SyntaxError):
+        with bounded.refusing(path):
+            content = bounded.read_file(path, _MOST_BYTES)
+            return content, _decoded(image_module, content)
+    except DataError:
+        return None, None
+
+
+def _decoded(image_module, content):
+    if not content.startswith(_BEGINNINGS):
         return None
+    with image_module.open(io.BytesIO(content)) as image:
+        # Known before anything is unpacked.
+        if image.size[0] * image.size[1] > _MOST_PIXELS:
+            return None
+        # Nearest neighbour is what Keras' flow_from_directory used when the report was made.
+        return numpy.asarray(image.convert("RGB").resize((SIDE, SIDE), image_module.NEAREST))
 
 
 def _both(classes, part):

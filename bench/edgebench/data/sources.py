@@ -18,6 +18,9 @@ from edgebench.errors import DataError, UsageError, WrongDataError
 
 _TIMEOUT_S = 20
 _CHUNK_BYTES = 1 << 18
+# Of a file whose size the manifest does not say.
+_MOST_BYTES = 256 << 20
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _TAKEN_AT_FIRST_SIGHT = ".sha256"
 
 
@@ -139,7 +142,7 @@ class Finder:
     def _download_form(self, form, folder):
         if "index" not in form:
             for each in form["files"]:
-                wanted = {"url": _address(form, each), "sha256": each.get("sha256")}
+                wanted = dict(each, url=_address(form, each))
                 self._download(wanted, os.path.join(folder, each["name"]), self.say)
             return
         index = {"url": form["url"] + form["index"], "sha256": form["set_sha256"]}
@@ -239,9 +242,9 @@ class Finder:
             raise DataError("{}: {}".format(wanted["url"], self._unreachable[host]))
         say("fetching {}".format(wanted["url"]))
         try:
-            # The address is the manifest's own, and its content is checked by hash before use.
-            with urllib.request.urlopen(wanted["url"], timeout=_TIMEOUT_S) as answer:  # noqa: S310
-                sha = files.write_whole(path, iter(lambda: answer.read(_CHUNK_BYTES), b""))
+            with _open(wanted["url"]) as answer:
+                most = wanted.get("size_bytes", _MOST_BYTES)
+                sha = files.write_whole(path, _at_most(most, answer, wanted["url"]))
         except urllib.error.HTTPError as error:
             raise DataError("{}: answered {} {}".format(wanted["url"], error.code, error.reason))
         except (OSError, http.client.HTTPException) as error:
@@ -249,6 +252,43 @@ class Finder:
             raise DataError("{}: {}".format(wanted["url"], self._unreachable[host]))
         if wanted.get("sha256") is None:
             files.write_whole(path + _TAKEN_AT_FIRST_SIGHT, [(sha + "\n").encode("ascii")])
+
+
+class _OnlyHttps(urllib.request.HTTPRedirectHandler):
+    """Follows an answer that names another address only where that one is allowed as well."""
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        _require_https(newurl, came_from=req.full_url)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _require_https(url, came_from=None):
+    """Raise DataError for an address that is neither https nor on this machine, as is that which named it."""
+    parts = [urllib.parse.urlparse(each) for each in (url, came_from or url)]
+    if parts[0].scheme == "https":
+        return
+    if not all(each.scheme == "http" and each.hostname in _LOOPBACK for each in parts):
+        raise DataError(
+            "{}: not fetched, for it is not https{}".format(
+                url, " ({} names it)".format(came_from) if came_from else ""
+            )
+        )
+
+
+def _open(url):
+    _require_https(url)
+    # With what a process of this user would go through anyway: proxies and certificates of the environment.
+    return urllib.request.build_opener(_OnlyHttps).open(url, timeout=_TIMEOUT_S)
+
+
+def _at_most(most_bytes, answer, url):
+    """Yield what an address answers, in pieces. Raises DataError where that is more than it can rightly be."""
+    size_bytes = 0
+    for piece in iter(lambda: answer.read(_CHUNK_BYTES), b""):
+        size_bytes += len(piece)
+        if size_bytes > most_bytes:
+            raise DataError("{}: answered more than {} bytes; it was not used".format(url, most_bytes))
+        yield piece
 
 
 def _taken_at_first_sight(path):

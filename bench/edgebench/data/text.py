@@ -7,6 +7,7 @@ beyond the vocabulary, words count from 4 on, the texts are shuffled with seed
 
 import numpy
 
+from edgebench.data import bounded, npz
 from edgebench.errors import DataError
 
 VOCABULARY = 10000
@@ -95,13 +96,12 @@ def load_imdb(found):
     """Return ((texts, labels), (texts, labels)): Texts of 25,000 reviews each, labels uint8 (25000,), 1 is positive."""
     path = found.paths["imdb.npz"]
     shuffle = numpy.random.RandomState(_SHUFFLE_SEED)
-    # Lists in an npz are pickled; the file's SHA-256 has been checked before this line is reached.
-    with numpy.load(path, allow_pickle=True) as archive:
-        return tuple(_imdb_half(archive, half, path, shuffle) for half in ("train", "test"))
+    with bounded.refusing(path):
+        return tuple(_imdb_half(half, path, shuffle) for half in ("train", "test"))
 
 
-def _imdb_half(archive, half, path, shuffle):
-    texts, labels = archive["x_" + half], archive["y_" + half]
+def _imdb_half(half, path, shuffle):
+    texts, labels = npz.read(path, ["x_" + half, "y_" + half])
     if len(texts) != len(labels):
         raise DataError("{}: {} texts but {} labels in x_{}".format(path, len(texts), len(labels), half))
     order = numpy.arange(len(texts))
@@ -112,14 +112,14 @@ def _imdb_half(archive, half, path, shuffle):
 def load_reuters(found):
     """Return ((texts, labels), (texts, labels)) of 8,982 and 2,246 wires; labels uint8, 0 to 45. Raises DataError."""
     path = found.paths["reuters.npz"]
-    with numpy.load(path, allow_pickle=True) as archive:
-        texts, labels = archive["x"], archive["y"]
+    texts, labels = npz.read(path, ["x", "y"])
     if len(texts) != REUTERS_TRAIN_SAMPLES + REUTERS_TEST_SAMPLES:
         raise DataError("{} holds {} wires, expected 11228".format(path, len(texts)))
     order = numpy.arange(len(texts))
     numpy.random.RandomState(_SHUFFLE_SEED).shuffle(order)
     train, test = order[:REUTERS_TRAIN_SAMPLES], order[REUTERS_TRAIN_SAMPLES:]
-    return tuple((Texts.of(texts[rows]), labels[rows].astype(numpy.uint8)) for rows in (train, test))
+    with bounded.refusing(path):
+        return tuple((Texts.of(texts[rows]), labels[rows].astype(numpy.uint8)) for rows in (train, test))
 
 
 def synthetic_imdb(random, train_samples, test_samples):
