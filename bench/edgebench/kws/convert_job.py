@@ -40,7 +40,7 @@ def run(job, emit):
     emit("phase", phase="convert")
     samples = read_set(job["inputs_folder"])
     source = convert.from_reference(framework, job["reference_folder"])
-    refused = []
+    refused = []  # type: ignore[var-annotated]
     for forms in _CHOICES:
         try:
             convert.convert(job["out"], source, samples, forms, framework)
