@@ -94,6 +94,12 @@ class SavedModelEngine(_TensorflowEngine):
         try:
             with graph.as_default():
                 meta_graph = v1.saved_model.loader.load(session, ["serve"], model.path)
+            signature = meta_graph.signature_def[_SIGNATURE]
+            (taken,), (given,) = signature.inputs.values(), signature.outputs.values()
+            engine.check_shapes(model.id, _shape(taken), _shape(given))
+            call = session.make_callable(given.name, [taken.name])
+            # TensorFlow 1.13 loads functions with operators that it does not know, and says so when they run.
+            call(numpy.zeros(engine.BATCH_SHAPE, numpy.float32))
         except (tensorflow.errors.OpError, ValueError, KeyError, IOError) as error:
             # Older versions do not know newer operators, and each says so by another class of error.
             raise UnsupportedError(
@@ -101,10 +107,6 @@ class SavedModelEngine(_TensorflowEngine):
                     library.version, model.path, str(error).strip().splitlines()[0]
                 )
             )
-        signature = meta_graph.signature_def[_SIGNATURE]
-        (taken,), (given,) = signature.inputs.values(), signature.outputs.values()
-        engine.check_shapes(model.id, _shape(taken), _shape(given))
-        call = session.make_callable(given.name, [taken.name])
         _TensorflowEngine.__init__(self, model, library, call)
 
 
