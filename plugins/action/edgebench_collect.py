@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import gzip
 import hashlib
 import io
 import json
@@ -32,6 +31,10 @@ description:
     written whole or not at all. Records on the controller are only ever added to.
   - >-
     Reads by commands on the host, not by SFTP, so that C(become) reaches files that the connecting user may not read.
+  - >-
+    A host is not trusted with the controller. Names and sizes are checked before anything is fetched; of files larger
+    than any that the runner writes the records are refused and the others left out with a warning; nothing is unpacked
+    beyond the size that was announced; what it says is shown without control characters.
   - In check mode, reads and compares, and writes nothing.
 options:
   home:
@@ -75,6 +78,35 @@ files:
 # Bytes that are read at a time, before they are packed.
 PIECE = 8 * 2**20
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+STATE = re.compile(r"(running|lost|none|exit-[0-9]{1,3})\Z")
+
+# More than any campaign has; what is beyond comes from a host that is broken or means harm.
+MOST_FILES = 20_000
+MOST_NAME = 512
+MOST_RECORDS_BYTES = 256 * 2**20
+MOST_LOG_BYTES = 64 * 2**20
+MOST_BYTES_AT_ONCE = 4 * 2**30
+MOST_NOT_OK = 200
+# What a tar adds for each file: headers, and padding to blocks.
+TAR_BYTES_A_FILE = 4096
+
+
+def shown(said: object, most: int = 300) -> str:
+    """Return what a host said as one line without control characters, cut to ``most`` characters."""
+    line = "".join(each if each.isprintable() else " " for each in str(said)[: 4 * most])
+    line = " ".join(line.split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def gunzip(packed: bytes, most: int) -> bytes:
+    """Return what was packed; ValueError where that is more than ``most`` bytes or not all there."""
+    inflater = zlib.decompressobj(31)
+    content = inflater.decompress(packed, most + 1)
+    if len(content) > most:
+        raise ValueError(f"the host sent more than the {most} bytes that it announced; collect again")
+    if not inflater.eof:
+        raise ValueError("what the host sent ends before its end; collect again")
+    return content
 
 
 def inside(name: str, host: str, run_ids: list[str]) -> bool:
@@ -82,6 +114,8 @@ def inside(name: str, host: str, run_ids: list[str]) -> bool:
     parts = PurePosixPath(name).parts
     return (
         len(parts) >= 2
+        and len(name) <= MOST_NAME
+        and name.isprintable()
         and parts[0] in run_ids
         and ".." not in parts
         and (
@@ -91,16 +125,19 @@ def inside(name: str, host: str, run_ids: list[str]) -> bool:
     )
 
 
-def unpack(archive: bytes, host: str, run_ids: list[str]) -> dict[str, bytes]:
-    """Return name → content of the regular files in a gzipped tar; raise ValueError for one that does not belong."""
+def unpack(archive: bytes, host: str, run_ids: list[str], most: int = 4 * PIECE) -> dict[str, bytes]:
+    """Return name → content of the regular files in a gzipped tar.
+
+    Raises ValueError for a file that does not belong, and for an archive with more than ``most`` bytes.
+    """
     files = {}
-    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
+    with tarfile.open(fileobj=io.BytesIO(gunzip(archive, most)), mode="r:") as tar:
         for member in tar:
             if member.isdir():
                 continue
             name = str(PurePosixPath(member.name))
             if not member.isreg() or not inside(name, host, run_ids):
-                raise ValueError(f"the host sent {member.name!r}, which is no file of its runs")
+                raise ValueError(f"the host sent {member.name!r}, which is no file of its runs"[:400])
             content = tar.extractfile(member)
             assert content is not None
             files[name] = content.read()
@@ -126,13 +163,42 @@ def listed(text: str, host: str, run_ids: list[str]) -> dict[str, tuple[int, str
     for line in text.splitlines():
         first, _, name = line.partition(" ")
         if not name.startswith("*"):
-            if not inside(name, host, run_ids):
-                raise ValueError(f"the host named {name!r}, which is no file of its runs")
+            if not inside(name, host, run_ids) or not re.fullmatch("[0-9]{1,15}", first):
+                raise ValueError(f"the host named {line!r}"[:300] + ", which is no file of its runs")
             sizes[name] = int(first)
+            if len(sizes) > MOST_FILES:
+                raise ValueError(
+                    f"the host has more than {MOST_FILES} files of these runs. Fetch one run at a time, by "
+                    "-e bench_run_id=RUN_ID"
+                )
         # A file that came between the two looks waits for the next time.
         elif name[1:] in sizes:
             files[name[1:]] = (sizes[name[1:]], first)
     return files
+
+
+def fetchable(sizes: dict[str, int]) -> tuple[list[str], list[str]]:
+    """Return the names to fetch and, as warnings, those that are too large; ValueError where records are."""
+    fetched, left_out = [], []
+    for name, size in sizes.items():
+        if name.endswith(".jsonl") and size > MOST_RECORDS_BYTES:
+            raise ValueError(
+                f"{name} has {size} bytes on the host, and records at most {MOST_RECORDS_BYTES}: look at it there"
+            )
+        if size > (MOST_RECORDS_BYTES if name.endswith(".jsonl") else MOST_LOG_BYTES):
+            left_out.append(
+                f"{name} has {size} bytes, more than {MOST_LOG_BYTES}, and stays on the host. Copy it by hand where "
+                "it is wanted"
+            )
+        else:
+            fetched.append(name)
+    total = sum(sizes[name] for name in fetched)
+    if total > MOST_BYTES_AT_ONCE:
+        raise ValueError(
+            f"the host has {total} bytes that are not here, and at most {MOST_BYTES_AT_ONCE} are fetched at once. "
+            "Fetch one run at a time, by -e bench_run_id=RUN_ID"
+        )
+    return fetched, left_out
 
 
 def records_last(names: Iterable[str]) -> list[str]:
@@ -210,20 +276,33 @@ def _named(record: dict[str, Any]) -> str:
 
 def summarise(records: bytes) -> dict[str, Any]:
     """Return how many runs and inferences a records file tells of, and which are not ok in their newest attempt."""
-    newest: dict[tuple[str, ...], dict[str, Any]] = {}
-    for line in records.splitlines():
-        record = json.loads(line)
-        if record.get("record") not in ("run", "inference"):
+    newest: dict[tuple[str, ...], tuple[int, str]] = {}
+    unreadable = 0
+    for line in records.split(b"\n"):
+        if not line:
             continue
-        same = ("record", "workload", "repeat", "profile", "variant", "options", "precision", "threads")
-        key = tuple(json.dumps(each, sort_keys=True) for each in [*map(record.get, same), *_inferred(record)])
-        if key not in newest or record["attempt"] >= newest[key]["attempt"]:
-            newest[key] = record
-    not_ok = [
-        f"{_named(record)}: {record['status']}" + (f", {record['reason']}" if record.get("reason") else "")
-        for record in newest.values()
-        if record["status"] != "ok"
-    ]
+        try:
+            record = json.loads(line)
+            if record.get("record") not in ("run", "inference"):
+                continue
+            same = ("record", "workload", "repeat", "profile", "variant", "options", "precision", "threads")
+            key = tuple(
+                json.dumps(each, sort_keys=True) for each in [*map(record.get, same), *_inferred(record)]
+            )
+            said = f"{_named(record)}: {record['status']}" + (
+                f", {record['reason']}" if record.get("reason") else ""
+            )
+            attempt = (int(record["attempt"]), "" if record["status"] == "ok" else shown(said))
+        except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
+            unreadable += 1
+            continue
+        if key not in newest or attempt[0] >= newest[key][0]:
+            newest[key] = attempt
+    not_ok = [said for _, said in newest.values() if said]
+    if len(not_ok) > MOST_NOT_OK:
+        not_ok[MOST_NOT_OK:] = [f"and {len(not_ok) - MOST_NOT_OK} more"]
+    if unreadable:
+        not_ok.append(f"{unreadable} line(s) that are no records; edgebench-report names them")
     return {"records": len(newest), "not_ok": not_ok}
 
 
@@ -265,6 +344,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 content = (dest / name).read_bytes() if (dest / name).exists() else b""
             runs.append({"run_id": run_id, "state": state, **summarise(content)})
         result.update(changed=bool(changed), files=sorted(changed), runs=runs)
+        if self._left_out:
+            result["warnings"] = self._left_out
         if changed and self._task.diff:
             result["diff"] = {"before": "", "after": "".join(f"{name}\n" for name in sorted(changed))}
         return result
@@ -272,7 +353,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _shell(self, script: str) -> str:
         answer = self._low_level_execute_command(script)
         if answer["rc"] != 0:
-            raise AnsibleActionFail(f"reading the records failed: {answer['stderr'] or answer['stdout']}")
+            raise AnsibleActionFail(
+                f"reading the records failed: {shown(answer['stderr'] or answer['stdout'])}"
+            )
         return str(answer["stdout"])
 
     def _states(self, home: str, host: str, wanted: list[str]) -> dict[str, str]:
@@ -285,7 +368,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         )
         states = {}
         for line in listing.splitlines():
-            run_id, state, _ = line.split()
+            run_id, _, rest = line.partition(" ")
+            state = rest.split(" ")[0]
+            if RUN_ID.match(run_id) and not STATE.match(state):
+                raise ValueError(
+                    f"the host said {shown(line)!r} of a run; update it by provision.yml --tags runner"
+                )
             if RUN_ID.match(run_id) and (not wanted or run_id in wanted):
                 states[run_id] = state
         return states
@@ -293,10 +381,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _fetch(self, home: str, host: str, states: dict[str, str], dest: Path) -> list[str]:
         """Bring what is new or has grown, and return its names."""
         self._records: dict[str, bytes] = {}
+        self._left_out: list[str] = []
         changed: list[str] = []
         folder = f"{home}/results"
         files = self._listing(folder, host, list(states))
-        wanted = [name for name in records_last(files) if not same_content(dest / name, *files[name])]
+        new = [name for name in records_last(files) if not same_content(dest / name, *files[name])]
+        wanted, self._left_out = fetchable({name: files[name][0] for name in new})
         for batch in batches({name: files[name][0] for name in wanted}, PIECE):
             if files[batch[0]][0] > PIECE:
                 contents = {batch[0]: self._pieces(folder, batch[0], files[batch[0]][0])}
@@ -334,7 +424,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         encoded = self._shell(
             f"cd {shlex.quote(folder)} && {{ tar -czf - -- {shlex.join(names)} 2> /dev/null; [ $? -le 1 ]; }} | base64"
         )
-        found = unpack(base64.b64decode(encoded), host, [name.split("/")[0] for name in names])
+        # A file that grows meanwhile has the room of another piece.
+        most = 2 * PIECE + TAR_BYTES_A_FILE * (len(names) + 16)
+        found = unpack(base64.b64decode(encoded), host, [name.split("/")[0] for name in names], most)
         lacking = [name for name in names if name not in found]
         if lacking:
             raise ValueError(f"the host did not send {', '.join(lacking)}; collect again")
@@ -348,7 +440,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 f"cd {shlex.quote(folder)} && "
                 f"tail -c +{start + 1} {shlex.quote(name)} | head -c {length} | gzip -c | base64"
             )
-            piece = gzip.decompress(base64.b64decode(encoded))
+            piece = gunzip(base64.b64decode(encoded), length)
             if len(piece) != length:
                 raise ValueError(f"{name} ended before its {size} bytes; collect again")
             yield piece

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import time
 from typing import Any
@@ -79,6 +80,15 @@ display = Display()
 
 KEPT_LINES = 20
 TIMED_OUT = (124, 137)
+MOST_LINE = 2000
+POLLED = re.compile(r"(running|lost|none|exit-[0-9]{1,3}) ([0-9]{1,15})\Z")
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+
+
+def shown(said: object) -> str:
+    """Return a line of a host without control characters, which could drive the terminal, and not endless."""
+    line = "".join(each if each.isprintable() else " " for each in str(said)[:MOST_LINE])
+    return line.rstrip()
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -129,14 +139,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         words = ["start", self._host, self._run_id, str(arguments["limit_s"]), *arguments["arguments"]]
         answer = self._ask(words).strip()
         if answer.startswith("busy"):
+            # It goes into commands that a person copies.
             other = answer.removeprefix("busy").strip()
+            other = other if RUN_ID.match(other) else ""
             raise AnsibleActionFail(
                 f"another run, {other or 'without a name'}, is under way on {self._host}, and two at a time would "
-                f"disturb each other. Wait for it, follow it (-e bench_run_id={other}), or end it on the host: "
-                f"{self._script} stop {self._host} {other}"
+                f"disturb each other. Wait for it, follow it (-e bench_run_id={other or 'RUN_ID'}), or end it on the "
+                f"host: {self._script} stop {self._host} {other or 'RUN_ID'}"
             )
         if answer not in ("started", "attached"):
-            raise AnsibleActionFail(f"{self._script} answered {answer!r}, expected 'started'")
+            raise AnsibleActionFail(f"{self._script} answered {shown(answer)!r}, expected 'started'")
         verb = "runs" if answer == "started" else "was already under way"
         self._say(f"{self._run_id} {verb}, apart from this connection.")
         return answer == "started"
@@ -145,8 +157,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Show the progress until the run has ended, and return its last state."""
         while True:
             first, _, text = self._ask(["poll", self._host, self._run_id, str(self._shown)]).partition("\n")
-            state, size = first.split()
-            self._shown = int(size)
+            polled = POLLED.match(first.strip())
+            if polled is None:
+                raise AnsibleActionFail(
+                    f"{self._script} answered {shown(first)!r}, expected a state and a size"
+                )
+            state = polled[1]
+            self._shown = int(polled[2])
             self._show(text)
             if state != "running":
                 if self._partial:
@@ -157,8 +174,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _show(self, text: str) -> None:
         *lines, self._partial = (self._partial + text).split("\n")
         for line in lines:
-            self._lines.append(line)
-            self._say(line)
+            self._lines.append(shown(line))
+            self._say(self._lines[-1])
+        # A line without an end would be kept for ever.
+        self._partial = self._partial[: 2 * MOST_LINE]
 
     def _say(self, line: str) -> None:
         display.display(f"{self._host} | {line}")
@@ -189,7 +208,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 continue
             if answer["rc"] != 0:
                 raise AnsibleActionFail(
-                    f"{command} failed on {self._host}: {answer['stderr'] or answer['stdout']}"
+                    f"{command} failed on {self._host}: {shown(answer['stderr'] or answer['stdout'])}"
                 )
             if lost_at is not None:
                 self._say("connected again")
