@@ -192,7 +192,9 @@ def test_engines_agree_on_the_labels_of_the_same_model(
     assert len(labels) == {"float32": 6, "int8": 4}[precision]
     for one, other in itertools.combinations(labels, 2):
         same = sum(map(int.__eq__, labels[one], labels[other])) / 1000
-        assert same >= 0.995, f"{one} and {other} agree on {same:.1%}"
+        # tflite-runtime 2.14 has no XNNPACK for int8, and its own kernels round twice.
+        rounds_twice = precision == "int8" and ("litert", "tflite", "older") in (one, other)
+        assert same >= (0.99 if rounds_twice else 0.995), f"{one} and {other} agree on {same:.1%}"
 
 
 @pytest.mark.slow
