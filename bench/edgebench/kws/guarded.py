@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 
 from edgebench.errors import EdgebenchError, UnsupportedError
 
@@ -54,6 +55,8 @@ def _leave(function):
     except (EdgebenchError, OSError) as error:
         sys.stderr.write("edgebench: {}\n".format(error))
         code = 2
+    except Exception:  # noqa: BLE001 - the child ends here, and nobody else is left to tell of it
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

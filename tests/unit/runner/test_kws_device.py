@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from edgebench import cli
 from edgebench.errors import EdgebenchError, UnsupportedError, UsageError
 from edgebench.kws import device, gpio, guarded
 from edgebench.kws.protocol import READY
@@ -300,3 +301,23 @@ def test_an_edge_falls_is_held_and_rises() -> None:
 def test_a_chip_that_is_not_there_is_named() -> None:
     with pytest.raises(UsageError, match=r"/dev/gpiochip99 is no GPIO chip of this host"):
         gpio.TimestampLine("99", 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--mode", "energy"], "--gpio-chip CHIP --gpio-line N"),
+        (["--mode", "energy", "--gpio-chip", "0"], "--gpio-chip CHIP --gpio-line N"),
+        (["--gpio-line", "3"], "a GPIO line belongs to --mode energy"),
+    ],
+)
+def test_a_pin_belongs_to_energy_mode(
+    options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["kws", "device", "--port", "/dev/ttyS9", *options]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_child_that_raises_shows_where(capfd: pytest.CaptureFixture[str]) -> None:
+    assert guarded.run(lambda: 1 // 0, "it") == 1
+    assert "ZeroDivisionError" in capfd.readouterr().err

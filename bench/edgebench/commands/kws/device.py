@@ -1,14 +1,17 @@
 """``edgebench kws device``: this host as an MLPerf Tiny device under test."""
 
+import functools
 import os
 import sys
 import time
 
 from edgebench.commands.common import INTERRUPTED, add_data_options, natural, positive
 from edgebench.commands.kws import shared
-from edgebench.errors import UsageError
+from edgebench.errors import UnsupportedError, UsageError
 
 _PREFERRED_ENGINES = ("litert", "onnxruntime", "tensorflow")
+# Between this program's own processes: engine and model do not go together here, others may.
+_CANNOT = 69
 _PREFERRED_PRECISIONS = ("int8", "dynamic", "float32")
 
 
@@ -58,15 +61,28 @@ def add(commands):
 def _device(options):
     from edgebench.kws import guarded, plan
 
-    name, model = _choice(options)
     _check_pin(options)
-    python = plan.python_of(name)
-    if python and os.path.realpath(python) != os.path.realpath(sys.executable):
-        return _go_on_in(python)
-    return guarded.run(lambda: _serve(options, name, model), name)
+    choices = _choices(options)
+    for name, model in choices:
+        python = plan.python_of(name)
+        if python and os.path.realpath(python) != os.path.realpath(sys.executable):
+            return _go_on_in(python)
+        try:
+            code = guarded.run(functools.partial(_serve, options, name, model), name)
+        except UnsupportedError as error:
+            shared.tell(str(error))
+            code = _CANNOT
+        if code != _CANNOT:
+            return code
+    raise UnsupportedError(
+        "none of these runs here: {}; edgebench kws models shows what there is".format(
+            ", ".join("{} with {}".format(name, model.id) for name, model in choices)
+        )
+    )
 
 
-def _choice(options):
+def _choices(options):
+    """Return the (engine, Model) that may be meant, the best first: int8 before float, LiteRT before the others."""
     from edgebench.kws import plan
 
     found = plan.combinations(
@@ -74,9 +90,8 @@ def _choice(options):
         [options.engine] if options.engine else None,
         [options.model] if options.model else None,
     )
-    pairs = [(name, model) for name, model, _ in found]
-    return min(
-        pairs,
+    return sorted(
+        ((name, model) for name, model, _ in found),
         key=lambda pair: (
             _PREFERRED_PRECISIONS.index(pair[1].precision),
             _PREFERRED_ENGINES.index(pair[0]),
@@ -114,14 +129,22 @@ def _serve(options, name, model):
         from edgebench.kws.gpio import TimestampLine
 
         pin = TimestampLine(options.gpio_chip, options.gpio_line)
-    engine = engines.open_engine(name, model, options.threads)
+    try:
+        engine = engines.open_engine(name, model, options.threads)
+        protocol = Protocol(engine, time.perf_counter, options.mode, pin.edge if pin else None)
+        protocol.warm()
+    except UsageError:
+        raise
+    except Exception as error:  # noqa: BLE001 - frameworks refuse models in many ways; another engine may not
+        shared.tell(
+            "{} cannot run the model {}: {}".format(name, model.id, str(error).strip().split("\n")[0])
+        )
+        return _CANNOT
     shared.tell(
         "{} {}, model {} ({}), threads {}".format(
             name, engine.version, model.id, model.precision, options.threads
         )
     )
-    protocol = Protocol(engine, time.perf_counter, options.mode, pin.edge if pin else None)
-    protocol.warm()
     boot = device.says_boot(options.port) if options.boot == "auto" else options.boot == "always"
     baud = options.baud or device.default_baud(options.mode)
     try:
