@@ -108,6 +108,7 @@ perf-kws: venv ## keyword spotting by LiteRT over the core's SGEMM peak, and ove
 	@$(STEP) 'Preparing this machine under .edgebench/' $(BIN)/ansible-playbook provision.yml -l local $(ANSIBLE_ARGS)
 	@$(BIN)/python bench/build_zipapp.py --out build/edgebench.pyz >/dev/null
 	@$(STEP) 'Keyword spotting against its limits' $(BIN)/python tests/perf/kws.py --zipapp build/edgebench.pyz $(PERF_KWS_ARGS)
+	@$(STEP) 'Keyword spotting: the runner against a bare loop' .edgebench/venv/bin/python tests/perf/kws_bare.py --zipapp build/edgebench.pyz
 
 lock: venv ## resolve requirements/**/*.in into hash-locked *.txt
 	@tools/lock.sh
