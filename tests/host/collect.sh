@@ -98,9 +98,13 @@ ask verify sh -c 'set -- $(grep -ls "^# Written by the role" /etc/systemd/system
     /etc/systemd/system/*.path /etc/systemd/system/*.mount /etc/systemd/system/*.automount)
     test $# -eq 0 || systemd-analyze verify "$@"'
 for unit in edgebench-performance.path edgebench-performance.service xrdp.service xrdp-sesman.service \
-    nfs-server.service edgebench-fan.service nvfancontrol.service edgebench-usb-root.service; do
+    nfs-server.service edgebench-fan.service nvfancontrol.service edgebench-usb-root.service \
+    edgebench-kws-device.service; do
     ask "unit $unit" systemctl show -p LoadState -p ActiveState -p SubState -p UnitFileState "$unit"
 done
+ask kws_device_console sh -c 'test ! -e /etc/edgebench-kws-device.getty || while read -r unit _; do
+    echo "$unit $(systemctl is-enabled "$unit") $(systemctl is-active "$unit")"
+done < /etc/edgebench-kws-device.getty'
 ask governors sh -c 'for policy in /sys/devices/system/cpu/cpufreq/policy*; do
     test ! -e "$policy/scaling_governor" || echo "${policy##*/} $(cat "$policy/scaling_governor")"
 done'

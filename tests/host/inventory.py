@@ -18,6 +18,7 @@ ROLES = (
     "data_share",
     "headless",
     "performance_mode",
+    "kws_device",
     "jetson_power",
     "jetson_fan",
     "jetson_usb_root",

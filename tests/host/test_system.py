@@ -14,6 +14,7 @@ pytestmark = pytest.mark.managed
 BROUGHT = re.compile(r"(nfs-server|xrdp|xrdp-sesman)\.service")
 ROLES = (
     (re.compile(r"edgebench-performance\..*"), "performance_mode"),
+    (re.compile(r"edgebench-kws-device\..*"), "kws_device"),
     (re.compile(r"xrdp.*"), "headless"),
     (re.compile(r"nfs-server\.service|.*\.(auto)?mount"), "data_share"),
 )

@@ -44,7 +44,7 @@ class Peer:
     def send(self, data: bytes) -> None:
         os.write(self.master, data)
 
-    def receive(self, until: bytes = READY, timeout_s: float = 10.0) -> bytes:
+    def receive(self, until: bytes = READY, timeout_s: float = 60.0) -> bytes:
         """What comes up to and with ``until``; all that came where it does not come in time."""
         data = b""
         deadline_s = time.monotonic() + timeout_s
