@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 # The benchmark and the timing tests want the machine for themselves, so -j changes nothing here.
 .NOTPARALLEL:
-.PHONY: help bench report verify lab lab-down test packages lint format unit stacks integration scenarios skipped-none perf perf-fleet perf-kws perf-runner lock clean venv venv-test
+.PHONY: help bench report verify lab lab-down test packages lint format unit fuzz audit release stacks integration scenarios skipped-none perf perf-fleet perf-kws perf-runner lock clean venv venv-test
 
 export PYTHON
 export UPGRADE
@@ -21,6 +21,8 @@ PYTEST_ARGS :=
 PERF_ARGS :=
 PERF_FLEET_ARGS :=
 PERF_KWS_ARGS :=
+FUZZ_SECONDS := 600
+FUZZ_TARGETS :=
 INVENTORY := inventory
 # Those that install TensorFlow under emulation take a quarter of an hour each and are run by name: SCENARIOS='phenom arm'.
 # The stacks' tests have an emulated Phenom, too.
@@ -84,6 +86,9 @@ format: venv-test ## let ruff rewrite what it can
 
 unit: venv-test ## tests of the runner, the reporter and the plugins
 	@$(STEP) 'Unit tests' $(PYTEST) -m 'not stacks and not integration' --ignore=tests/host $(PYTEST_ARGS)
+
+fuzz: venv-test ## feed the readers of what others send for FUZZ_SECONDS=600 (FUZZ_TARGETS='records series')
+	@$(STEP) 'Fuzzing' $(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 stacks: venv-test ## the runner on real TensorFlow 1.5 to 2.21 and on an emulated Phenom
 	@$(STEP) 'Tests on real framework stacks' $(PYTEST) -m stacks $(PYTEST_ARGS)

@@ -9,6 +9,7 @@ import fnmatch
 import http.client
 import itertools
 import os
+import re
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -20,6 +21,7 @@ _TIMEOUT_S = 20
 _CHUNK_BYTES = 1 << 18
 # Of a file whose size the manifest does not say.
 _MOST_BYTES = 256 << 20
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _TAKEN_AT_FIRST_SIGHT = ".sha256"
 
@@ -330,7 +332,7 @@ def _listed(folder, index):
     except (IOError, OSError, UnicodeDecodeError):
         return []
     names = [each for each in names if each]
-    return names if all(os.path.basename(each) == each for each in names) else []
+    return names if all(_PLAIN_NAME.match(each) for each in names) else []
 
 
 def _looked_for(entry):

@@ -1,0 +1,1 @@
+"""Readers of what others send, fed with what nobody would send."""
