@@ -7,6 +7,7 @@ kept in build/fuzz/TARGET, where the next run goes on.
 import argparse
 import contextlib
 import hashlib
+import importlib
 import inspect
 import os
 import subprocess
@@ -98,7 +99,7 @@ def _ran(name: str, seconds: int) -> bool:
 
 def _fuzz(name: str, seconds: int) -> int:
     try:
-        import atheris  # type: ignore[import-not-found, unused-ignore]
+        atheris: Any = importlib.import_module("atheris")
     except ImportError:
         return _by_chance(_targets()[name], seconds)
     with atheris.instrument_imports(

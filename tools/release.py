@@ -1,0 +1,205 @@
+"""Builds what a release is made of into dist/ (`make release`): the same commit always gives the same bytes.
+
+    edgebench-VERSION.pyz                        the runner, one zipapp
+    edgebench-VERSION.tar.gz                     the sources, as committed
+    edgebench-VERSION.cdx.json                   the bill of materials (CycloneDX), from the lock files
+    edgebench-VERSION-execution-environment.tar.gz   what `ansible-builder build` makes an execution environment of
+    SHA256SUMS
+
+Everything is built from the commit, not from the working tree, and nothing is built where the two differ.
+"""
+
+import argparse
+import datetime
+import gzip
+import hashlib
+import io
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import uuid
+from pathlib import Path
+
+from cyclonedx.model import Property
+from cyclonedx.model.bom import Bom
+from cyclonedx.model.component import Component, ComponentScope, ComponentType
+from cyclonedx.model.license import LicenseExpression
+from cyclonedx.output.json import JsonV1Dot6
+from packageurl import PackageURL
+
+ROOT = Path(__file__).resolve().parents[1]
+EXECUTION_ENVIRONMENT = ("execution-environment.yml", "requirements/execution-environment.txt")
+# What only those who work on edgebench install.
+TOOLS_ONLY = {"requirements/test.txt", "requirements/lock-tools.txt", "requirements/fuzz.txt"}
+_VERSION = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
+_PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;]+)(.*)", re.MULTILINE)
+_HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
+
+
+class ReleaseError(Exception):
+    """Why no release is built, and what to do."""
+
+
+def git(root: Path, *words: str) -> bytes:
+    """Return what git prints; ReleaseError with its own words where it fails."""
+    done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, check=False)
+    if done.returncode != 0:
+        raise ReleaseError(f"git {words[0]} failed: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout
+
+
+def require_clean(root: Path) -> None:
+    """Raise ReleaseError where the working tree is not what is committed."""
+    changed = git(root, "status", "--porcelain").decode(errors="replace").splitlines()
+    if changed:
+        more = f"\n  and {len(changed) - 10} more" if len(changed) > 10 else ""
+        listed = "".join(f"\n  {line}" for line in changed[:10])
+        raise ReleaseError(f"the working tree differs from its commit; commit or remove:{listed}{more}")
+
+
+def require_entry(changelog: str, version: str) -> None:
+    """Raise ReleaseError where the changelog has no dated entry of this version with anything in it."""
+    found = re.search(
+        rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d\n(.*?)(?=^## |\Z)",
+        changelog,
+        re.MULTILINE | re.DOTALL,
+    )
+    if found is None or not re.search(r"^- ", found[1], re.MULTILINE):
+        raise ReleaseError(
+            f"CHANGELOG.md has no entry of {version}: turn [Unreleased] into “## [{version}] - YYYY-MM-DD”, or "
+            "set __version__ in bench/edgebench/__init__.py"
+        )
+
+
+def version_of(sources: Path) -> str:
+    """Return the version, which stands in bench/edgebench/__init__.py alone."""
+    found = _VERSION.search((sources / "bench/edgebench/__init__.py").read_text())
+    if found is None:
+        raise ReleaseError('bench/edgebench/__init__.py has no line __version__ = "X.Y.Z"')
+    return found[1]
+
+
+def packed(tar: bytes) -> bytes:
+    """Return a tar packed by gzip, without a time or a name."""
+    return gzip.compress(tar, 9, mtime=0)
+
+
+def bill_of_materials(sources: Path, version: str, commit: str, moment: datetime.datetime) -> str:
+    """Return the CycloneDX document of all that the lock files name, with hashes and the locks each is in."""
+    bom = Bom(serial_number=uuid.uuid5(uuid.NAMESPACE_URL, f"edgebench:{commit}"))
+    bom.metadata.timestamp = moment
+    root = Component(
+        name="edgebench",
+        version=version,
+        type=ComponentType.APPLICATION,
+        bom_ref=f"edgebench@{version}",
+        licenses=[LicenseExpression("Apache-2.0")],
+    )
+    bom.metadata.component = root
+    found: dict[tuple[str, str], tuple[set[str], set[str]]] = {}
+    for lock in sorted((sources / "requirements").rglob("*.txt")):
+        name_of_lock = lock.relative_to(sources).as_posix()
+        for name, version_of_it, rest in _PIN.findall(lock.read_text().replace("\\\n", "")):
+            locks, hashes = found.setdefault((name.lower().replace("_", "-"), version_of_it), (set(), set()))
+            locks.add(name_of_lock)
+            hashes.update(_HASH.findall(rest))
+    components = []
+    for (name, version_of_it), (locks, hashes) in sorted(found.items()):
+        url = PackageURL("pypi", None, name, version_of_it)
+        properties = [Property(name="edgebench:lock", value=each) for each in sorted(locks)]
+        properties += [Property(name="edgebench:sha256", value=each) for each in sorted(hashes)]
+        component = Component(
+            name=name,
+            version=version_of_it,
+            type=ComponentType.LIBRARY,
+            purl=url,
+            bom_ref=url.to_string(),
+            scope=ComponentScope.EXCLUDED if locks <= TOOLS_ONLY else ComponentScope.REQUIRED,
+            properties=properties,
+        )
+        bom.components.add(component)
+        components.append(component)
+    bom.register_dependency(root, components)
+    return JsonV1Dot6(bom).output_as_string(indent=1) + "\n"
+
+
+def execution_environment(sources: Path, moment: datetime.datetime) -> bytes:
+    """Return a tar with the definition and the lock that it installs."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for name in EXECUTION_ENVIRONMENT:
+            content = (sources / name).read_bytes()
+            info = tarfile.TarInfo(f"execution-environment/{name}")
+            info.size, info.mode, info.mtime = len(content), 0o644, int(moment.timestamp())
+            tar.addfile(info, io.BytesIO(content))
+    return out.getvalue()
+
+
+def build(root: Path, out: Path) -> list[Path]:
+    """Build a release of the commit that is checked out; return its files. Raises ReleaseError."""
+    require_clean(root)
+    commit = git(root, "rev-parse", "HEAD").decode().strip()
+    seconds = int(git(root, "show", "--no-patch", "--format=%ct", commit).decode())
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    with tempfile.TemporaryDirectory() as folder:
+        # Git's own mask of modes, so that neither a umask nor a person's settings count.
+        plain = git(root, "-c", "tar.umask=0022", "archive", "--format=tar", commit)
+        with tarfile.open(fileobj=io.BytesIO(plain)) as tar:
+            tar.extractall(folder, filter="data")
+        sources = Path(folder)
+        version = version_of(sources)
+        require_entry((sources / "CHANGELOG.md").read_text(), version)
+        name = f"edgebench-{version}"
+        zipapp = sources / f"{name}.pyz"
+        subprocess.run(
+            [sys.executable, str(sources / "bench/build_zipapp.py"), "--out", str(zipapp)],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        prefixed = git(root, "-c", "tar.umask=0022", "archive", "--format=tar", f"--prefix={name}/", commit)
+        contents = {
+            f"{name}.pyz": zipapp.read_bytes(),
+            f"{name}.tar.gz": packed(prefixed),
+            f"{name}.cdx.json": bill_of_materials(sources, version, commit, moment).encode(),
+            f"{name}-execution-environment.tar.gz": packed(execution_environment(sources, moment)),
+        }
+    sums = "".join(f"{hashlib.sha256(contents[each]).hexdigest()}  {each}\n" for each in sorted(contents))
+    contents["SHA256SUMS"] = sums.encode()
+    return written(out, contents)
+
+
+def written(out: Path, contents: dict[str, bytes]) -> list[Path]:
+    """Put the files in the place of what was in ``out``, all of them or none."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    partial.chmod(0o755)
+    for name, content in contents.items():
+        (partial / name).write_bytes(content)
+        (partial / name).chmod(0o755 if name.endswith(".pyz") else 0o644)
+    if out.exists():
+        shutil.rmtree(out)
+    partial.replace(out)
+    return [out / name for name in sorted(contents)]
+
+
+def main() -> int:
+    """Build the release; 1 with the reason where none is to be built."""
+    parser = argparse.ArgumentParser(description="Build a release of the commit that is checked out.")
+    parser.add_argument("--root", type=Path, default=ROOT, help="the checkout (this one)")
+    parser.add_argument("--out", type=Path, help="folder that is replaced (dist/ in the checkout)")
+    given = parser.parse_args()
+    try:
+        files = build(given.root, given.out or given.root / "dist")
+    except ReleaseError as error:
+        print(f"edgebench: no release: {error}", file=sys.stderr)
+        return 1
+    for path in files:
+        print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
