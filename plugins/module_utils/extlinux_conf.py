@@ -84,6 +84,13 @@ APPEND_LIMIT = 2047
 SIZE_LIMIT = 1024 * 1024
 
 WORD = re.compile(b'(?:"[^"]*(?:"|$)|[^ \t"])+')
+# Control characters, those of Latin-1 among them, and what turns the direction of text: a terminal obeys them.
+UNSEEN = re.compile(
+    # Python 2 has no such escapes in plain strings, and `u` before one does not outlive the formatter.
+    b"[\\x00-\\x1f\\x7f-\\x9f\\xad\\u061c\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff]".decode(
+        "unicode_escape"
+    )
+)
 # A word that is nothing but a variable of U-Boot, such as ${cbootargs}, which stands for words of their own.
 MACRO = re.compile(b"[$](?:[{][^}]*[}]|[(][^)]*[)])\\Z")
 
@@ -155,7 +162,7 @@ def text(value):
 
 def show(value):
     """Return bytes as text in quotes, with what cannot be seen written out."""
-    return "'%s'" % re.sub("[\x00-\x1f\x7f]", lambda found: "\\x%02x" % ord(found.group()), text(value))
+    return "'%s'" % UNSEEN.sub(lambda found: "\\x%02x" % ord(found.group()), text(value))
 
 
 def _line(raw, in_label):

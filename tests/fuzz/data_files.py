@@ -222,7 +222,7 @@ TARGETS = (
         "index",
         check_index,
         "edgebench.kws.inputs",
-        (b"tst_000000_Stop_7.bin, 12, 7\nb.bin,12,0\n",),
+        (b"tst_000000_Stop_7.bin, 12, 7\nb.bin,12,0\n", b'"' + b"a" * 140_000),
         (b"../", b"/", b"..", b'"', b"\0", b"\r", b"\n", b",12,3\n", b"\xff", b"."),
     ),
 )
