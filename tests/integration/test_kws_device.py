@@ -207,7 +207,7 @@ def test_the_device_runs_and_the_console_is_gone(host: Host, provisioned: str) -
 
 
 def test_a_second_run_changes_nothing(host: Host, provisioned: str) -> None:
-    for said in (host.play(), host.play("--check")):
+    for said in (host.play("--diff"), host.play("--check")):
         assert changed(said) == 0, said
 
 
