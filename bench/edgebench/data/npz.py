@@ -5,7 +5,9 @@ what a pickle says. Here an array is as large as the bytes that are there, and
 a pickle makes lists of numbers and NumPy arrays, nothing else.
 """
 
+import functools
 import io
+import operator
 import pickle
 
 import numpy
@@ -25,6 +27,22 @@ _ALLOWED = {
 }
 
 
+class _Array(numpy.ndarray):
+    """An array that is as large as what the pickle holds for it."""
+
+    def __setstate__(self, state):
+        _, shape, number_type, _, content = state
+        held = len(content) if isinstance(content, list) else len(content) // max(number_type.itemsize, 1)
+        if functools.reduce(operator.mul, shape, 1) != held:
+            raise pickle.UnpicklingError("{} elements cannot be of the shape {}".format(held, shape))
+        super().__setstate__(state)
+
+
+def _reconstruct(kind, shape, code):
+    # What a pickle of an array begins with: an empty one, which its state then fills.
+    return numpy.ndarray.__new__(_Array, (0,), "b")
+
+
 class ArrayUnpickler(pickle.Unpickler):
     """Reads pickled NumPy arrays, lists and numbers; any other name in the pickle is refused."""
 
@@ -32,10 +50,18 @@ class ArrayUnpickler(pickle.Unpickler):
         """Return what makes arrays. Raises UnpicklingError for any other name."""
         if (module, name) not in _ALLOWED:
             raise pickle.UnpicklingError("{}.{} is not allowed in a data file".format(module, name))
-        if name == "_reconstruct":
-            core = getattr(numpy, "_core", None) or numpy.core
-            return core.multiarray._reconstruct
-        return getattr(numpy, name)
+        # The second is an argument of the first, and nothing to be called.
+        return {"_reconstruct": _reconstruct, "ndarray": "ndarray", "dtype": numpy.dtype}[name]
+
+    def load(self):
+        """Return what is pickled, arrays as plain ones where they stand alone or in tuples and lists."""
+        return _plain(super().load())
+
+
+def _plain(value):
+    if isinstance(value, (tuple, list)) and any(isinstance(each, (tuple, list, _Array)) for each in value):
+        return type(value)(_plain(each) for each in value)
+    return value.view(numpy.ndarray) if isinstance(value, _Array) else value
 
 
 def read(path, names):
