@@ -31,10 +31,15 @@ def run(function, what):
         threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
         _leave(function)
     os.close(lifeline)
-    for number in _FORWARDED:
-        signal.signal(number, lambda number, frame: _pass_on(child, number))
-    status = os.waitpid(child, 0)[1]
-    os.close(held)
+    before = {
+        number: signal.signal(number, lambda number, frame: _pass_on(child, number)) for number in _FORWARDED
+    }
+    try:
+        status = os.waitpid(child, 0)[1]
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        os.close(held)
     if not os.WIFSIGNALED(status):
         return os.WEXITSTATUS(status)
     death = os.WTERMSIG(status)

@@ -321,3 +321,10 @@ def test_a_pin_belongs_to_energy_mode(
 def test_a_child_that_raises_shows_where(capfd: pytest.CaptureFixture[str]) -> None:
     assert guarded.run(lambda: 1 // 0, "it") == 1
     assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+def test_signals_are_the_callers_again_after_a_child() -> None:
+    """A second child would inherit what passes signals on to the first."""
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)]
+    assert guarded.run(lambda: 69, "it") == 69
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)] == before
