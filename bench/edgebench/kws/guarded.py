@@ -31,8 +31,10 @@ def run(function, what):
         threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
         _leave(function)
     os.close(lifeline)
+    # What is ignored, as the hang-up is under nohup, stays so.
+    heard = [number for number in _FORWARDED if signal.getsignal(number) is not signal.SIG_IGN]
     before = {
-        number: signal.signal(number, lambda number, frame: _pass_on(child, number)) for number in _FORWARDED
+        number: signal.signal(number, lambda number, frame: _pass_on(child, number)) for number in heard
     }
     try:
         status = os.waitpid(child, 0)[1]
