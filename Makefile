@@ -115,6 +115,9 @@ perf-kws: venv ## keyword spotting by LiteRT over the core's SGEMM peak, and ove
 	@$(STEP) 'Keyword spotting against its limits' $(BIN)/python tests/perf/kws.py --zipapp build/edgebench.pyz $(PERF_KWS_ARGS)
 	@$(STEP) 'Keyword spotting: the runner against a bare loop' .edgebench/venv/bin/python tests/perf/kws_bare.py --zipapp build/edgebench.pyz
 
+audit: venv-test ## locks, licences, and advisories from a file (ADVISORIES=all.zip), without the network
+	@$(STEP) 'Audit' $(BIN)/python tools/audit.py $(if $(ADVISORIES),--advisories $(ADVISORIES))
+
 release: venv-test ## build zipapp, sources, bill of materials and checksums of this commit into dist/
 	@$(STEP) 'Building the release' $(BIN)/python tools/release.py
 

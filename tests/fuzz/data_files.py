@@ -59,7 +59,7 @@ def _is_within_memory(data: bytes) -> bool:
     with contextlib.suppress(Exception):
         start = data.find(b"\n") + 1
         for opcode, argument, _ in pickletools.genops(data[start:]):
-            if "PUT" in opcode.name and int(argument) > 100_000:
+            if "PUT" in opcode.name and isinstance(argument, int) and argument > 100_000:
                 return False
     return True
 
