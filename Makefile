@@ -114,6 +114,7 @@ perf-kws: venv ## keyword spotting by LiteRT over the core's SGEMM peak, and ove
 	@$(BIN)/python bench/build_zipapp.py --out build/edgebench.pyz >/dev/null
 	@$(STEP) 'Keyword spotting against its limits' $(BIN)/python tests/perf/kws.py --zipapp build/edgebench.pyz $(PERF_KWS_ARGS)
 	@$(STEP) 'Keyword spotting: the runner against a bare loop' .edgebench/venv/bin/python tests/perf/kws_bare.py --zipapp build/edgebench.pyz
+	@$(STEP) 'Keyword spotting: the driving host against the device' .edgebench/venv/bin/python tests/perf/kws_device.py
 
 audit: venv-test ## locks, licences, and advisories from a file (ADVISORIES=all.zip), without the network
 	@$(STEP) 'Audit' $(BIN)/python tools/audit.py $(if $(ADVISORIES),--advisories $(ADVISORIES))

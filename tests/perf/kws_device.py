@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 ALLOWED_SHARE = 0.05
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @contextlib.contextmanager
@@ -126,15 +127,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--python", default=sys.executable, help="the Python with engine and pyserial")
     parser.add_argument("--zipapp", type=Path, default=Path("build/edgebench.pyz"))
-    parser.add_argument("--data-dir", type=Path, default=os.environ.get("EDGEBENCH_DATA_DIR"), required=False)
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        default=Path(os.environ.get("EDGEBENCH_DATA_DIR") or ROOT.parent / "shared" / "data"),
+        help="folder with kws01 and the reference models (EDGEBENCH_DATA_DIR)",
+    )
     parser.add_argument("--engine", default="litert")
     parser.add_argument("--model", default="reference_int8")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--window-s", type=float, default=1.0)
     parser.add_argument("--windows", type=int, default=5)
     options = parser.parse_args()
-    if options.data_dir is None:
-        parser.error("--data-dir or EDGEBENCH_DATA_DIR has to name the folder with kws01 and models")
     ratio, pairs = compare(
         [options.python, str(options.zipapp)],
         Path(options.data_dir).resolve(),
