@@ -1,6 +1,7 @@
-"""What goes wrong with the board of the scenario jetson, and what it does then: python molecule/jetson/twin.py STEP.
+"""What goes wrong with the board of the scenarios jetson and jetson_faults, and what it does then.
 
-Each step leaves a board that boots, or fails with the reason. docs/usb-root.md lists them.
+Usage: python molecule/jetson/twin.py STEP. Each step leaves a board that boots, or fails with the
+reason. docs/usb-root.md lists them.
 """
 
 import contextlib
