@@ -32,6 +32,9 @@ class _Array(numpy.ndarray):
 
     def __setstate__(self, state):
         _, shape, number_type, _, content = state
+        # A bytearray dies under numpy, which keeps its buffer.
+        if not isinstance(content, (list, bytes, str)):
+            raise pickle.UnpicklingError("{} is no content of an array".format(type(content).__name__))
         held = len(content) if isinstance(content, list) else len(content) // max(number_type.itemsize, 1)
         if functools.reduce(operator.mul, shape, 1) != held:
             raise pickle.UnpicklingError("{} elements cannot be of the shape {}".format(held, shape))
