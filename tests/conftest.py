@@ -1,6 +1,7 @@
 """Fixtures that tests of all kinds share."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,6 +21,13 @@ def lacking(what: str) -> NoReturn:
         with Path(os.environ["EDGEBENCH_SKIPPED"]).open("a") as skipped:
             skipped.write(f"{what}\n")
     pytest.skip(what)
+
+
+def hear_signals() -> None:
+    """Let a process that a test starts (``preexec_fn``) be ended by signals, whatever its caller ignores."""
+    # Who runs the tests in the background or by nohup has these ignored, and what is ignored is inherited.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -121,6 +121,8 @@ Before=sysinit.target
 [Service]
 ExecStartPre=/usr/local/lib/l4t/l4t-kernel make
 ExecStart=/usr/local/lib/l4t/l4t-kernel run
+# A kernel does not give up because the machine is slow.
+TimeoutStartSec=infinity
 
 [Install]
 WantedBy=sysinit.target

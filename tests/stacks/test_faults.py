@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import pytest
 
+from tests.conftest import hear_signals
 from tests.stacks.conftest import stack_python
 
 pytestmark = [pytest.mark.stacks]
@@ -39,7 +40,7 @@ class Runner:
             stdout=pipe,
             stderr=pipe,
             text=True,
-            **{"preexec_fn": _listen, **options},
+            **{"preexec_fn": hear_signals, **options},
         )
 
     def run(self, *arguments: str, **options: Any) -> tuple[int, str]:
@@ -57,12 +58,6 @@ class Runner:
         while len(self.runs) < count:
             assert time.monotonic() < deadline, "the suite made no progress"
             time.sleep(0.05)
-
-
-def _listen() -> None:
-    # Who runs the tests in the background or by nohup has these ignored, and what is ignored is inherited.
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from pathlib import Path
 from edgebench.kws import device, guarded
 from edgebench.kws.protocol import READY, Protocol
 
+from tests.conftest import hear_signals
 from tests.unit.runner.kws_engine import Engine
 
 ROOT = Path(__file__).parents[3]
@@ -78,6 +79,7 @@ def running(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
         env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT}/bench"},
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hear_signals,
     )
     try:
         yield process
