@@ -71,6 +71,10 @@ def validate(record, where):
     return record
 
 
+def _refuse_constant(name):
+    raise ValueError("{} is no number of JSON".format(name))
+
+
 def read(path):
     """Read a records file.
 
@@ -83,11 +87,12 @@ def read(path):
         content = handle.read()
     whole, newline, torn = content.rpartition(b"\n")
     records = []
-    for number, line in enumerate((whole + newline).splitlines(), 1):
+    # Lines end as the reporter's do; splitlines would also split at a lone carriage return.
+    for number, line in enumerate((whole + newline).split(b"\n")[:-1], 1):
         where = "{}:{}".format(path, number)
         try:
-            record = json.loads(line.decode("utf-8"))
-        except ValueError as error:
+            record = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
             raise RecordError(
                 "{}: not JSON ({}). Move the file away, or name another with --out.".format(where, error)
             )

@@ -1,7 +1,6 @@
 """Targets: files of data sets, as a hostile mirror or another user of a shared directory would make them."""
 
 import contextlib
-import csv
 import io
 import os
 import pickle
@@ -114,8 +113,7 @@ def check_image(data: bytes) -> None:
 
 
 def check_wav(data: bytes) -> None:
-    # RuntimeError: what wave makes of a chunk that seems to end before it begins; known, not yet mended.
-    with contextlib.suppress(DataError, RuntimeError):
+    with contextlib.suppress(DataError):
         samples = speech.read_wav(str(written(data, "a.wav")))
         assert samples.dtype == numpy.int16
         assert 0 < 2 * len(samples) <= len(data)
@@ -124,8 +122,7 @@ def check_wav(data: bytes) -> None:
 def check_index(data: bytes) -> None:
     path = written(data, inputs.INDEX)
     listed = sources._listed(str(path.parent), path.name)
-    # What is no text, and a field without an end: known, not yet mended.
-    with contextlib.suppress(EdgebenchError, UnicodeDecodeError, csv.Error):
+    with contextlib.suppress(EdgebenchError):
         names = [name for name, _ in inputs.read_index(str(path))]
         assert all(os.path.basename(name) == name for name in names)
     for name in listed:

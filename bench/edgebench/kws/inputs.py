@@ -152,7 +152,7 @@ def read_index(path):
     """Return [(file name, label)] of an index; raise DataError that names the line which is none."""
     pairs = []  # type: ignore[var-annotated]
     try:
-        with open(path, newline="") as handle:
+        with open(path, newline="", encoding="utf-8") as handle:
             for row in csv.reader(handle):
                 if not row:
                     continue
@@ -161,9 +161,15 @@ def read_index(path):
         raise DataError(
             "{} cannot be read ({}): a set of inputs has its labels there".format(path, error.strerror)
         )
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError("{} is no list of inputs and their labels ({}): get it again".format(path, error))
     if not pairs:
         raise DataError("{} names no inputs".format(path))
     return pairs
+
+
+def _is_name(name):
+    return os.path.basename(name) == name and name not in ("", ".", "..") and "\0" not in name
 
 
 def _index_row(path, number, row):
@@ -173,7 +179,7 @@ def _index_row(path, number, row):
         raise DataError(
             "line {} of {} is {!r}, expected NAME,{},LABEL".format(number, path, ",".join(row), len(LABELS))
         )
-    if classes != len(LABELS) or not 0 <= label < len(LABELS) or os.path.basename(name) != name or not name:
+    if classes != len(LABELS) or not 0 <= label < len(LABELS) or not _is_name(name):
         raise DataError(
             "line {} of {} is {!r}: expected a file's name, {} classes and a label from 0 to {}".format(
                 number, path, ",".join(row), len(LABELS), len(LABELS) - 1

@@ -177,7 +177,7 @@ def load_weights(path):
     if not os.path.isfile(path):
         raise UsageError("There is no file {}. Make one with edgebench kws convert or train.".format(path))
     try:
-        with numpy.load(path) as archive:
+        with numpy.load(path, allow_pickle=False) as archive:
             arrays = [archive[name] for name, _ in VARIABLES]
     # A broken zip, a broken array in it, an array alone and a missing name each have an error of their own.
     except (

@@ -17,7 +17,7 @@ from edgebench.errors import DataError, UsageError
 from edgebench.kws import mfcc
 from edgebench.kws.inputs import LABELS
 
-HOMEPAGE = "http://download.tensorflow.org/data/speech_commands_v0.02.tar.gz"
+HOMEPAGE = "https://storage.googleapis.com/download.tensorflow.org/data/speech_commands_v0.02.tar.gz"
 NOISE_FOLDER = "_background_noise_"
 LISTS = {"validation": "validation_list.txt", "test": "testing_list.txt"}
 WORDS = LABELS[:10]
@@ -198,7 +198,8 @@ def read_wav(path):
         with wave.open(path, "rb") as sound:
             form = sound.getnchannels(), 8 * sound.getsampwidth(), sound.getframerate()
             content = sound.readframes(sound.getnframes())
-    except (IOError, OSError, EOFError, wave.Error) as error:
+    # RuntimeError: a chunk that says it ends before it begins.
+    except (IOError, OSError, EOFError, RuntimeError, wave.Error) as error:
         raise DataError(
             "{} is not a readable .wav file ({}): get it again".format(path, str(error) or "it is cut short")
         )

@@ -113,7 +113,7 @@ class Training:
 
     def _resume(self, model):
         try:
-            with numpy.load(self._state_path) as state:
+            with numpy.load(self._state_path, allow_pickle=False) as state:
                 if not numpy.array_equal(state["settings"], self._settings()):
                     self._say("{} is of another training and is begun anew".format(self._state_path))
                     return 0, []

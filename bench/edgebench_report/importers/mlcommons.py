@@ -1,6 +1,7 @@
 """Files of MLCommons' own runner for MLPerf Tiny: ``results.txt``, ``results.json`` and its session log."""
 
 import json
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -78,7 +79,7 @@ class _Reader(Reader):
 def read_json(source: Source, problems: list[Problem]) -> list[Piece]:
     """Return what results.json says: windows in performance mode, answers in accuracy mode."""
     try:
-        entries = json.loads("\n".join(source.lines))
+        entries = json.loads("\n".join(source.lines), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as failure:
         line = getattr(failure, "lineno", 1)
         what = f"not JSON ({text.shorten(text.one_line(str(failure)), 120)})"
@@ -94,7 +95,7 @@ def read_json(source: Source, problems: list[Problem]) -> list[Piece]:
     for number, entry in enumerate(entries, 1):
         try:
             _take(piece, entry)
-        except (KeyError, TypeError, ValueError, AttributeError) as failure:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as failure:
             said = f"{type(failure).__name__}: {failure}"
             problems.append(
                 Problem(
@@ -117,6 +118,18 @@ def read_json(source: Source, problems: list[Problem]) -> list[Piece]:
     return [piece]
 
 
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _finite(value: Any) -> float:
+    # 1e999 is JSON, and infinity once it is read.
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{value} is too large")
+    return number
+
+
 def _take(piece: Piece, entry: dict[str, Any]) -> None:
     if entry.get("error"):
         piece.warnings.append(f"the runner said: {text.one_line(str(entry['error']))}")
@@ -129,9 +142,9 @@ def _take(piece: Piece, entry: dict[str, Any]) -> None:
     elapsed_us = infer.get("elapsed_time")
     is_window = entry.get("mode", "p") == "p" and inferences >= MIN_INFERENCES and "power" not in entry
     if is_window and elapsed_us is not None:
-        if not float(elapsed_us) > 0:
+        if not _finite(elapsed_us) > 0:
             raise ValueError(f"elapsed_time is {elapsed_us} µs")
-        piece.windows.append(Window(inferences, float(elapsed_us) / 1e6))
-    outputs = tuple(float(each) for each in infer["results"])
+        piece.windows.append(Window(inferences, _finite(elapsed_us) / 1e6))
+    outputs = tuple(_finite(each) for each in infer["results"])
     if entry.get("class") is not None and len(outputs) == len(LABELS):
         piece.answers.append(Answer(int(entry["class"]), outputs))
