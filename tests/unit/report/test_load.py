@@ -109,6 +109,20 @@ def test_numbers_that_json_does_not_have_are_refused(
     assert [each.where for each in loaded.problems] == [f"{path}:2"]
 
 
+@pytest.mark.parametrize("train_s", [1e300, 10**4000])
+def test_a_number_that_nothing_could_draw_is_refused(
+    make: Any, records_file: RecordsFile, train_s: float
+) -> None:
+    good, hostile = make.run(), make.run(repeat=2)
+    hostile["times"]["train_s"] = train_s
+
+    loaded = load([records_file([good, hostile])])
+
+    assert loaded.runs == [good]
+    [problem] = loaded.problems
+    assert "train_s" in problem.what
+
+
 def test_bytes_that_are_no_text_are_a_problem_not_a_crash(make: Any, records_file: RecordsFile) -> None:
     path = records_file([make.run()])
     path.write_bytes(path.read_bytes() + b"\xff\xfe\x00\n")
