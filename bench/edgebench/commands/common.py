@@ -40,6 +40,30 @@ def add_data_options(command):
     command.add_argument("--offline", action="store_true", help="do not try the network for data")
 
 
+def add_device_option(command):
+    """Add what computes."""
+    command.add_argument(
+        "--device", choices=("auto", "cpu"), default="auto", help="cpu hides the GPU (default: %(default)s)"
+    )
+
+
+def add_records_options(command):
+    """Add where records go, and under which names."""
+    command.add_argument(
+        "--run-id",
+        metavar="ID",
+        help="name of this run; an existing one is continued (default: the UTC time)",
+    )
+    command.add_argument(
+        "--host", metavar="NAME", help="name of this host in records (default: its host name)"
+    )
+    command.add_argument(
+        "--out",
+        metavar="FILE",
+        help="records file (default: results/RUN-ID/HOST.jsonl in EDGEBENCH_HOME, the workers' logs beside it)",
+    )
+
+
 def home():
     """Return the folder of everything of edgebench on this host (EDGEBENCH_HOME, set by the launcher)."""
     return os.environ.get("EDGEBENCH_HOME") or os.path.join(os.path.expanduser("~"), "edgebench")

@@ -8,6 +8,7 @@ from edgebench.commands.common import (
     NOT_ALL_OK,
     OK,
     add_data_options,
+    add_device_option,
     add_workload_option,
     cache_dir,
     data_dir,
@@ -37,9 +38,7 @@ def add(commands):
     command.add_argument(
         "--threads", type=positive, metavar="N", help="threads of the framework (default: all processors)"
     )
-    command.add_argument(
-        "--device", choices=("auto", "cpu"), default="auto", help="cpu hides the GPU (default: %(default)s)"
-    )
+    add_device_option(command)
     command.add_argument("--no-measure", action="store_true", help="count only, time nothing")
     command.add_argument(
         "--peaks",

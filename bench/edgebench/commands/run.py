@@ -13,6 +13,8 @@ from edgebench.commands.common import (
     NOT_ALL_OK,
     OK,
     add_data_options,
+    add_device_option,
+    add_records_options,
     add_workload_option,
     cache_dir,
     data_dir,
@@ -92,9 +94,7 @@ def add(commands):
         metavar="N",
         help="threads of the engines that run kws; several are measured one after another (default: --threads, else 1)",
     )
-    command.add_argument(
-        "--device", choices=("auto", "cpu"), default="auto", help="cpu hides the GPU (default: %(default)s)"
-    )
+    add_device_option(command)
     command.add_argument(
         "--input",
         choices=("auto", "dense_float32", "dense_uint8", "streamed"),
@@ -108,19 +108,7 @@ def add(commands):
         help="seconds a run may take (default: quick 900, else 28800)",
     )
     command.add_argument("--seed", type=natural, default=0, metavar="N", help="repeat i is seeded with N + i")
-    command.add_argument(
-        "--run-id",
-        metavar="ID",
-        help="name of this run; an existing one is continued (default: the UTC time)",
-    )
-    command.add_argument(
-        "--host", metavar="NAME", help="name of this host in records (default: its host name)"
-    )
-    command.add_argument(
-        "--out",
-        metavar="FILE",
-        help="records file (default: results/RUN-ID/HOST.jsonl in EDGEBENCH_HOME, the workers' logs beside it)",
-    )
+    add_records_options(command)
     command.add_argument("--retry", action="store_true", help="run again what is recorded but not ok")
     command.add_argument(
         "--resume",

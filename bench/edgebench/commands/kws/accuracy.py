@@ -5,7 +5,7 @@ import os
 import tempfile
 import time
 
-from edgebench.commands.common import NOT_ALL_OK, OK, positive
+from edgebench.commands.common import NOT_ALL_OK, OK
 from edgebench.commands.kws import shared
 
 
@@ -22,13 +22,6 @@ def add(commands):
         "--details",
         action="store_true",
         help="show each class and the confusion, which is done anyway where there is one line only",
-    )
-    command.add_argument(
-        "--time-limit",
-        type=positive,
-        default=3600,
-        metavar="S",
-        help="seconds for each engine and model (default: %(default)s)",
     )
     command.add_argument("--json", action="store_true", help="as JSON")
     command.set_defaults(command=_accuracy)

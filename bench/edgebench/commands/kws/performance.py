@@ -10,10 +10,10 @@ from edgebench.commands.common import (
     INTERRUPTED,
     NOT_ALL_OK,
     OK,
+    add_records_options,
     cache_dir,
     data_dir,
     home,
-    positive,
 )
 from edgebench.commands.kws import shared
 from edgebench.errors import UsageError
@@ -40,24 +40,7 @@ def add(commands):
         help="also write the result as the EEMBC runner does, for which one engine, model and number of threads have "
         "to be chosen",
     )
-    command.add_argument(
-        "--out",
-        metavar="FILE",
-        help="records file (default: results/RUN-ID/HOST.jsonl in EDGEBENCH_HOME)",
-    )
-    command.add_argument(
-        "--run-id", metavar="ID", help="an existing one is continued (default: the UTC time)"
-    )
-    command.add_argument(
-        "--host", metavar="NAME", help="name of this host in records (default: its host name)"
-    )
-    command.add_argument(
-        "--time-limit",
-        type=positive,
-        default=3600,
-        metavar="S",
-        help="seconds for each engine and model (default: %(default)s)",
-    )
+    add_records_options(command)
     command.add_argument("--json", action="store_true", help="print the records as one JSON list")
     command.set_defaults(command=_performance)
 

@@ -2,11 +2,11 @@
 
 import sys
 
-from edgebench.commands.common import add_data_options, cache_dir, data_dir, positive
+from edgebench.commands.common import add_data_options, add_device_option, cache_dir, data_dir, positive
 
 
 def add_choice(command):
-    """Add what is measured: engines, models, threads; each may be several."""
+    """Add what is measured: engines, models, threads, of each several, and how long one may take."""
     command.add_argument(
         "--engine",
         nargs="+",
@@ -25,8 +25,13 @@ def add_choice(command):
         help="threads that compute; several are measured one after another (default: 1, the fastest for so small a "
         "network almost everywhere)",
     )
+    add_device_option(command)
     command.add_argument(
-        "--device", choices=("auto", "cpu"), default="auto", help="cpu hides the GPU (default: %(default)s)"
+        "--time-limit",
+        type=positive,
+        default=3600,
+        metavar="S",
+        help="seconds for each engine and model (default: %(default)s)",
     )
     add_data_options(command)
 
