@@ -336,6 +336,18 @@ def test_a_board_that_fell_back_says_so_and_how_to_go_on(host: Host) -> None:
     assert host.default == "primary"
 
 
+def test_a_copy_that_ends_while_it_is_asked_for_is_not_gone(host: Host) -> None:
+    run = host.top / "run/edgebench-usb-root"
+    run.mkdir()
+    host.program("systemctl", f"echo 0 > {run}/copy.exit; exit 3")
+    assert host.call("copy-poll").stdout == "exit-0\n"
+
+
+def test_a_copy_that_was_killed_is_gone(host: Host) -> None:
+    host.program("systemctl", "exit 3")
+    assert host.call("copy-poll").stdout == "gone\n"
+
+
 def test_again_tries_the_usb_disk_once_more(host: Host) -> None:
     host.on_usb(False)
     assert host.call("again").returncode == 1
