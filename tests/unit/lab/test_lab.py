@@ -69,7 +69,10 @@ def test_an_unknown_image_is_refused() -> None:
 
 
 def test_the_labs_of_the_project_share_no_address_and_know_their_images(repository: Path) -> None:
-    inventories = [repository / "inventory/lab/hosts.yml", *repository.glob("molecule/*/hosts.yml")]
+    inventories = {
+        path.resolve()  # jetson_faults plays on the hosts of jetson
+        for path in [repository / "inventory/lab/hosts.yml", *repository.glob("molecule/*/hosts.yml")]
+    }
     hosts = [host for path in inventories for host in declared.read(path)]
     assert len(inventories) >= 5
     assert len({host.address for host in hosts}) == len(hosts)
