@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-from edgebench_report import cli_import, terminal, text
+from edgebench_report import cli_compare, cli_import, terminal, text
 from edgebench_report.build import DEFAULT_TITLE, build
 from edgebench_report.errors import ReportError
 
@@ -32,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_build(commands)
     cli_import.add(commands, _say)
+    cli_compare.add(commands, _say)
     given = parser.parse_args(arguments)
     try:
         code: int = given.run(given)
@@ -72,7 +73,7 @@ def _build(given: argparse.Namespace) -> int:
     return 1 if built.loaded.problems else 0
 
 
-_ASCII = str.maketrans({"–": "-", "·": "|", "°": " ", "…": "...", "“": '"', "”": '"', "×": "x"})
+_ASCII = str.maketrans({"–": "-", "·": "|", "°": " ", "…": "...", "“": '"', "”": '"', "×": "x", "→": ">"})
 
 
 def _say(message: str, stream: TextIO) -> None:

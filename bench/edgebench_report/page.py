@@ -1,20 +1,16 @@
 """The page and the Markdown file, from templates; everything that comes from records is escaped."""
 
-import re
 from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from edgebench_report import inference, text
+from edgebench_report import inference, markup
 from edgebench_report.drawing import Chart
 from edgebench_report.published import PublishedInference
 from edgebench_report.summary import Summary, circumstance_rows
 from edgebench_report.table import Table
 from edgebench_report.tables import Facts
-
-_MARKDOWN = re.compile(r"([\\`*_\[\]|#~!])")
-
 
 _TALL_IN = 4.0
 
@@ -49,7 +45,7 @@ def _render(template: str, contents: Contents) -> str:
         undefined=StrictUndefined,
         trim_blocks=False,
     )
-    environment.filters["md"] = _escape_markdown
+    environment.filters["md"] = lambda value: Markup(markup.escape_markdown(value))  # noqa: S704 - escaped there
     style = environment.loader and environment.loader.get_source(environment, "style.css")[0]
     return environment.get_template(template).render(
         title=contents.title,
@@ -70,8 +66,3 @@ def _render(template: str, contents: Contents) -> str:
 
 def _flat_files(facts: Facts) -> list[str]:
     return ["runs.csv"] * bool(facts.columns) + ["inferences.csv"] * bool(facts.inferences)
-
-
-def _escape_markdown(value: str) -> Markup:
-    flat = str(escape(text.one_line(value)))
-    return Markup(_MARKDOWN.sub(r"\\\1", flat).replace("&\\#", "&#"))  # noqa: S704 - escaped just now

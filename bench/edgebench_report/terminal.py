@@ -19,7 +19,7 @@ def render(summary: Summary, tables: list[Table], width: int) -> str:
     width = min(max(width, NARROWEST), WIDEST)
     blocks = ["\n".join(_wrapped(summary.headline, width))]
     blocks += ["\n".join(_wrapped(f"! {each}", width, "  ")) for each in summary.banners]
-    blocks += [_table(each, width) for each in tables]
+    blocks += [table_lines(each, width) for each in tables]
     if summary.warnings:
         blocks.append(
             "\n".join(
@@ -38,7 +38,8 @@ def _wrapped(line: str, width: int, indent: str = "") -> list[str]:
     return textwrap.wrap(text.one_line(line), width, subsequent_indent=indent) or [""]
 
 
-def _table(table: Table, width: int) -> str:
+def table_lines(table: Table, width: int) -> str:
+    """Return one table, no line longer than ``width`` characters where its columns allow it."""
     lines = _wrapped(f"Table {table.number}: {table.title}", width)
     for notice in table.notices:
         lines += _wrapped(f"! {notice}", width, "  ")

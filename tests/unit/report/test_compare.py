@@ -1,0 +1,282 @@
+"""Two sides compared: what is called a difference, what a regression, and what is not compared at all."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from edgebench_report import cli
+from edgebench_report.compare import Comparison, Outcome, compare
+from edgebench_report.errors import ReportError
+
+RecordsFile = Callable[..., Path]
+Record = dict[str, Any]
+
+
+def timed(make: Any, seconds: list[float], **changes: Any) -> list[Record]:
+    """Runs of one workload that trained for so long; building took nothing."""
+    changes = {"profile": "quick", **changes}
+    return [
+        make.run("mnist_1d", repeat, **changes, times={"build_s": 0.0, "train_s": each})
+        for repeat, each in enumerate(seconds, 1)
+    ]
+
+
+def outcome(found: Comparison, quantity: str = "training") -> Outcome:
+    return next(each for each in found.outcomes if each.quantity == quantity)
+
+
+SAME = [10.0, 10.1, 10.2, 9.9, 10.05]
+SLOWER = [each * 1.2 for each in SAME]
+
+
+def test_a_slower_run_is_a_regression(make: Any) -> None:
+    found = compare(("a", timed(make, SAME)), ("b", timed(make, SLOWER, run_id="r2")))
+    told = outcome(found)
+
+    assert told.change == pytest.approx(1.2)
+    assert told.interval is not None
+    assert told.interval[0] > 1
+    assert (told.verdict, told.said, told.regression) == ("worse", "slower", True)
+    assert found.exit_code == 1
+
+
+def test_the_other_way_round_is_the_reciprocal_and_no_regression(make: Any) -> None:
+    found = compare(("a", timed(make, SLOWER)), ("b", timed(make, SAME, run_id="r2")))
+    told, back = (
+        outcome(found),
+        outcome(compare(("a", timed(make, SAME)), ("b", timed(make, SLOWER, run_id="r2")))),
+    )
+
+    assert told.change is not None
+    assert back.change is not None
+    assert told.change == pytest.approx(1 / back.change)
+    assert told.said == "faster"
+    assert found.exit_code == 0
+
+
+def test_a_difference_within_the_threshold_is_told_and_no_regression(make: Any) -> None:
+    found = compare(("a", timed(make, SAME)), ("b", timed(make, SLOWER, run_id="r2")), threshold=0.25)
+    assert (outcome(found).verdict, found.exit_code) == ("worse", 0)
+
+
+def test_no_difference_is_called_one_where_the_interval_holds_1(make: Any) -> None:
+    shaken = [9.8, 10.15, 10.3, 9.95, 10.0]
+    found = compare(("a", timed(make, SAME)), ("b", timed(make, shaken, run_id="r2")))
+    assert (outcome(found).said, found.exit_code) == ("no difference shown", 0)
+
+
+@pytest.mark.parametrize("repeats", [1, 2, 4])
+def test_too_few_repeats_tell_nothing(make: Any, repeats: int) -> None:
+    found = compare(("a", timed(make, SAME[:repeats])), ("b", timed(make, SLOWER[:repeats], run_id="r2")))
+    told = outcome(found)
+
+    assert told.said == f"too few repeats: {repeats} and {repeats}, 5 each needed"
+    assert (told.interval is None) == (repeats == 1)
+    assert found.exit_code == 2, "a gate that cannot tell does not pass"
+
+
+def test_accuracy_is_compared_by_its_interval(make: Any) -> None:
+    lower = timed(make, SAME, run_id="r2", quality={"value": 0.90})
+    found = compare(("a", timed(make, SAME)), ("b", lower))
+    told = outcome(found, "accuracy")
+
+    # 0.98 and 0.90 of 2000 samples each: far outside of what another test set could do.
+    assert told.change == pytest.approx(-0.08)
+    assert (told.said, told.regression) == ("lower", True)
+    near = timed(make, SAME, run_id="r2", quality={"value": 0.978})
+    assert outcome(compare(("a", timed(make, SAME)), ("b", near)), "accuracy").said == "no difference shown"
+
+
+def test_synthetic_data_has_no_accuracy(make: Any) -> None:
+    synthetic = {"data": {"synthetic": True, "sha256": None, "source": "synthetic"}}
+    found = compare(
+        ("a", timed(make, SAME, **synthetic)), ("b", timed(make, SLOWER, run_id="r2", **synthetic))
+    )
+    assert {each.quantity for each in found.outcomes} == {"training", "test"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"profile": "paper"}, "profile differs: quick and paper"),
+        ({"data": {"synthetic": True}}, "synthetic data differs: no and yes"),
+        ({"data": {"sha256": "c" * 64}}, f"data differs: {'b' * 12} and {'c' * 12}"),
+        ({"precision": "float16"}, "precision differs: float32 and float16"),
+        ({"options": {"lookback_rows": 720}}, "option lookback rows differs: unset and 720"),
+        ({"sizes": {"batch": 64}}, "sizes differs"),
+        ({"variant": "wide"}, "variant differs: published and wide"),
+        (
+            {
+                "imported": {
+                    "files": [{"name": "x", "sha256": "e" * 64}],
+                    "format": "generation 1",
+                    "inferred": {},
+                }
+            },
+            "program differs: edgebench and generation 1",
+        ),
+    ],
+)
+def test_what_is_not_comparable_is_set_apart_with_the_reason(make: Any, changes: Record, reason: str) -> None:
+    found = compare(("a", timed(make, SAME)), ("b", timed(make, SLOWER, run_id="r2", **changes)))
+
+    assert found.pairs == []
+    assert {each.side for each in found.apart} == {"A", "B"}
+    assert all(reason in each.reason for each in found.apart)
+    assert found.exit_code == 2
+
+
+def test_by_admits_what_it_names_and_nothing_else(make: Any) -> None:
+    half = timed(make, SLOWER, run_id="r2", precision="float16")
+    assert compare(("a", timed(make, SAME)), ("b", half), by=["precision"]).exit_code == 1
+    other = timed(make, SLOWER, run_id="r2", framework={"version": "2.20.0"})
+    assert len(compare(("a", timed(make, SAME)), ("b", other)).pairs) == 1
+    apart = compare(("a", timed(make, SAME)), ("b", other), by=["host"]).apart
+    assert "framework differs: tensorflow 2.21.0 and tensorflow 2.20.0" in apart[0].reason
+
+
+def test_a_fleet_before_and_after_is_compared_host_by_host(make: Any) -> None:
+    before = [
+        run
+        for host, factor in (("one", 1), ("two", 3))
+        for run in timed(make, [each * factor for each in SAME], host=host)
+    ]
+    after = [
+        run
+        for host, factor in (("two", 3), ("one", 1.2))
+        for run in timed(make, [each * factor for each in SAME], host=host, run_id="r2")
+    ]
+    after += timed(make, SAME, host="new", run_id="r2")
+    found = compare(("before", before), ("after", after))
+
+    assert [(each.first.facts["host"], each.second.facts["host"]) for each in found.pairs] == [
+        ("one", "one"),
+        ("two", "two"),
+    ]
+    assert [each.said for each in found.outcomes if each.quantity == "training"] == [
+        "slower",
+        "no difference shown",
+    ]
+    assert [(each.side, each.reason) for each in found.apart] == [
+        ("B", "new · quick: host differs: one and new; host differs: two and new")
+    ]
+
+
+def test_two_counterparts_alike_are_not_chosen_from(make: Any) -> None:
+    one = timed(make, SAME, host="one")
+    both = timed(make, SAME, host="two", run_id="r2") + timed(make, SAME, host="three", run_id="r2")
+    found = compare(("a", one), ("b", both))
+    assert found.pairs == []
+    assert "more than one counterpart" in found.apart[0].reason
+
+
+def test_a_workload_that_no_longer_finishes_is_a_regression(make: Any) -> None:
+    gone = [make.unfinished("oom", "killed", repeat=each, run_id="r2") for each in (1, 2)]
+    found = compare(("a", timed(make, SAME)), ("b", gone))
+
+    assert (found.outcomes[0].said, found.outcomes[0].shown) == ("no longer finishes", ("ok", "oom"))
+    assert found.exit_code == 1
+    assert compare(("a", gone), ("b", timed(make, SAME))).exit_code == 0
+
+
+def test_keyword_spotting_is_compared_by_its_windows(make: Any) -> None:
+    slow = make.inference(run_id="r2")
+    for window in slow["windows"]:
+        window["throughput_per_s"] *= 0.8
+    found = compare(("a", [make.inference()]), ("b", [slow]))
+    told = outcome(found, "throughput")
+
+    assert told.change == pytest.approx(0.8)
+    assert (told.said, told.regression) == ("slower", True)
+    assert outcome(found, "latency median").said.startswith("too few repeats")
+    assert outcome(found, "top-1").said == "no difference shown"
+
+
+def test_engines_are_compared_with_themselves(make: Any) -> None:
+    engines = [("litert", "float32"), ("onnxruntime", "float32")]
+    found = compare(
+        ("a", [make.inference(*each) for each in engines]),
+        ("b", [make.inference(*each, run_id="r2") for each in reversed(engines)]),
+    )
+    assert [each.first.facts["engine"] for each in found.pairs] == ["litert", "onnxruntime"]
+
+
+def test_the_same_record_on_both_sides_is_refused(make: Any) -> None:
+    runs = timed(make, SAME)
+    with pytest.raises(ReportError, match="share 5 records"):
+        compare(("host=edge-01", runs), ("run=r1", runs))
+
+
+def test_the_command_picks_by_selectors_and_prints_a_table(
+    make: Any, records_file: RecordsFile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = records_file(timed(make, SAME) + timed(make, SLOWER, run_id="r2"))
+
+    assert cli.main(["compare", "run=r1", "run=r2,host=edge-01", str(path)]) == 1
+
+    printed = capsys.readouterr().out
+    assert "slower: REGRESSION" in printed
+    assert "1.200" in printed
+    assert "1 regression beyond 5 %" in printed
+    assert cli.main(["compare", "run=r1", "run=r2", str(path), "--threshold", "0.3"]) == 0
+
+
+def test_the_command_compares_files_and_writes_json_and_markdown(
+    make: Any, records_file: RecordsFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two = (
+        records_file(timed(make, SAME), "1.jsonl"),
+        records_file(timed(make, SLOWER, run_id="r2"), "2.jsonl"),
+    )
+    out = tmp_path / "c.md"
+
+    assert cli.main(["compare", str(one), str(two), "--json", "-", "--markdown", str(out)]) == 1
+
+    said = json.loads(capsys.readouterr().out)
+    assert (said["schema"], said["exit_code"], said["regressions"]) == (1, 1, 1)
+    first = said["comparisons"][0]
+    assert (first["quantity"], first["verdict"], first["values_a"]) == ("training", "worse", SAME)
+    assert first["interval"][0] <= first["change"] <= first["interval"][1]
+    assert "| MNIST Digits 1D: training | 10.1 s |" in out.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run=r1", "run=r9", "PATH"], "picks no record; there is r1, r2"),
+        (["nonsense=1", "run=r2", "PATH"], "no selector. Use key=value with one of host, run"),
+        (["run=r1", "run=r2"], "a selector, of which records?"),
+        (["PATH", "PATH", "PATH"], "both files or folders"),
+        (["run=r1", "run=r2", "PATH", "--threshold", "many"], "no share. Give 5% or 0.05"),
+        (["run=r1", "run=r2", "PATH", "--threshold", "nan"], "no share"),
+        (["run=r1", "run=r2", "PATH", "--by", "colour"], "--by colour: not known"),
+        (["run=r1", "run=r2", "PATH", "--json", "-", "--markdown", "-"], "both want the terminal"),
+    ],
+)
+def test_bad_usage_is_exit_code_2_and_says_what_to_do(
+    make: Any,
+    records_file: RecordsFile,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    said: str,
+) -> None:
+    path = records_file(timed(make, SAME) + timed(make, SLOWER, run_id="r2"))
+    assert cli.main(["compare", *(str(path) if each == "PATH" else each for each in arguments)]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_the_imported_generations_are_compared_only_when_asked(
+    data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "imported.jsonl"
+    cli.main(["import", str(data_dir / "dlbench-logs"), "--out", str(out)])
+    what = ["compare", "host=Frodo", "host=Gandalf", str(out)]
+
+    cli.main(what)
+    assert "program differs: DL-Benchmarks log, generation" in capsys.readouterr().out
+    assert cli.main([*what, "--by", "program,host,stack,precision"]) == 0
+    printed = capsys.readouterr().out
+    assert "MPI Weather: training" in printed
+    assert "faster" in printed
