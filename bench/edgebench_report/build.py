@@ -29,26 +29,13 @@ def build(paths: list[Path], out: Path, title: str = DEFAULT_TITLE) -> Built:
     Raises ReportError when nothing can be read or ``out`` cannot be written. Lines that could not be
     used are in ``loaded.problems`` of the result, and in the report.
     """
-    published, published_inference = read_published(), read_published_inference()
+    published_inference = read_published_inference()
     loaded = load(paths)
-    columns = aggregate.columns(loaded.runs, published.workloads)
+    facts = facts_of(loaded)
+    columns = facts.columns
     frame = aggregate.samples(columns)
-    facts = tables.Facts(columns, loaded.hosts, aggregate.statistics(frame), published, loaded.inferences)
     head = summary.summarise(loaded, facts)
-    trained = [
-        tables.workloads,
-        tables.architectures,
-        results.training_time,
-        results.time_split,
-        results.speed_ratio,
-        results.test_time,
-        results.accuracy,
-        results.weather_error,
-    ]
-    shown: list[Table | None] = [tables.hosts(facts)]
-    shown += [table(facts) for table in trained] if columns else []
-    shown.append(inference.keyword_spotting(loaded.inferences, published_inference))
-    present = [each for each in shown if each is not None]
+    present = tables_of(facts)
     contents = page.Contents(
         text.one_line(title) or DEFAULT_TITLE,
         head,
@@ -72,3 +59,29 @@ def build(paths: list[Path], out: Path, title: str = DEFAULT_TITLE) -> Built:
     for name, content in files.items():
         write(out / name, content)
     return Built(out / "index.html", head, present, loaded)
+
+
+def facts_of(loaded: Loaded) -> tables.Facts:
+    """Arrange what was loaded: everything that the tables rest on."""
+    published = read_published()
+    columns = aggregate.columns(loaded.runs, published.workloads)
+    statistics = aggregate.statistics(aggregate.samples(columns))
+    return tables.Facts(columns, loaded.hosts, statistics, published, loaded.inferences)
+
+
+def tables_of(facts: tables.Facts) -> list[Table]:
+    """Return all tables that there is something to say in."""
+    trained = [
+        tables.workloads,
+        tables.architectures,
+        results.training_time,
+        results.time_split,
+        results.speed_ratio,
+        results.test_time,
+        results.accuracy,
+        results.weather_error,
+    ]
+    shown: list[Table | None] = [tables.hosts(facts)]
+    shown += [table(facts) for table in trained] if facts.columns else []
+    shown.append(inference.keyword_spotting(facts.inferences, read_published_inference()))
+    return [each for each in shown if each is not None]

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-from edgebench_report import cli_compare, cli_import, terminal, text
+from edgebench_report import cli_compare, cli_export, cli_import, terminal, text
 from edgebench_report.build import DEFAULT_TITLE, build
 from edgebench_report.errors import ReportError
 
@@ -33,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     _add_build(commands)
     cli_import.add(commands, _say)
     cli_compare.add(commands, _say)
+    cli_export.add(commands, _say)
     given = parser.parse_args(arguments)
     try:
         code: int = given.run(given)

@@ -1,0 +1,238 @@
+"""What is exported, read back by other programs than those that wrote it."""
+
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import duckdb
+import pandas as pd
+import pytest
+from edgebench_report import cli, export, markup
+from edgebench_report.table import Cell, Heading, Row, Table
+from pylatexenc.latexwalker import LatexEnvironmentNode, LatexMacroNode, LatexWalker
+
+from tests.unit.report.conftest import HOSTILE
+
+MLFLOW = "mlflow-skinny==3.17.2"
+
+
+def exported(records: Path, form: str, out: Path, *more: str) -> Path:
+    assert cli.main(["export", str(records), "--format", form, "--out", str(out), *more]) == 0
+    return out
+
+
+def test_csv_and_parquet_are_the_same_to_pandas(mixed: Path, tmp_path: Path) -> None:
+    as_csv = pd.read_csv(exported(mixed, "csv", tmp_path / "x.csv"))
+    as_parquet = pd.read_parquet(exported(mixed, "parquet", tmp_path / "x.parquet"), engine="fastparquet")
+
+    assert list(as_csv.columns) == list(as_parquet.columns) == [field.name for field in export.COLUMNS]
+    assert len(as_csv) == len(as_parquet) == 42
+    for name in as_csv.columns:
+        one, other = as_csv[name], as_parquet[name]
+        assert list(one.isna()) == list(other.isna()), name
+        assert [_plain(each) for each in one.dropna()] == [_plain(each) for each in other.dropna()], name
+
+
+def _plain(value: Any) -> Any:
+    # Truths beside gaps are read as truths from the one, and as 0.0 and 1.0 from the other.
+    return value if isinstance(value, str) else float(value)
+
+
+def test_the_numbers_are_those_of_the_records(make: Any, records_file: Callable[..., Path]) -> None:
+    run = make.run(times={"train_s": 1 / 3, "build_s": 0.1})
+    path = records_file([run, make.inference(), make.run(repeat=2, attempt=2), make.run(repeat=2)])
+    read = pd.read_parquet(exported(path, "parquet", path.with_suffix(".parquet")), engine="fastparquet")
+
+    first = read.iloc[0]
+    assert (first["train_s"], first["train_total_s"]) == (1 / 3, 1 / 3 + 0.1)
+    assert first["data_synthetic"] == False  # noqa: E712 - NumPy's own
+    assert json.loads(first["epochs_s"]) == run["times"]["epochs_s"]
+    assert list(read["counts"]) == [True, False, True, True]
+    inference = read[read["record"] == "inference"].iloc[0]
+    assert inference["latency_p50_us"] == pytest.approx(44.0)
+    assert len(json.loads(inference["windows_s"])) == 5
+
+
+def test_the_version_of_the_schema_is_in_every_form(mixed: Path, tmp_path: Path) -> None:
+    parquet = exported(mixed, "parquet", tmp_path / "x.parquet")
+    with duckdb.connect() as connection:
+        found = connection.execute("SELECT key, value FROM parquet_kv_metadata(?)", [str(parquet)]).fetchall()
+        types = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(parquet)]).fetchall()
+    assert (b"edgebench_export_schema", b"1") in found
+    assert [(name, kind) for name, kind, *_ in types] == [
+        (field.name, field.kind) for field in export.COLUMNS
+    ]
+    told = json.loads(exported(mixed, "json", tmp_path / "x.json").read_text("utf-8"))
+    assert told["edgebench_export_schema"] == 1
+    assert {tuple(row) for row in told["rows"]} == {tuple(field.name for field in export.COLUMNS)}
+    assert set(pd.read_csv(exported(mixed, "csv", tmp_path / "x.csv"))["export_schema"]) == {1}
+
+
+def test_every_column_is_documented_with_its_type(repository: Path) -> None:
+    documented = re.findall(
+        r"^\| `(\w+)` \| (\w+) \|", (repository / "docs/export.md").read_text("utf-8"), re.MULTILINE
+    )
+    names = {"VARCHAR": "text", "BIGINT": "integer", "DOUBLE": "real", "BOOLEAN": "truth"}
+    assert documented == [(field.name, names[field.kind]) for field in export.COLUMNS]
+
+
+def cells(nodes: Any) -> list[Any]:
+    return [each for each in nodes if each is not None]
+
+
+def test_latex_is_parsed_and_every_row_has_all_cells(mixed: Path, tmp_path: Path) -> None:
+    source = exported(mixed, "latex", tmp_path / "x.tex").read_text("utf-8")
+    # Strict: an environment, a brace or a formula that does not close is an error.
+    nodes, _, _ = LatexWalker(source, tolerant_parsing=False).get_latex_nodes()
+    found = [each for each in nodes if isinstance(each, LatexEnvironmentNode)]
+
+    assert [each.environmentname for each in found] == ["table"] * 10
+    for table in found:
+        inside = [
+            each
+            for each in table.nodelist
+            if isinstance(each, LatexEnvironmentNode) and each.environmentname == "tabular"
+        ]
+        assert len(inside) == 1
+        body = inside[0].latex_verbatim()
+        columns = re.match(r"\\begin\{tabular\}\{([lr]+)\}", body)
+        assert columns is not None
+        for line in body.splitlines():
+            if not line.endswith(r"\\"):
+                continue
+            spans = [int(each) for each in re.findall(r"\\multicolumn\{(\d+)\}", line)]
+            width = len(re.findall(r"(?<!\\)&", line)) + 1 + sum(spans) - len(spans)
+            assert width == len(columns[1]), line
+        macros = {each.macroname for each in inside[0].nodelist if isinstance(each, LatexMacroNode)}
+        assert {"toprule", "midrule", "bottomrule"} <= macros
+    assert "\x1b" not in source
+
+
+def test_nothing_hostile_is_a_command_in_latex() -> None:
+    hostile = "\\input{/etc/passwd} $x$ %c [a] a&b_c #1 ^~ {"
+    table = Table(
+        "1",
+        "slug",
+        hostile,
+        hostile,
+        hostile,
+        [],
+        [Heading(hostile)],
+        [Row(hostile, "k", [Cell(hostile, detail=hostile, marks=["a"])])],
+        [("a", hostile)],
+    )
+    nodes, _, _ = LatexWalker(markup.latex(table), tolerant_parsing=False).get_latex_nodes()
+    assert r"\input" not in markup.latex(table)
+    assert len(cells(nodes)) == 2
+
+
+def test_markdown_holds_the_chosen_tables(mixed: Path, tmp_path: Path) -> None:
+    written = exported(mixed, "markdown", tmp_path / "x.md", "--tables", "6,4").read_text("utf-8")
+
+    assert re.findall(r"^### Table (\w+)", written, re.MULTILINE) == ["6", "4"]
+    assert "<script" not in written
+    widths = {len(re.findall(r"(?<!\\)\|", line)) for line in written.splitlines() if line.startswith("|")}
+    assert len(widths) == 1
+
+
+def test_the_same_records_give_the_same_bytes(mixed: Path, tmp_path: Path) -> None:
+    for form in ("csv", "parquet", "json", "markdown", "latex"):
+        one, other = (exported(mixed, form, tmp_path / f"{each}.{form}") for each in "ab")
+        assert one.read_bytes() == other.read_bytes(), form
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "nothing to do"),
+        (["--format", "csv"], "--format and --out go together"),
+        (
+            ["--format", "csv", "--out", "OUT", "--tables", "4"],
+            "--tables is for the formats markdown and latex",
+        ),
+        (["--format", "latex", "--out", "OUT", "--tables", "99"], "--tables 99: no such table"),
+    ],
+)
+def test_bad_usage_is_exit_code_2(
+    mixed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    out = tmp_path / "out"
+    assert cli.main(["export", str(mixed), *(str(out) if each == "OUT" else each for each in arguments)]) == 2
+    assert said in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_what_was_left_out_is_exit_code_1(mixed: Path, tmp_path: Path) -> None:
+    (mixed / "bad.jsonl").write_text("nonsense\n")
+    assert cli.main(["export", str(mixed), "--format", "csv", "--out", str(tmp_path / "x.csv")]) == 1
+
+
+@pytest.mark.skipif(importlib.util.find_spec("mlflow") is not None, reason="MLflow is installed here")
+def test_without_mlflow_the_remedy_is_told(mixed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["export", str(mixed), "--mlflow", "file:///nowhere"]) == 2
+    assert "pip install mlflow-skinny" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="session")
+def mlflow(lack: Callable[[str], NoReturn]) -> Path:
+    """A folder with MLflow, outside of the checkout: the project does not depend on it."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "edgebench"
+    folder = cache / MLFLOW.replace("==", "-")
+    if not (folder / "mlflow").is_dir():
+        done = subprocess.run(
+            [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(folder), MLFLOW],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            lack(f"{MLFLOW} not found: it could not be installed into {folder}")
+    return folder
+
+
+def test_mlflow_gets_every_run_once(mixed: Path, tmp_path: Path, mlflow: Path) -> None:
+    store = (tmp_path / "mlruns").as_uri()
+    environment = {
+        **os.environ,
+        # Behind the project's own packages.
+        "EDGEBENCH_MLFLOW": str(mlflow),
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_ALLOW_FILE_STORE": "true",
+    }
+    code = (
+        "import os, sys; sys.path.append(os.environ['EDGEBENCH_MLFLOW'])\n"
+        "from edgebench_report.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    environment["PYTHONPATH"] = str(Path(cli.__file__).parents[1])
+    command = [sys.executable, "-c", code, "export", str(mixed), "--mlflow", store]
+    first = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.endswith(f"42 of 42 runs new in MLflow: {store}\n")
+    again = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert "0 of 42 runs new" in again.stdout
+    read = (
+        "import os, sys; sys.path.append(os.environ['EDGEBENCH_MLFLOW'])\n"
+        "import mlflow, json\n"
+        "c = mlflow.MlflowClient(tracking_uri=sys.argv[1])\n"
+        "e = c.get_experiment_by_name('edgebench').experiment_id\n"
+        "r = c.search_runs([e], \"params.host = 'edge-01' and params.workload = 'imdb'\")\n"
+        "print(json.dumps([[each.data.metrics['train_s'], each.data.params['framework_version']] for each in r]))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", read, store], capture_output=True, text=True, env=environment, check=True
+    )
+    runs = [json.loads(line) for line in (mixed / "all.jsonl").read_text("utf-8").splitlines()]
+    expected = [
+        [each["times"]["train_s"], "2.21.0"]
+        for each in runs
+        if each["host"] == "edge-01" and each.get("workload") == "imdb"
+    ]
+    assert sorted(json.loads(told.stdout.splitlines()[-1])) == sorted(expected)
+    assert HOSTILE not in told.stdout
