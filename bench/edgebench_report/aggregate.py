@@ -406,7 +406,7 @@ def _own_text(name: str, value: Hashable) -> str:
     if name == "sha256":
         return f"data {str(value)[:8]}"
     if name == "input":
-        return f"{str(value).replace('_', ' ')} input"
+        return "form unknown" if value is None else f"{str(value).replace('_', ' ')} input"
     if name == "sizes" and isinstance(value, tuple):
         train, test, epochs, batch = ("?" if each is None else each for each in value)
         return f"{train}+{test} samples, {epochs} epochs, batch {batch}"

@@ -3,7 +3,20 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgebench_report import aggregate, flat, inference, latency, page, plots, results, summary, tables, text
+from edgebench_report import (
+    aggregate,
+    answer,
+    evidence,
+    flat,
+    inference,
+    latency,
+    page,
+    plots,
+    results,
+    summary,
+    tables,
+    text,
+)
 from edgebench_report.load import Loaded, load
 from edgebench_report.published import read_published, read_published_inference
 from edgebench_report.summary import Summary
@@ -44,6 +57,8 @@ def build(paths: list[Path], out: Path, title: str = DEFAULT_TITLE) -> Built:
         plots.draw(facts, frame) if columns else [],
         latency.draw(loaded.inferences, published_inference),
         published_inference,
+        answer.blocks(facts),
+        evidence.parts(loaded, facts),
     )
     files: dict[str, str | bytes] = {f"{each.slug}.csv": each.csv() for each in present}
     if columns:

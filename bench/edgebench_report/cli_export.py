@@ -3,6 +3,7 @@
 import argparse
 import functools
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from edgebench_report import export, markup, mlflow_log, text
@@ -19,7 +20,11 @@ exit codes:
   1  exported, but something was left out; it is listed
   2  nothing was exported: bad usage, nothing that could be read, or nowhere to write
 """
-_TIDY = {"csv": export.as_csv, "json": export.as_json, "parquet": export.as_parquet}
+_TIDY: dict[str, Callable[[list[dict[str, export.Value]]], str | bytes]] = {
+    "csv": export.as_csv,
+    "json": export.as_json,
+    "parquet": export.as_parquet,
+}
 _TABLES = {"markdown": markup.markdown, "latex": markup.latex}
 
 

@@ -373,7 +373,7 @@ def _unfinished(one: Measured, other: Measured) -> Outcome:
         interval=None,
         coverage=None,
         verdict="lost" if lost else "better" if other.ok else "none",
-        said="no longer finishes" if lost else "finishes now" if other.ok else "finishes on neither side",
+        said="does not finish" if lost else "finishes now" if other.ok else "finishes on neither side",
         regression=lost,
     )
 

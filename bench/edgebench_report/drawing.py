@@ -15,13 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, MUTED, RULE, PAGE, OTHERS = "#1c1d1f", "#63666b", "#d9dadc", "#fffffe", "#b5b7ba"
-_THEME = {
-    INK: "var(--ink)",
-    MUTED: "var(--muted)",
-    RULE: "var(--rule)",
-    PAGE: "var(--page)",
-    OTHERS: "var(--grey)",
-}
 HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 
 # All in inches; the width is that of a phone.
@@ -144,8 +137,8 @@ def label_axis(axes: list["Axes"], label: str, log: bool, limits: tuple[float, f
     axes[-1].set_xlabel(label, labelpad=3)
 
 
-def finished(figure: "Figure", slug: str, title: str, caption: str, alt: str) -> Chart:
-    """Return a figure as a chart, in all the forms a report has it in."""
+def finished(figure: "Figure", slug: str, title: str, caption: str, alt: str, inline: str) -> Chart:
+    """Return a figure as a chart, in all the forms a report has it in; ``inline`` is what the page shows of it."""
     out = io.StringIO()
     figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     picture = io.BytesIO()
@@ -157,9 +150,7 @@ def finished(figure: "Figure", slug: str, title: str, caption: str, alt: str) ->
         if size
         else element
     )
-    return Chart(
-        slug, title, caption, alt, _themed(element, slug), backed, picture.getvalue(), figure.get_figheight()
-    )
+    return Chart(slug, title, caption, alt, inline, backed, picture.getvalue(), figure.get_figheight())
 
 
 def _element(svg: str, slug: str) -> str:
@@ -174,12 +165,3 @@ def _element(svg: str, slug: str) -> str:
     element = re.sub(r"url\(#", f"url(#{slug}-", element)
     element = re.sub(r'href="#', f'href="#{slug}-', element)
     return re.sub(r"'DejaVu Sans'", "system-ui, 'DejaVu Sans', sans-serif", element)
-
-
-def _themed(element: str, slug: str) -> str:
-    for colour, variable in _THEME.items():
-        element = element.replace(colour, variable)
-    element = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", element, count=1)
-    element = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", element, count=1)
-    labelled = f'<svg role="img" aria-labelledby="chart-{slug}" aria-describedby="alt-{slug}"'
-    return element.replace("<svg", labelled, 1)

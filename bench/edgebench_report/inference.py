@@ -203,6 +203,16 @@ def _key(record: Record) -> str:
     return text.one_line("/".join(str(each) for each in named))
 
 
+def anchor(record: Record) -> str:
+    """Return the id of a record of inference: its place cannot serve, since tables sort theirs."""
+    model = record["model"]
+    own = (
+        *(record["host"], record["run_id"], record["profile"], record["engine"]["name"], model["id"]),
+        *(model["form"], record["threads"]["intra"], record["repeat"], record["session"]),
+    )
+    return "k-" + "-".join(text.one_line(str(each)).replace(" ", "_") for each in own)
+
+
 def _measured(record: Record, notes: Footnotes) -> list[Cell]:
     threads = record["threads"]["intra"]
     weights = [notes.mark("random weights")] if record["model"]["weights"] == "random" else []
@@ -237,7 +247,7 @@ def _throughput(record: Record, notes: Footnotes) -> Cell:
     known = Statistic(median, min(windows), max(windows), len(windows))
     low, high = text.rate(known.low), text.rate(known.high)
     spread = f"n {known.count}" if known.count == 1 else f"{low}–{high}, n {known.count}"
-    return Cell(text.rate(median), spread, statistic=known)
+    return Cell(text.rate(median), spread, statistic=known, link=anchor(record))
 
 
 def _microseconds(record: Record, value: float | None, path: str, notes: Footnotes) -> Cell:

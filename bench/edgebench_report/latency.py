@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edgebench_report import drawing, text
+from edgebench_report import drawing, inline, text
 from edgebench_report.aggregate import PROFILES, Record
 from edgebench_report.drawing import Chart
 from edgebench_report.inference import Part, parts
@@ -73,7 +73,21 @@ def _chart(found: list[Part], published: PublishedInference, several: bool) -> C
         "Bar chart of the latency of keyword spotting in microseconds, by host, engine and model. "
         "The values are those of Table 7."
     )
-    return drawing.finished(figure, slug, title, _caption(found, profile, log), alt)
+    axis = "Latency [µs]" + (", logarithmic" if log else "")
+    drawn: list[inline.Panel] = [(name, [_inline(bar) for bar in bars]) for name, bars in panels]
+    element = inline.draw(slug, drawn, limits, axis, log=log, widest=0.48)
+    return drawing.finished(figure, slug, title, _caption(found, profile, log), alt, element)
+
+
+def _inline(bar: _Bar) -> inline.Bar:
+    if bar.median_us is None:
+        return inline.Bar(bar.label, bar.colour, None, instead=bar.instead)
+    colour = "var(--grey)" if bar.colour == drawing.OTHERS else bar.colour
+    ends = (bar.median_us, bar.high_us[-1]) if bar.high_us else None
+    shown = text.microseconds(bar.median_us)
+    return inline.Bar(
+        bar.label, colour, bar.median_us, ends, bar.high_us, bar.windows_us, bar.is_random, shown=shown
+    )
 
 
 def _bars(part: Part) -> list[_Bar]:

@@ -1,12 +1,16 @@
 """The page and the Markdown file, from templates; everything that comes from records is escaped."""
 
+import base64
+import hashlib
 from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from edgebench_report import inference, markup
+from edgebench_report import answer, inference, markup
+from edgebench_report.answer import Block
 from edgebench_report.drawing import Chart
+from edgebench_report.evidence import Part
 from edgebench_report.published import PublishedInference
 from edgebench_report.summary import Summary, circumstance_rows
 from edgebench_report.table import Table
@@ -26,10 +30,15 @@ class Contents:
     charts: list[Chart]
     inference_charts: list[Chart]
     published_inference: PublishedInference
+    answers: list[Block]
+    evidence: list[Part]
 
 
 def html(contents: Contents) -> str:
-    """Return the report as one self-contained HTML page, without scripts and outside requests."""
+    """Return the report as one self-contained HTML page, without outside requests.
+
+    All of it is there without its script, which only sorts, changes the baseline and the colours.
+    """
     return _render("index.html.j2", contents)
 
 
@@ -46,7 +55,9 @@ def _render(template: str, contents: Contents) -> str:
         trim_blocks=False,
     )
     environment.filters["md"] = lambda value: Markup(markup.escape_markdown(value))  # noqa: S704 - escaped there
-    style = environment.loader and environment.loader.get_source(environment, "style.css")[0]
+    style = _source(environment, "style.css")
+    # The policy of the page allows this very script and no other.
+    script = _source(environment, "page.js")
     return environment.get_template(template).render(
         title=contents.title,
         summary=contents.summary,
@@ -60,8 +71,18 @@ def _render(template: str, contents: Contents) -> str:
         source=contents.facts.published.source,
         inference_source=contents.published_inference.source if contents.facts.inferences else None,
         csv_files=_flat_files(contents.facts),
+        answers=contents.answers,
+        spotting=answer.spotting(contents.facts.inferences),
+        evidence=contents.evidence,
+        script=Markup(script),  # noqa: S704 - the package's own file
+        script_hash=base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii"),
         style=Markup(style),  # noqa: S704 - the package's own file
     )
+
+
+def _source(environment: Environment, name: str) -> str:
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, name)[0]
 
 
 def _flat_files(facts: Facts) -> list[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from edgebench_report import drawing, text
+from edgebench_report import drawing, inline, text
 from edgebench_report.aggregate import PROFILES, Column, Group, Statistic
 from edgebench_report.drawing import Chart
 from edgebench_report.results import ACCURACY, TESTING, TRAINING, Quantity, not_as_published
@@ -105,11 +105,28 @@ def _bars(
         _panel(ax, name, bars, log, limits, quantity.write)
     drawing.label_axis(axes, f"{title} [{unit}]" + (", logarithmic" if log else ""), log, limits)
     caption = _caption([facts.columns[index] for index in shown], facts, title, unit, log)
+    title_of_axis = title
     if len(facts.profiles) > 1:
         slug, title = f"{slug}_{profile}", f"{title}, {profile} profile"
     unit_name = "seconds" if unit == "s" else "percent"
     alt = f"Bar chart of the {title.lower()} in {unit_name}. The values are those of {table}."
-    return drawing.finished(figure, slug, title, caption, alt)
+    axis = f"{title_of_axis} [{unit}]" + (", logarithmic" if log else "")
+    drawn: list[inline.Panel] = [(name, [_inline(bar, quantity) for bar in bars]) for name, bars in panels]
+    return drawing.finished(
+        figure, slug, title, caption, alt, inline.draw(slug, drawn, limits, axis, log=log)
+    )
+
+
+def _inline(bar: _Bar, quantity: Quantity) -> inline.Bar:
+    known = bar.statistic
+    if known is None:
+        return inline.Bar(bar.label, bar.colour, None, instead=bar.instead)
+    colour = "var(--grey)" if bar.colour == drawing.OTHERS else bar.colour
+    ends = (known.low, known.high) if known.count > 1 and known.high > known.low else None
+    shown = bar.shown or quantity.write(known.median)
+    return inline.Bar(
+        bar.label, colour, known.median, ends, (), tuple(bar.samples), bar.synthetic, shown=shown
+    )
 
 
 def _shown_workloads(columns: list[Column], facts: Facts, quantity: Quantity) -> list[str]:
@@ -293,7 +310,27 @@ def _split(facts: Facts) -> Chart | None:
         "Stacked bar chart of the shares of data, build, training, test and other in each run. "
         "The values are those of Table 4b."
     )
-    return drawing.finished(figure, "time_split", "Where the time goes", caption, alt)
+    colours = [colour if name != "other" else "var(--grey)" for _, name, colour in _PARTS]
+    stacked: list[inline.Panel] = [
+        (
+            name,
+            [
+                inline.Stack(
+                    row,
+                    tuple(
+                        (100 * each / sum(medians), colour)
+                        for each, colour in zip(medians, colours, strict=True)
+                    ),
+                    f"{text.seconds(sum(medians))} s",
+                )
+                for row, medians in rows
+            ],
+        )
+        for name, rows in panels
+    ]
+    key = tuple((name, colour) for (_, name, _), colour in zip(_PARTS, colours, strict=True))
+    element = inline.draw("time_split", stacked, (0, 122), "Share of the whole run [%]", key=key)
+    return drawing.finished(figure, "time_split", "Where the time goes", caption, alt, element)
 
 
 def _key(ax: "Axes", figure: "Figure") -> None:

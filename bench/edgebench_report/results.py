@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from edgebench_report import text
 from edgebench_report.aggregate import Column, Group, Statistic
-from edgebench_report.table import MISSING, Band, Cell, Footnotes, Heading, Row, Table
+from edgebench_report.table import MISSING, Band, Cell, Footnotes, Heading, Row, Table, records_anchor
 from edgebench_report.tables import PUBLISHED_BAND, Facts
 
 QUICK_NOTICE = (
@@ -126,7 +126,8 @@ def _measured_cell(facts: Facts, index: int, workload: str, quantity: Quantity, 
     marks = [notes.mark(each) for each in remarks(group)]
     low, high = quantity.write(statistic.low), quantity.write(statistic.high)
     spread = f"n {statistic.count}" if statistic.count == 1 else f"{low}–{high}, n {statistic.count}"
-    return Cell(quantity.write(statistic.median), spread, marks, statistic=statistic)
+    link = records_anchor(index, workload)
+    return Cell(quantity.write(statistic.median), spread, marks, statistic=statistic, link=link)
 
 
 def _scaled(statistic: Statistic, scale: float) -> Statistic:
@@ -241,7 +242,13 @@ def time_split(facts: Facts) -> Table:
                         )
                     )
                 else:
-                    cells.append(Cell(text.seconds(statistic.median), value=float(f"{statistic.median:.6g}")))
+                    cells.append(
+                        Cell(
+                            text.seconds(statistic.median),
+                            value=float(f"{statistic.median:.6g}"),
+                            link=records_anchor(index, workload),
+                        )
+                    )
             for note in remarks(group):
                 mark = notes.mark(note)
                 for cell in (each for each in cells if not each.missing):
@@ -313,7 +320,9 @@ def _ratio_cell(facts: Facts, index: int, workload: str, host: str, notes: Footn
     known = facts.published.annotation(TRAINING.published, host, workload)
     marks += [] if known is None else [notes.mark(f"{known.note}; the ratio is to that")]
     ratio = theirs / statistic.median if statistic.median else float("inf")
-    return Cell(text.factor(ratio), marks=marks, value=float(f"{ratio:.4g}"))
+    return Cell(
+        text.factor(ratio), marks=marks, value=float(f"{ratio:.4g}"), link=records_anchor(index, workload)
+    )
 
 
 def not_as_published(facts: Facts, group: Group) -> str:

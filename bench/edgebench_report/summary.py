@@ -198,10 +198,33 @@ def _warnings(runs: list[Record], facts: Facts) -> list[str]:
     found = []
     for (host, warning), workloads in sorted(counted.items()):
         found.append(f"{host}, {', '.join(_titles(workloads, facts))}: {warning}")
+    found += _contradictions(runs, facts)
     for column in facts.columns:
         runners = _runners(column.runs)
         if len(runners) > 1:
             found.append(
                 f"{column.label} holds runs of {len(runners)} versions of the runner: {', '.join(runners)}"
             )
+    return found
+
+
+def _contradictions(runs: list[Record], facts: Facts) -> list[str]:
+    """Name what cannot be: it is shown as it was recorded, so that a reader knows not to trust it."""
+    back: dict[str, int] = {}
+    above: dict[str, set[str]] = {}
+    for run in runs:
+        if run["started_utc"] and run["finished_utc"] and run["finished_utc"] < run["started_utc"]:
+            back[run["host"]] = back.get(run["host"], 0) + 1
+        value = run["quality"]["value"]
+        if run["quality"]["metric"] != "mae" and value is not None and value > 1:
+            above.setdefault(run["host"], set()).add(run["workload"])
+    found = [
+        f"{host}: the clock went back during {text.plural(number, 'run')}, which ended before it began; durations are "
+        "not taken from it"
+        for host, number in sorted(back.items())
+    ]
+    found += [
+        f"{host}, {', '.join(_titles(names, facts))}: an accuracy above 100 % was recorded, which cannot be"
+        for host, names in sorted(above.items())
+    ]
     return found

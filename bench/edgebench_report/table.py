@@ -12,11 +12,17 @@ Side = Literal["measured", "published", "plain"]
 MISSING = "-"
 
 
+def records_anchor(column: int, workload: str) -> str:
+    """Return the id, in the page, of the records of a workload in a column (its number)."""
+    return f"r{column}-{workload}"
+
+
 @dataclass
 class Cell:
     """One cell: the text shown, a smaller detail beside it (the spread), footnote marks.
 
-    ``statistic`` holds the numbers behind it in the table's unit, ``value`` a plain number, for the CSV.
+    ``statistic`` holds the numbers behind it in the table's unit, ``value`` a plain number, for the CSV; ``link``
+    is the id of its records in the page.
     """
 
     text: str
@@ -25,6 +31,7 @@ class Cell:
     numeric: bool = True
     statistic: Statistic | None = None
     value: float | int | str | None = None
+    link: str = ""
 
     @property
     def missing(self) -> bool:

@@ -1,13 +1,21 @@
-"""The page in a real browser: drawn, without a console message, and without a request to anybody."""
+"""The page in a real browser: drawn, without a console message, without a request, and it does what it says."""
 
+import base64
+import hashlib
+import json
+import os
+import re
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
-from edgebench_report.build import Built
+from edgebench_report.build import Built, build
+
+from tests.unit.report.conftest import Maker, write_records
 
 QUIET = [
     "--headless",
@@ -20,43 +28,243 @@ QUIET = [
     "--disable-sync",
     "--enable-logging=stderr",
 ]
+AXE = "axe-core@4.14.1"
+AXE_SHA512 = "FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ=="
+
+Browser = Callable[..., tuple[str, list[str]]]
 
 
 @pytest.fixture
-def browse(lack: Callable[[str], NoReturn], tmp_path: Path) -> Callable[[Path], tuple[bytes, list[str]]]:
-    """What opens a page in headless Chromium and gives its screenshot and the console's lines."""
+def browser(lack: Callable[[str], NoReturn], tmp_path: Path) -> Browser:
+    """What opens a page in headless Chromium with options, and gives its output and the console's lines."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         lack("chromium not found: install the Debian package chromium")
 
-    def open_page(page: Path) -> tuple[bytes, list[str]]:
-        picture = tmp_path / "page.png"
-        options = [
-            f"--user-data-dir={tmp_path / 'profile'}",
-            f"--screenshot={picture}",
-            "--window-size=1280,2000",
-        ]
+    def open_page(page: Path, *options: str) -> tuple[str, list[str]]:
         done = subprocess.run(
-            [chromium, *QUIET, *options, page.resolve().as_uri()], capture_output=True, text=True, timeout=120
+            [
+                chromium,
+                *QUIET,
+                f"--user-data-dir={tmp_path / 'profile'}",
+                *options,
+                page.resolve().as_uri(),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
         )
-        return picture.read_bytes(), [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+        return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 
     return open_page
 
 
+@pytest.fixture
+def ask(browser: Browser, tmp_path: Path) -> Callable[..., Any]:
+    """What runs JavaScript in a page once it is loaded, and gives what that returns."""
+
+    def run(page: Path, code: str, library: str = "") -> Any:
+        script = (
+            f"{library}\naddEventListener('load', async () => {{ let out; try {{ out = await (async () => {{ {code} "
+            "})(); } catch (e) { out = {error: String(e)}; } const p = document.createElement('pre'); p.id = 'out'; "
+            "p.textContent = JSON.stringify(out === undefined ? null : out); document.body.append(p); });"
+        ).replace("</script", "<\\/script")
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        text = page.read_text("utf-8").replace("script-src ", f"script-src 'sha256-{digest}' ", 1)
+        copy = tmp_path / "asked.html"
+        copy.write_text(text.replace("</body>", f"<script>{script}</script></body>"), "utf-8")
+        shown, console = browser(copy, "--window-size=1280,2000", "--virtual-time-budget=30000", "--dump-dom")
+        assert console == []
+        found = re.search(r'<pre id="out">(.*?)</pre>', shown, re.DOTALL)
+        assert found is not None, shown[-2000:]
+        words = found[1].replace("&lt;", "<").replace("&gt;", ">").replace("&nbsp;", " ")
+        return json.loads(words.replace("&amp;", "&"))
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def three_hosts(make: Maker, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Three hosts, one three times and one nine times as slow as the first."""
+    folder = tmp_path_factory.mktemp("three")
+    records = [
+        record
+        for seed, (host, speed) in enumerate((("fast", 1.0), ("middle", 3.0), ("slow", 9.0)))
+        for record in make.suite(6, profile="paper", host=host, speed=speed, seed=seed)
+    ]
+    write_records(folder / "records.jsonl", records)
+    return build([folder / "records.jsonl"], folder / "report")
+
+
+@pytest.mark.parametrize("size", ["390,2000", "1280,2000"])
 def test_the_page_opens_without_a_console_message(
-    browse: Callable[[Path], tuple[bytes, list[str]]], mixed_report: Built
+    browser: Browser, mixed_report: Built, tmp_path: Path, size: str
 ) -> None:
-    picture, console = browse(mixed_report.page)
+    picture = tmp_path / "page.png"
+    _, console = browser(mixed_report.page, f"--screenshot={picture}", f"--window-size={size}")
     assert console == []
-    assert len(picture) > 50_000, "next to nothing was drawn"
+    assert picture.stat().st_size > 40_000, "next to nothing was drawn"
 
 
 def test_a_request_to_outside_would_be_refused_and_seen(
-    browse: Callable[[Path], tuple[bytes, list[str]]], mixed_report: Built, tmp_path: Path
+    browser: Browser, mixed_report: Built, tmp_path: Path
 ) -> None:
     page = tmp_path / "index.html"
     text = mixed_report.page.read_text()
     page.write_text(text.replace("</body>", '<img src="https://outside.invalid/x.png" alt=""></body>'))
-    _, console = browse(page)
+    _, console = browser(page, "--dump-dom")
     assert any("Content Security Policy" in line for line in console)
+
+
+def test_a_script_that_is_not_the_pages_own_would_be_refused(
+    browser: Browser, mixed_report: Built, tmp_path: Path
+) -> None:
+    page = tmp_path / "index.html"
+    text = mixed_report.page.read_text()
+    page.write_text(text.replace("</body>", "<script>document.title = 'taken'</script></body>"))
+    shown, console = browser(page, "--dump-dom")
+    assert "<title>taken" not in shown
+    assert any("Content Security Policy" in line for line in console)
+
+
+def test_nothing_is_asked_of_anybody(ask: Callable[..., Any], mixed_report: Built) -> None:
+    assert ask(mixed_report.page, "return performance.getEntriesByType('resource').map((e) => e.name)") == []
+
+
+def test_a_press_on_a_heading_sorts_by_numbers_with_gaps_last(
+    ask: Callable[..., Any], three_hosts: Built
+) -> None:
+    code = """
+      const table = document.querySelector('#table_4_training_time table');
+      const press = table.querySelectorAll('tr.heads th')[1].querySelector('button');
+      const numbers = () => [...table.tBodies[0].rows].map((r) => parseFloat(r.cells[1].textContent));
+      press.click(); const up = numbers();
+      const said = press.parentNode.getAttribute('aria-sort');
+      press.click(); return [up, numbers(), said, press.parentNode.getAttribute('aria-sort')];
+    """
+    up, down, *said = ask(three_hosts.page, code)
+    assert up == sorted(up)
+    assert down == sorted(down, reverse=True)
+    assert len(up) == 8
+    assert said == ["ascending", "descending"]
+
+
+def test_the_baseline_can_be_chosen(ask: Callable[..., Any], three_hosts: Built) -> None:
+    code = """
+      const select = document.querySelector('#answer-paper select');
+      const speeds = () => [...document.querySelectorAll('#answer-paper .answers td[data-line]')]
+        .map((c) => [parseFloat(c.querySelector('b').textContent), c.querySelector('small').textContent]);
+      const before = [select.selectedOptions[0].textContent, speeds()];
+      const choose = (name) => {
+        select.value = [...select.options].find((o) => o.textContent === name).value;
+        select.dispatchEvent(new Event('change'));
+        return [document.querySelector('#answer-paper .name').textContent, speeds()];
+      };
+      return [before, choose('middle'), choose('slow'), choose('Frodo (published 2019)')];
+    """
+    (host, first), (name, second), (_, again), (_, published) = ask(three_hosts.page, code)
+
+    assert (host, name) == ("slow", "middle")
+    assert all(8 < speed < 10 for speed, _ in first)
+    assert all(2.7 < speed < 3.3 for speed, _ in second)
+    assert again == first, "the script and the page tell the same"
+    assert all(re.fullmatch(r"[\d.]+ to [\d.]+", said) for _, said in first)
+    assert {said for _, said in published} <= {"no interval", "the baseline was not measured here"}
+
+
+def test_the_colours_can_be_chosen(ask: Callable[..., Any], mixed_report: Built) -> None:
+    code = """
+      const button = document.getElementById('theme');
+      const seen = [];
+      for (let i = 0; i < 4; i++) {
+        seen.push([button.textContent, getComputedStyle(document.body).backgroundColor]); button.click();
+      }
+      return [button.closest('p').hidden, seen];
+    """
+    hidden, seen = ask(mixed_report.page, code)
+    assert hidden is False
+    assert [name for name, _ in seen] == [
+        f"Colours: {each}" for each in ("as the system", "light", "dark", "as the system")
+    ]
+    assert seen[1][1] == "rgb(255, 255, 255)"
+    assert seen[2][1] == "rgb(22, 24, 27)"
+
+
+def test_numbers_lead_to_their_records(ask: Callable[..., Any], three_hosts: Built) -> None:
+    code = """
+      const links = [...document.querySelectorAll('a.n')];
+      const broken = links.filter((a) => !document.getElementById(a.getAttribute('href').slice(1)));
+      const first = document.querySelector('.answers a.n');
+      first.click();
+      await new Promise((done) => setTimeout(done, 100));
+      const part = document.querySelector('tbody:target');
+      return [links.length, broken.length, part.rows.length, part.rows[0].textContent,
+              Math.abs(part.getBoundingClientRect().top) < innerHeight];
+    """
+    links, broken, rows, title, is_seen = ask(three_hosts.page, code)
+    assert links > 100
+    assert broken == 0
+    assert rows == 7
+    assert title.startswith("fast · paper · MNIST Digits 1D")
+    assert is_seen
+
+
+def test_without_its_script_the_page_says_the_same(
+    browser: Browser, three_hosts: Built, tmp_path: Path
+) -> None:
+    page = tmp_path / "plain.html"
+    text = three_hosts.page.read_text("utf-8")
+    page.write_text(re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL), "utf-8")
+    shown, console = browser(page, "--dump-dom")
+    assert console == []
+    assert '<p class="tools" hidden' in shown
+    assert "How many times as fast as <strong" in shown
+
+
+def test_the_printed_form_has_everything(browser: Browser, three_hosts: Built, tmp_path: Path) -> None:
+    paper = tmp_path / "page.pdf"
+    browser(three_hosts.page, "--no-pdf-header-footer", f"--print-to-pdf={paper}")
+    content = paper.read_bytes()
+    assert content.startswith(b"%PDF")
+    assert len(re.findall(rb"/Type\s*/Page\b", content)) >= 4
+
+
+@pytest.fixture(scope="session")
+def axe(lack: Callable[[str], NoReturn]) -> str:
+    """The source of axe-core, kept outside of the checkout and checked against its hash."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "edgebench" / "axe"
+    archive = cache / (AXE.replace("@", "-") + ".tgz")
+    if not archive.is_file():
+        npm = shutil.which("npm")
+        if npm is None:
+            lack("axe-core not found: npm, which brings it, is not installed")
+        cache.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run(
+            [npm, "pack", "--silent", AXE],
+            cwd=cache,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        if done.returncode or not archive.is_file():
+            lack("axe-core not found: npm could not bring it")
+    found = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+    assert found == AXE_SHA512, f"{archive} is not what it was; remove it"
+    with tarfile.open(archive) as packed:
+        member = packed.extractfile("package/axe.min.js")
+        assert member is not None
+        return member.read().decode("utf-8")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_no_serious_fault(
+    ask: Callable[..., Any], mixed_report: Built, axe: str, theme: str
+) -> None:
+    code = f"""
+      document.documentElement.dataset.theme = '{theme}';
+      const found = await axe.run(document, {{ resultTypes: ['violations'] }});
+      return found.violations.map((v) => [v.impact, v.id, v.nodes.length, v.nodes[0].html.slice(0, 200)]);
+    """
+    assert ask(mixed_report.page, code, axe) == []

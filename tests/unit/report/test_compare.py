@@ -176,7 +176,7 @@ def test_a_workload_that_no_longer_finishes_is_a_regression(make: Any) -> None:
     gone = [make.unfinished("oom", "killed", repeat=each, run_id="r2") for each in (1, 2)]
     found = compare(("a", timed(make, SAME)), ("b", gone))
 
-    assert (found.outcomes[0].said, found.outcomes[0].shown) == ("no longer finishes", ("ok", "oom"))
+    assert (found.outcomes[0].said, found.outcomes[0].shown) == ("does not finish", ("ok", "oom"))
     assert found.exit_code == 1
     assert compare(("a", gone), ("b", timed(make, SAME))).exit_code == 0
 

@@ -20,6 +20,8 @@ from pylatexenc.latexwalker import LatexEnvironmentNode, LatexMacroNode, LatexWa
 from tests.unit.report.conftest import HOSTILE
 
 MLFLOW = "mlflow-skinny==3.17.2"
+# pandas would rather have pyarrow, which changes how it keeps text wherever it is installed: here, and not for users.
+pytestmark = pytest.mark.filterwarnings("ignore:.*fastparquet", "ignore:.*future.infer_string")
 
 
 def exported(records: Path, form: str, out: Path, *more: str) -> Path:

@@ -1,0 +1,115 @@
+"""The records at the end of the page, which its numbers lead to: a part for each measurement, a row a record."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgebench_report import aggregate, inference, statistics, text
+from edgebench_report.aggregate import Record
+from edgebench_report.load import Loaded
+from edgebench_report.results import STATUS
+from edgebench_report.table import records_anchor
+from edgebench_report.tables import Facts
+
+
+@dataclass(frozen=True)
+class Row:
+    """One record: what it is called, its status, times and result as shown, and the line it was read from."""
+
+    repeat: str
+    status: str
+    train: str
+    test: str
+    result: str
+    run_id: str
+    where: str
+    outlying: bool = False
+
+
+@dataclass(frozen=True)
+class Part:
+    """The records of one measurement; ``said`` is what they show together, ``anchor`` its id in the page."""
+
+    anchor: str
+    title: str
+    said: str
+    rows: list[Row]
+
+
+def parts(loaded: Loaded, facts: Facts) -> list[Part]:
+    """Return every record that counts, in the order of the tables."""
+    found = []
+    for index, column in enumerate(facts.columns):
+        for workload, group in column.groups.items():
+            title = f"{column.label} · {facts.title(workload)}"
+            times = [(run, aggregate.measured(run)["train_total_s"]) for run in group.runs]
+            known = [(run, each) for run, each in times if each is not None and run["status"] == "ok"]
+            marked = statistics.outliers([each for _, each in known]) if known else ()
+            outlying = {id(known[each][0]) for each in marked}
+            said = _said([each for _, each in known], len(marked))
+            rows = [_row(run, loaded, id(run) in outlying) for run in group.runs]
+            found.append(Part(records_anchor(index, workload), title, said, rows))
+    for part in inference.parts(loaded.inferences):
+        for record, name in zip(part.records, part.names, strict=True):
+            row = _inference_row(record, loaded)
+            found.append(Part(inference.anchor(record), f"{part.label} · {name}", "", [row]))
+    return found
+
+
+def _said(times: list[float], outliers: int) -> str:
+    if not times:
+        return "never finished"
+    known = statistics.describe(times)
+    said = f"median {text.seconds(known.median)} s"
+    if known.interval is not None and known.count >= statistics.fewest():
+        said += f", {text.seconds(known.interval.low)} to {text.seconds(known.interval.high)} at 95 %"
+    elif known.count > 1:
+        said += ", too few repeats for an interval"
+    if outliers:
+        said += f", {text.plural(outliers, 'outlier')} marked †, counted all the same"
+    if known.count >= statistics.fewest():
+        trend = statistics.drift(times)
+        if trend.found:
+            said += f"; it drifted by {100 * trend.relative_change:+.1f} % from the first repeat to the last"
+    return said
+
+
+def _row(run: Record, loaded: Loaded, outlying: bool) -> Row:
+    train = aggregate.measured(run)["train_total_s"]
+    test, value = run["times"]["test_s"], run["quality"]["value"]
+    accuracy = run["quality"]["metric"] == "accuracy"
+    result = "–" if value is None else f"{text.percent(value)} %" if accuracy else text.error(value)
+    return Row(
+        str(run["repeat"]),
+        _status(run),
+        "–" if train is None else text.seconds(train),
+        "–" if test is None else text.seconds(test),
+        result + (" (synthetic)" if run["data"]["synthetic"] else ""),
+        run["run_id"],
+        _where(loaded, run),
+        outlying,
+    )
+
+
+def _inference_row(record: Record, loaded: Loaded) -> Row:
+    rate, value = record["throughput_per_s"], record["quality"]["value"]
+    return Row(
+        str(record["repeat"]),
+        _status(record),
+        "–" if rate is None else f"{text.rate(rate)}/s",
+        "–",
+        "–" if value is None else f"{text.percent(value)} %",
+        record["run_id"],
+        _where(loaded, record),
+    )
+
+
+def _status(record: Record) -> str:
+    if record["status"] == "ok":
+        return "ok"
+    reason = text.shorten(text.one_line(record["reason"] or ""), 160)
+    return f"{STATUS[record['status']]}: {reason}" if reason else STATUS[record["status"]]
+
+
+def _where(loaded: Loaded, record: Record) -> str:
+    path, _, line = loaded.origin.get(id(record), "").rpartition(":")
+    return ":".join(["/".join(Path(path).parts[-2:]), line]) if path else ""

@@ -1,0 +1,103 @@
+"use strict";
+(function () {
+  const all = (selector, within) => Array.from((within || document).querySelectorAll(selector));
+
+  // Colours: as the system, light, dark.
+  const themes = ["as the system", "light", "dark"];
+  const button = document.getElementById("theme");
+  let theme = 0;
+  const paint = () => {
+    if (theme) document.documentElement.dataset.theme = themes[theme];
+    else delete document.documentElement.dataset.theme;
+    button.textContent = "Colours: " + themes[theme];
+  };
+  button.addEventListener("click", () => { theme = (theme + 1) % themes.length; paint(); });
+  all(".tools, .scripted").forEach((each) => { each.hidden = false; });
+
+  // Sorting: by numbers where there are any, gaps last, part by part.
+  const value = (row, column) => {
+    let at = 0;
+    for (const cell of row.cells) {
+      if (column < at + cell.colSpan) {
+        const main = cell.querySelector("a.n, b") || cell;
+        const words = main.firstChild ? main.firstChild.textContent.trim() : "";
+        const number = parseFloat(words.replace(/[,%]/g, ""));
+        return /^[-+]?[\d.]/.test(words) && !isNaN(number) ? number : words === "–" ? null : words;
+      }
+      at += cell.colSpan;
+    }
+    return null;
+  };
+  const sort = (table, column, up) => {
+    for (const body of table.tBodies) {
+      const rows = all("tr", body);
+      const head = rows.length && rows[0].querySelector('th[scope="rowgroup"]') ? rows.shift() : null;
+      const keyed = rows.map((row, place) => ({ row, place, key: value(row, column) }));
+      keyed.sort((one, other) => {
+        if ((one.key === null) !== (other.key === null)) return one.key === null ? 1 : -1;
+        const both = typeof one.key === "number" && typeof other.key === "number";
+        const order = both ? one.key - other.key : String(one.key).localeCompare(String(other.key));
+        return (up ? order : -order) || one.place - other.place;
+      });
+      body.append(...(head ? [head] : []), ...keyed.map((each) => each.row));
+    }
+  };
+  for (const row of all("tr.heads")) {
+    const table = row.closest("table");
+    let at = 0;
+    for (const head of row.cells) {
+      const column = at;
+      at += head.colSpan;
+      const press = document.createElement("button");
+      press.type = "button";
+      press.title = "Sort by this column";
+      press.append(...head.childNodes);
+      head.append(press);
+      press.addEventListener("click", () => {
+        const up = head.getAttribute("aria-sort") !== "ascending";
+        for (const each of row.cells) each.removeAttribute("aria-sort");
+        head.setAttribute("aria-sort", up ? "ascending" : "descending");
+        sort(table, column, up);
+      });
+    }
+  }
+
+  // The baseline: the same numbers as without the script, for another host.
+  const shown = (ratio) => (ratio >= 99.5 ? ratio.toFixed(0) : ratio >= 9.95 ? ratio.toFixed(1) : ratio.toFixed(2));
+  const speed = (own, base, same) => {
+    if (!own) return { text: "–", said: "not measured under these circumstances", told: false };
+    if (!base) return { text: "–", said: "the baseline was not measured here", told: false };
+    if (same) return { text: "1", said: "the baseline", told: false };
+    const text = shown(base[0] / own[0]);
+    if (own.length < 3 || base.length < 3) return { text, said: "no interval", told: false };
+    const gap = Math.log(base[0] / own[0]);
+    const low = Math.exp(gap - Math.hypot(Math.log(base[0] / base[1]), Math.log(own[2] / own[0])));
+    const high = Math.exp(gap + Math.hypot(Math.log(base[2] / base[0]), Math.log(own[0] / own[1])));
+    const told = low > 1 || high < 1;
+    return { text, said: shown(low) + " to " + shown(high) + (told ? "" : ": no difference shown"), told };
+  };
+  for (const block of all(".block")) {
+    const lines = JSON.parse(block.querySelector(".numbers").textContent);
+    const select = block.querySelector("select");
+    select.addEventListener("change", () => {
+      const baseline = select.value;
+      block.querySelector(".name").textContent = select.selectedOptions[0].textContent;
+      for (const cell of all("[data-line]", block)) {
+        const line = lines[cell.dataset.line];
+        const place = cell.dataset.place;
+        const found = speed(line[place], line[baseline], place === baseline);
+        const main = cell.querySelector("a.n, b") || cell;
+        main.textContent = found.text;
+        const detail = cell.querySelector("small");
+        if (detail) detail.textContent = found.said;
+        else {
+          cell.title = found.said;
+          cell.classList.toggle("untold", !found.told);
+        }
+      }
+    });
+  }
+
+  // On paper everything is open.
+  window.addEventListener("beforeprint", () => all("details").forEach((each) => { each.open = true; }));
+})();
