@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 # The benchmark and the timing tests want the machine for themselves, so -j changes nothing here.
 .NOTPARALLEL:
-.PHONY: help bench report verify lab lab-down test packages lint format unit fuzz audit release stacks integration scenarios skipped-none perf perf-fleet perf-kws perf-runner lock clean venv venv-test
+.PHONY: help bench report verify lab lab-down test packages lint format unit fuzz audit release stacks integration scenarios skipped-none perf perf-fleet perf-kws perf-page perf-runner lock clean venv venv-test
 
 export PYTHON
 export UPGRADE
@@ -99,7 +99,7 @@ integration: venv-test ## playbooks and make bench against real hosts
 scenarios: venv-test ## molecule: provisioning real hosts from bare to benchmarked (SCENARIOS='phenom arm')
 	@tools/scenarios.sh $(SCENARIOS)
 
-perf: perf-runner perf-kws perf-fleet ## ratios: the runner against bare Keras, our Ansible settings against stock ones
+perf: perf-runner perf-kws perf-fleet perf-page ## ratios: the runner against bare Keras, our Ansible settings against stock ones
 
 perf-fleet: venv-test packages ## provisioning eight hosts that are ready: stock settings, ours, mitogen (as root)
 	@$(STEP) 'Provisioning eight hosts again' env PYTHONPATH=. $(BIN)/python tests/perf/fleet.py $(PERF_FLEET_ARGS)
@@ -121,6 +121,9 @@ audit: venv-test ## locks, licences, and advisories from a file (ADVISORIES=all.
 
 release: venv-test ## build zipapp, sources, bill of materials and checksums of this commit into dist/
 	@$(STEP) 'Building the release' $(BIN)/python tools/release.py
+
+perf-page: venv-test ## the report's page of fifty hosts: its size, and how soon it can be used
+	@$(STEP) 'The page of fifty hosts' env PYTHONPATH=bench:. $(BIN)/python tests/perf/page.py
 
 lock: venv ## resolve requirements/**/*.in into hash-locked *.txt
 	@tools/lock.sh

@@ -1,7 +1,8 @@
 """The reporter: turns records of benchmark runs into tables, plots and one page.
 
 It knows records, never hosts. Modules, each using only those above it:
-``text``, ``published`` and ``load`` (facts in), ``aggregate`` (what may be compared
-with what), ``tables`` and ``plots`` (what is shown), ``page`` and ``terminal``
-(where it is shown), ``cli``.
+``text``, ``statistics``, ``published`` and ``load`` (facts in), ``aggregate`` (what may be
+compared with what), ``tables``, ``results``, ``inference``, ``answer``, ``evidence``, ``plots``
+and ``inline`` (what is shown), ``page`` and ``terminal`` (where it is shown); beside them
+``compare``, ``export`` with ``markup``, and ``importers``; ``cli`` and its commands.
 """

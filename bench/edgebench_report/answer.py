@@ -62,6 +62,11 @@ class Block:
     baseline: int = 0
 
     @property
+    def has_energy(self) -> bool:
+        """Whether any record in it has the energy of its training."""
+        return any(each.energy_j is not None for line in self.lines for each in line.entries)
+
+    @property
     def slug(self) -> str:
         """What the block's elements are called."""
         return f"answer-{self.profile}"
@@ -278,9 +283,9 @@ def _slowest(block: Block) -> int:
 
 def _speed(own: Entry | None, base: Entry | None) -> Speed:
     if own is None:
-        return Speed("–", "not measured under these circumstances", False, "", None)
+        return Speed("–", "not measured", False, "", None)
     if base is None:
-        return Speed("–", "the baseline was not measured here", False, own.anchor, None)
+        return Speed("–", "no baseline here", False, own.anchor, None)
     if own.place == base.place:
         return Speed("1", "the baseline", False, own.anchor, 1.0)
     ratio = base.median_s / own.median_s
@@ -319,7 +324,7 @@ def _answer(line: Line, block: Block) -> Answer:
         rival += f" and {len(rivals) - 3} more"
     accuracy, said = "–", ""
     if best.accuracy is None:
-        said = "synthetic data" if best.synthetic else "no classification, or not known"
+        said = "synthetic data" if best.synthetic else "not known, or a regression"
     else:
         accuracy = f"{100 * best.accuracy:.1f} %"
         said = _accuracy_said(best, line, block)
@@ -357,9 +362,9 @@ def _accuracy_said(best: Entry, line: Line, block: Block) -> str:
     ]
     if better:
         first = max(better, key=lambda each: each.accuracy or 0.0)
-        return f"{interval}; {block.names[first.place]} is more accurate: {100 * (first.accuracy or 0):.1f} %"
+        return f"{interval}; {block.names[first.place]} is better: {100 * (first.accuracy or 0):.1f} %"
     compared = sum(each.accuracy is not None and bool(each.samples) for each in line.entries) > 1
-    return f"{interval}; no host is shown to be more accurate" if compared else interval
+    return f"{interval}; none shown to be better" if compared else interval
 
 
 def _thriftiest(best: Entry, line: Line, block: Block) -> str:

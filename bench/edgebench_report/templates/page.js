@@ -65,8 +65,8 @@
   // The baseline: the same numbers as without the script, for another host.
   const shown = (ratio) => (ratio >= 99.5 ? ratio.toFixed(0) : ratio >= 9.95 ? ratio.toFixed(1) : ratio.toFixed(2));
   const speed = (own, base, same) => {
-    if (!own) return { text: "–", said: "not measured under these circumstances", told: false };
-    if (!base) return { text: "–", said: "the baseline was not measured here", told: false };
+    if (!own) return { text: "–", said: "not measured", told: false };
+    if (!base) return { text: "–", said: "no baseline here", told: false };
     if (same) return { text: "1", said: "the baseline", told: false };
     const text = shown(base[0] / own[0]);
     if (own.length < 3 || base.length < 3) return { text, said: "no interval", told: false };

@@ -186,7 +186,7 @@ def test_the_page_is_accessible(mixed_report: Built) -> None:
     assert len(page.all("h1")) == 1
     assert len(page.all("th")) > 100
     assert all(each.get("scope") in ("col", "colgroup", "row", "rowgroup") for each in page.all("th"))
-    assert len(page.all("table")) == 10 + 2 * 2 + 1
+    assert len(page.all("table")) == 10 + 2 + 1 + 1
     named = [each for each in page.all("table") if "aria-labelledby" in each]
     assert len(named) == 10
     assert all(each["aria-labelledby"] in ids for each in named)
