@@ -129,6 +129,7 @@ class Answer:
     accuracy: str
     accuracy_said: str
     energy: str
+    energy_said: str
 
 
 def blocks(facts: Facts) -> list[Block]:
@@ -328,7 +329,7 @@ def _answer(line: Line, block: Block) -> Answer:
     else:
         accuracy = f"{100 * best.accuracy:.1f} %"
         said = _accuracy_said(best, line, block)
-    energy = "–" if best.energy_j is None else f"{best.energy_j:.0f} J" + _thriftiest(best, line, block)
+    energy = "–" if best.energy_j is None else f"{best.energy_j:.0f} J"
     return Answer(
         line.title,
         line.note,
@@ -342,6 +343,7 @@ def _answer(line: Line, block: Block) -> Answer:
         accuracy,
         said,
         energy,
+        _thriftiest(best, line, block),
     )
 
 
@@ -369,10 +371,12 @@ def _accuracy_said(best: Entry, line: Line, block: Block) -> str:
 
 def _thriftiest(best: Entry, line: Line, block: Block) -> str:
     known = [each for each in line.entries if each.energy_j is not None]
+    if not known:
+        return ""
     least = min(known, key=lambda each: each.energy_j or 0.0)
     if least.place == best.place or least.energy_j is None:
-        return ", the least" if len(known) > 1 else ""
-    return f"; the least: {block.names[least.place]}, {least.energy_j:.0f} J"
+        return "the least" if len(known) > 1 else ""
+    return f"{block.names[least.place]}: {least.energy_j:.0f} J"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Records as runs of MLflow: parameters are the circumstances, metrics what was measured."""
 
 import importlib
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -53,14 +54,26 @@ def _log(client: Any, experiment: str, row: dict[str, Value]) -> int:
     tags = {f"edgebench.{each}": str(row[each])[:_LONGEST] for each in _TAGS if row[each] is not None}
     tags |= {"edgebench.key": key.replace("'", ""), "edgebench.export_schema": str(VERSION)}
     run = client.create_run(experiment, run_name=name, tags=tags)
-    for field in COLUMNS:
-        value = row[field.name]
-        if value is None or field.name in _TAGS or field.name == "export_schema":
-            continue
-        if field.name in _METRICS:
-            client.log_metric(run.info.run_id, field.name, float(value))
-        else:
-            client.log_param(run.info.run_id, field.name, str(value)[:_LONGEST])
+    entities: Any = importlib.import_module("mlflow.entities")
+    known = {
+        field.name: row[field.name]
+        for field in COLUMNS
+        if row[field.name] is not None and field.name not in (*_TAGS, "export_schema")
+    }
+    now_ms = int(1000 * time.time())
+    client.log_batch(
+        run.info.run_id,
+        metrics=[
+            entities.Metric(name, float(value or 0), now_ms, 0)
+            for name, value in known.items()
+            if name in _METRICS
+        ],
+        params=[
+            entities.Param(name, str(value)[:_LONGEST])
+            for name, value in known.items()
+            if name not in _METRICS
+        ],
+    )
     client.set_terminated(run.info.run_id, "FINISHED" if row["status"] == "ok" else "FAILED")
     return 1
 

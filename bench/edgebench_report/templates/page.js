@@ -98,6 +98,21 @@
     });
   }
 
+  // What is laid out on the way to a target moves it, so it is gone to again until it stays.
+  const settle = () => {
+    let left = 5;
+    const again = () => {
+      const target = document.querySelector(":target");
+      if (!target) return;
+      target.scrollIntoView();
+      left -= 1;
+      if (left) requestAnimationFrame(again);
+    };
+    again();
+  };
+  window.addEventListener("hashchange", settle);
+  window.addEventListener("load", settle);
+
   // On paper everything is open.
   window.addEventListener("beforeprint", () => all("details").forEach((each) => { each.open = true; }));
 })();

@@ -210,6 +210,18 @@ def test_numbers_lead_to_their_records(ask: Callable[..., Any], three_hosts: Bui
     assert is_seen
 
 
+def test_energy_stands_in_the_answer_where_it_was_measured(make: Maker, tmp_path: Path) -> None:
+    records = [
+        make.run(repeat=each, host=host, telemetry={"phases": {"train": {"energy": {"total_j": joules}}}})
+        for host, joules in (("thrifty", 40.0), ("hungry", 90.0))
+        for each in range(1, 6)
+    ]
+    for each in records:
+        each["times"]["train_s"] *= 1.0 if each["host"] == "hungry" else 2.0
+    page = build([write_records(tmp_path / "r.jsonl", records)], tmp_path / "report").page.read_text("utf-8")
+    assert '<td class="num">90 J<small>thrifty: 40 J</small></td>' in page
+
+
 def test_without_its_script_the_page_says_the_same(
     browser: Browser, three_hosts: Built, tmp_path: Path
 ) -> None:
