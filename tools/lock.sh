@@ -208,6 +208,9 @@ else
     complete engines-py39 x86_64 3.9 3.10 3.11
     compile fuzz 3.11 --python-platform x86_64-manylinux_2_28
     complete fuzz x86_64 3.11 3.12 3.13
+    compile axe 3.11 --universal --no-deps
+    compile mlflow 3.11 --universal
+    complete mlflow x86_64,aarch64 3.11 3.12 3.13
     for input in requirements/runtime/*.in; do
         lock_stack "$(basename "$input" .in)"
     done

@@ -220,12 +220,9 @@ def as_parquet(found: Iterable[dict[str, Value]]) -> bytes:
         )
         with duckdb.connect() as connection:
             connection.execute(f"CREATE TABLE rows ({names})")
-            typed = ", ".join(f"{field.name}: '{field.kind}'" for field in COLUMNS)
-            connection.execute(
-                f"INSERT INTO rows SELECT * FROM read_json(?, format = 'newline_delimited', columns = {{{typed}}})",  # noqa: S608 - names of this module
-                [str(table)],
-            )
-            target = str(out).replace("'", "''")
+            source, target = (str(each).replace("'", "''") for each in (table, out))
+            # The types are the table's.
+            connection.execute(f"COPY rows FROM '{source}' (FORMAT json)")
             connection.execute(
                 f"COPY rows TO '{target}' (FORMAT parquet, COMPRESSION zstd, "
                 f"KV_METADATA {{{METADATA_KEY}: '{VERSION}'}})"

@@ -3,11 +3,9 @@
 import base64
 import hashlib
 import json
-import os
 import re
 import shutil
 import subprocess
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,6 +13,7 @@ from typing import Any, NoReturn
 import pytest
 from edgebench_report.build import Built, build
 
+from tests import locked
 from tests.unit.report.conftest import Maker, write_records
 
 QUIET = [
@@ -28,8 +27,6 @@ QUIET = [
     "--disable-sync",
     "--enable-logging=stderr",
 ]
-AXE = "axe-core@4.14.1"
-AXE_SHA512 = "FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ=="
 
 Browser = Callable[..., tuple[str, list[str]]]
 
@@ -244,30 +241,12 @@ def test_the_printed_form_has_everything(browser: Browser, three_hosts: Built, t
 
 @pytest.fixture(scope="session")
 def axe(lack: Callable[[str], NoReturn]) -> str:
-    """The source of axe-core, kept outside of the checkout and checked against its hash."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "edgebench" / "axe"
-    archive = cache / (AXE.replace("@", "-") + ".tgz")
-    if not archive.is_file():
-        npm = shutil.which("npm")
-        if npm is None:
-            lack("axe-core not found: npm, which brings it, is not installed")
-        cache.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(
-            [npm, "pack", "--silent", AXE],
-            cwd=cache,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-        if done.returncode or not archive.is_file():
-            lack("axe-core not found: npm could not bring it")
-    found = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
-    assert found == AXE_SHA512, f"{archive} is not what it was; remove it"
-    with tarfile.open(archive) as packed:
-        member = packed.extractfile("package/axe.min.js")
-        assert member is not None
-        return member.read().decode("utf-8")
+    """The source of axe-core, out of a wheel that is checked against its hash."""
+    try:
+        folder = locked.folder("axe")
+    except locked.NotInstalledError as failure:
+        lack(f"axe-core not found: {failure}")
+    return (folder / "axe_playwright_python" / "axe.min.js").read_text("utf-8")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

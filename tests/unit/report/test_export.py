@@ -17,9 +17,9 @@ from edgebench_report import cli, export, markup
 from edgebench_report.table import Cell, Heading, Row, Table
 from pylatexenc.latexwalker import LatexEnvironmentNode, LatexMacroNode, LatexWalker
 
+from tests import locked
 from tests.unit.report.conftest import HOSTILE
 
-MLFLOW = "mlflow-skinny==3.17.2"
 # pandas would rather have pyarrow, which changes how it keeps text wherever it is installed: here, and not for users.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fastparquet", "ignore:.*future.infer_string")
 
@@ -184,18 +184,10 @@ def test_without_mlflow_the_remedy_is_told(mixed: Path, capsys: pytest.CaptureFi
 @pytest.fixture(scope="session")
 def mlflow(lack: Callable[[str], NoReturn]) -> Path:
     """A folder with MLflow, outside of the checkout: the project does not depend on it."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "edgebench"
-    folder = cache / MLFLOW.replace("==", "-")
-    if not (folder / "mlflow").is_dir():
-        done = subprocess.run(
-            [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(folder), MLFLOW],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            lack(f"{MLFLOW} not found: it could not be installed into {folder}")
-    return folder
+    try:
+        return locked.folder("mlflow")
+    except locked.NotInstalledError as failure:
+        lack(f"MLflow not found: {failure}")
 
 
 def test_mlflow_gets_every_run_once(mixed: Path, tmp_path: Path, mlflow: Path) -> None:
