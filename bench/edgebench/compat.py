@@ -5,10 +5,13 @@ framework themselves. What differs between versions is listed in the
 documentation of each method.
 """
 
+import contextlib
 import os
 import sys
 
 from edgebench.errors import UnsupportedError, UsageError
+
+_OF_COMPILE = ("steps_per_execution", "jit_compile")
 
 
 def load(threads=None, use_gpu=True):
@@ -65,6 +68,8 @@ class Framework:
         self.layers = self.keras.layers
         self.models = self.keras.models
         self.precision = "float32"
+        self.execution = {}
+        self._has_plain_gru = False
 
     def _find_keras_version(self):
         # tf.keras has no __version__ in 2.15 and an own one (2.2.4-tf) in 2.0 to 2.3.
@@ -175,6 +180,11 @@ class Framework:
         else:
             self.v1.set_random_seed(seed)
 
+    @property
+    def steps_at_once(self):
+        """How many training steps one call of the framework takes: the fewest that a stream can be trained by."""
+        return self.execution.get("steps_per_execution", 1)
+
     def set_precision(self, precision):
         """Compute in float32, or really in float16.
 
@@ -197,6 +207,50 @@ class Framework:
                 "this is TensorFlow {}".format(self.tensorflow_version)
             )
 
+    def execute_with(self, settings):
+        """Build, compile and train what follows with other settings than the framework's own.
+
+        settings: {name: value} of ``execution_choices``; one that is not named
+        is the framework's own. None of them changes what is computed.
+        """
+        self.execution = dict(settings)
+
+    def execution_choices(self):
+        """Return ({setting: its other values}, {setting: why it is none here}); call it after a network was built.
+
+        Steps per execution are left to who knows the input. Compiled
+        arithmetic (XLA) is the framework's own choice on a GPU from Keras 3
+        on. A GRU has its gates' products in one (implementation 2) only
+        without recurrent dropout, which that would draw once for all gates;
+        cuDNN's GRU has another reset gate and activation than the published one.
+        """
+        choices, without = (
+            {},
+            {"cudnn_gru": "the published GRU (reset_after=False, hard sigmoid) is not cuDNN's"},
+        )
+        accepted = self._compile_arguments()
+        for name, since in (("steps_per_execution", "2.4"), ("jit_compile", "2.7")):
+            if name not in accepted:
+                without[name] = "TensorFlow {} has none, it came with {}".format(
+                    self.tensorflow_version, since
+                )
+        if "steps_per_execution" in accepted:
+            choices["steps_per_execution"] = [10, 50, 250]
+        if "jit_compile" in accepted:
+            choices["jit_compile"] = [True, False] if self._list_gpus() else [True]
+        if self._tf >= (2, 4) and self._has_plain_gru:
+            choices["gru_implementation"] = [2]
+        else:
+            without["gru_implementation"] = "no GRU without recurrent dropout, or TensorFlow before 2.4"
+        return choices, without
+
+    def _compile_arguments(self):
+        if self._tf < (2, 4):
+            return ()
+        import inspect
+
+        return tuple(inspect.signature(self.models.Model.compile).parameters)
+
     def sequential(self, input_shape, layers, input_dtype="float32"):
         """Return a Sequential model of ``layers`` on inputs of ``input_shape`` (without the batch; None is any)."""
         if self._keras >= (3, 0):
@@ -214,9 +268,17 @@ class Framework:
         recurrent_activation hard sigmoid (sigmoid from Keras 2.3 on) and
         implementation 1 (2 from Keras 2.3 on, which lets the recurrent dropout
         scale the state that is carried on: over 80 steps it overflows).
+        Without recurrent dropout both implementations compute the same.
         """
+        is_plain = not options.get("recurrent_dropout")
+        self._has_plain_gru = self._has_plain_gru or is_plain
+        implementation = self.execution.get("gru_implementation", 1) if is_plain else 1
         return self.layers.GRU(
-            units, reset_after=False, recurrent_activation="hard_sigmoid", implementation=1, **options
+            units,
+            reset_after=False,
+            recurrent_activation="hard_sigmoid",
+            implementation=implementation,
+            **options,
         )
 
     def output(self, units, activation=None):
@@ -243,6 +305,7 @@ class Framework:
             optimizer=self.optimizer(optimizer, learning_rate),
             loss=loss,
             metrics=["accuracy"] if accuracy else None,
+            **{name: self.execution[name] for name in _OF_COMPILE if name in self.execution},
         )
 
     def fit(self, model, inputs, epochs, on_epoch=None):
@@ -258,10 +321,30 @@ class Framework:
             method = model.fit_generator if self._tf < (2, 1) else model.fit
             # A stream brings its own order, and Keras 3 warns of shuffling, the default, that it will not do.
             options = dict(common, shuffle=False, **self._queue_options())
-            history = method(inputs.batches(), steps_per_epoch=inputs.steps, **options)
+            with self._whole_executions(model, inputs.steps):
+                history = method(inputs.batches(), steps_per_epoch=inputs.steps, **options)
         else:
             history = model.fit(inputs.x, inputs.y, batch_size=inputs.batch, shuffle=True, **common)
         return [float(loss) for loss in history.history["loss"]]
+
+    @contextlib.contextmanager
+    def _whole_executions(self, model, steps):
+        """Let ``steps`` of an endless stream be what is taken: Keras 3 rounds them up to whole executions."""
+        at_once = self.execution.get("steps_per_execution", 1)
+        fitting = max(each for each in range(1, at_once + 1) if steps % each == 0)
+        if fitting == at_once or self._keras < (3, 0):
+            yield
+            return
+        self._compile_for(model, fitting)
+        try:
+            yield
+        finally:
+            self._compile_for(model, at_once)
+
+    def _compile_for(self, model, steps_per_execution):
+        # The loop of steps is part of what was compiled, which must be made again.
+        model.steps_per_execution = steps_per_execution
+        model.train_function = model.test_function = None
 
     def _epoch_callback(self, on_epoch):
         # LambdaCallback takes (epoch, logs) on every version.
@@ -276,7 +359,8 @@ class Framework:
         if inputs.streamed:
             method = model.evaluate_generator if self._tf < (2, 1) else model.evaluate
             options = self._queue_options() or {"verbose": 0}
-            values = method(inputs.batches(), steps=inputs.steps, **options)
+            with self._whole_executions(model, inputs.steps):
+                values = method(inputs.batches(), steps=inputs.steps, **options)
         else:
             values = model.evaluate(inputs.x, inputs.y, batch_size=inputs.batch, verbose=0)
         return [float(each) for each in (values if isinstance(values, (list, tuple)) else [values])]

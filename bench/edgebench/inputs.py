@@ -9,6 +9,8 @@ try:
 except ImportError:
     resource = None  # type: ignore[assignment]
 
+MULTI_HOT_KINDS = ("dense_float32", "dense_uint8", "streamed")
+
 
 class Arrays:
     """Samples in memory: x (n, …), y (n, …), fed ``batch`` at a time."""
@@ -25,9 +27,23 @@ class Arrays:
         """The name of this input in a record."""
         return "dense_" + self.x.dtype.name
 
+    @property
+    def steps(self):
+        """The batches of an epoch, the last of which may be smaller."""
+        return -(-len(self.x) // self.batch)
+
     def first_batch(self):
         """Return the input cut down to one batch."""
         return Arrays(self.x[: self.batch], self.y[: self.batch], self.batch)
+
+    def part(self, steps):
+        """Return the input cut down to so many batches, the last as small as that of the whole."""
+        rows = _rows_of(steps, len(self.x), self.batch)
+        return Arrays(self.x[:rows], self.y[:rows], self.batch)
+
+    def as_bytes(self):
+        """Return the input with x, whole numbers from 0 to 255, as uint8: a fourth of float32's memory traffic."""
+        return Arrays(self.x.astype(numpy.uint8), self.y, self.batch)
 
 
 class Stream:
@@ -42,7 +58,16 @@ class Stream:
 
     def first_batch(self):
         """Return the input cut down to one batch."""
-        return Stream(self.batches, 1)
+        return self.part(1)
+
+    def part(self, steps):
+        """Return the input cut down to so many batches an epoch."""
+        return Stream(self.batches, min(steps, self.steps))
+
+
+def _rows_of(steps, rows, batch):
+    """Return how many rows make ``steps`` batches of which the last is as small as the last of ``rows``."""
+    return min(rows, (steps - 1) * batch + (rows % batch or batch))
 
 
 def rows_in_batches(samples, batch, shuffled):

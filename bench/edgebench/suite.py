@@ -6,7 +6,7 @@ import time
 import uuid
 from collections import namedtuple
 
-from edgebench import child, keyword_spotting, progress, recording, records, tasks, verdict, workloads
+from edgebench import child, keyword_spotting, progress, recording, records, tasks, tuning, verdict, workloads
 from edgebench.data import manifest
 from edgebench.data.sources import Finder
 from edgebench.errors import DataError, UsageError, WrongDataError
@@ -15,7 +15,7 @@ from edgebench.kws import convert_job, engines, plan
 Settings = namedtuple(
     "Settings",
     "workloads profile repeats data_mode data_dir cache_dir offline precision lookback_rows threads device "
-    "input_mode limit_s seed run_id host out resume retry engines models engine_threads",
+    "input_mode limit_s seed run_id host out resume retry engines models engine_threads search_limit_s",
 )
 Settings.__doc__ = """What a suite is asked to do; see ``edgebench run --help`` for each."""
 
@@ -54,6 +54,8 @@ class Suite:
                 file.append(recording.host_record(settings, self.session, facts, ended.reason, self.engines))
             for task in pending:
                 attempts = known.setdefault(task.identity, [])
+                if task.kind == "run" and ended.status != "unsupported":
+                    self._tune(task, file.records)
                 record = self._one(task, len(attempts) + 1, facts, ended)
                 file.append(record)
                 attempts.append(record)
@@ -182,6 +184,23 @@ class Suite:
                 raise
             end = End("unsupported", str(error), None)
         return told, end
+
+    def _tune(self, task, known):
+        """Give a training of the tuned profile its settings: those of an earlier repeat, or of a search."""
+        if self.settings.profile != "tuned":
+            return
+        task.tuning = tuning.earlier(task, known)
+        if task.tuning is not None:
+            return
+        self.display.say("{}: searching settings of execution".format(task.workload))
+        told = {}  # type: ignore[var-annotated]
+        log_path = self._log_path("{}.tune.log".format(task.workload))
+        silent = progress.Silent(None)
+        limit_s = min(self.settings.limit_s, tuning.child_limit_s(self.settings.search_limit_s))
+        started = time.monotonic()
+        end = run_child(task.search_job(), told, limit_s, log_path, silent)
+        task.tuning = tuning.outcome(told, end, time.monotonic() - started)
+        self.display.say("{}: {}".format(task.workload, tuning.in_words(task.tuning)))
 
     def _one(self, task, attempt, facts, probe_end):
         self.display.start(task)

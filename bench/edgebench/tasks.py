@@ -35,19 +35,35 @@ class Training:
         self.workload = workload
         self.repeat = repeat
         self.identity = ("run", workload, repeat)
+        self.tuning = None
         self.label = "{} repeat {}/{}".format(workload, repeat, settings.repeats)
         self.pace = workload
         self.log_stem = "{}.{}".format(workload, repeat)
 
     def template(self, session, attempt):
         """Return the record before anything is known of it."""
-        return recording.run_template(self._settings, session, self.workload, self.repeat, attempt)
+        record = recording.run_template(self._settings, session, self.workload, self.repeat, attempt)
+        if self.tuning is not None:
+            record["tuning"] = self.tuning
+            if "search_s" in self.tuning:
+                record["times"]["search_s"] = self.tuning["search_s"]
+        return record
+
+    def search_job(self):
+        """Return what a worker is told that searches settings for this training."""
+        settings = self._settings
+        told = {
+            "options": recording.options_of(settings, self.workload),
+            "seed": settings.seed + self.repeat,
+        }
+        return dict(self.job(told), kind="tune", search_limit_s=settings.search_limit_s)
 
     def job(self, record):
         """Return what the worker is told."""
         settings = self._settings
         return {
             "kind": "run",
+            "execution": self.tuning["settings"] if self.tuning else {},
             "threads": settings.threads,
             "device": settings.device,
             "workload": self.workload,

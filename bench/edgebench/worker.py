@@ -42,9 +42,7 @@ def main():
     threading.Thread(target=_end_with_parent, daemon=True).start()
     status, reason, trace = "ok", None, None
     try:
-        {"probe": _probe, "run": _run, "inference": _infer, "convert": _convert, "roofline": _analyse}[
-            job["kind"]
-        ](job, emit)
+        _JOBS[job["kind"]](job, emit)
     except MemoryError:
         status, reason, trace = "oom", "Python could not allocate memory", traceback.format_exc()
     except UsageError as error:
@@ -131,16 +129,38 @@ def _analyse(job, emit):
     roofline_job.run(job, emit)
 
 
+def _tune(job, emit):
+    from edgebench.tuning import job as tuning_job
+
+    framework, _ = _load_framework(job, emit)
+    module = workloads.get(job["workload"])
+    framework.set_precision(job["precision"])
+
+    def read():
+        data = _data_job(job, module.SPEC)
+        return module.inputs(data)[0], data.input_kinds if job["input_mode"] == "auto" else ()
+
+    def build(train):
+        framework.set_seed(job["seed"])
+        model = _built(framework, module, job["options"])
+        _first_step(framework, model, train)
+        return model
+
+    tuning_job.run(framework, read, build, sizes_for(module.SPEC, job["profile"]), job, emit)
+
+
 def _run(job, emit):
     framework, _ = _load_framework(job, emit)
     module = workloads.get(job["workload"])
     spec = module.SPEC
     framework.set_precision(job["precision"])
     framework.set_seed(job["seed"])
+    execution = job.get("execution", {})
+    framework.execute_with(execution)
 
     emit("phase", phase="data")
     started = time.monotonic()
-    data = _data_job(job, spec)
+    data = _data_job(dict(job, input_mode=execution.get("input", job["input_mode"])), spec)
     try:
         train, test, extra = module.inputs(data)
         data.described["input"] = train.kind
@@ -198,7 +218,8 @@ def _first_step(framework, model, train):
     """Take one training step, which builds the graph, and undo it, so that training starts where it should."""
     weights = model.get_weights()
     try:
-        loss = framework.fit(model, train.first_batch(), epochs=1)[0]
+        few = train.part(framework.steps_at_once) if train.streamed else train.first_batch()
+        loss = framework.fit(model, few, epochs=1)[0]
     except (MemoryError, DataError):
         raise
     except Exception as error:
@@ -232,6 +253,15 @@ def _quality(spec, values, extra):
         return {"test_loss": values[0], "value": values[1]}
     return {"test_loss": values[0], "value": values[0], "mae_celsius": values[0] * extra["celsius_per_unit"]}
 
+
+_JOBS = {
+    "probe": _probe,
+    "run": _run,
+    "tune": _tune,
+    "inference": _infer,
+    "convert": _convert,
+    "roofline": _analyse,
+}
 
 if __name__ == "__main__":
     main()

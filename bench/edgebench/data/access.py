@@ -13,7 +13,8 @@ class Job:
     dataset, profile, sizes (Sizes), options: of the run. data_mode: "auto" or
     "synthetic". input_mode: "auto" or one of inputs.choose_multi_hot. finder: a
     sources.Finder. After ``read``, ``described`` holds the record's data part
-    and ``warnings`` what a person should know.
+    and ``warnings`` what a person should know. ``input_kinds``: the
+    input modes that the same samples could be fed by, told by who makes them.
     """
 
     def __init__(self, dataset, profile, sizes, options, data_mode, input_mode, finder):
@@ -22,6 +23,7 @@ class Job:
         self.sizes = sizes
         self.options = options
         self.input_mode = input_mode
+        self.input_kinds = ()
         self.warnings = []
         self.described = {
             "name": dataset,

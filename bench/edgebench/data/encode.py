@@ -18,6 +18,7 @@ def multi_hot_inputs(job, halves, as_targets):
     not fit into the memory there is. as_targets: labels (n,) to targets.
     """
     sizes = job.sizes
+    job.input_kinds = feeding.MULTI_HOT_KINDS
     kind = job.input_mode
     if kind == "auto":
         rows = sizes.train_samples + sizes.test_samples

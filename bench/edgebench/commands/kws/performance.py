@@ -104,6 +104,7 @@ def _settings(options):
         threads=None,
         device=options.device,
         input_mode="auto",
+        search_limit_s=None,
         limit_s=options.time_limit,
         seed=0,
         run_id=run_id,
