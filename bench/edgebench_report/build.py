@@ -16,6 +16,7 @@ from edgebench_report import (
     summary,
     tables,
     text,
+    tuned,
 )
 from edgebench_report.load import Loaded, load
 from edgebench_report.published import read_published, read_published_inference
@@ -92,6 +93,7 @@ def tables_of(facts: tables.Facts) -> list[Table]:
         results.training_time,
         results.time_split,
         results.speed_ratio,
+        tuned.beside_paper,
         results.test_time,
         results.accuracy,
         results.weather_error,
