@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 # The benchmark and the timing tests want the machine for themselves, so -j changes nothing here.
 .NOTPARALLEL:
-.PHONY: help bench report verify lab lab-down test packages lint format unit fuzz audit release stacks integration scenarios skipped-none perf perf-fleet perf-kws perf-page perf-runner lock clean venv venv-test
+.PHONY: help bench report verify lab lab-down test packages lint format unit fuzz audit release stacks integration scenarios skipped-none perf perf-fleet perf-kws perf-page perf-runner perf-tuned lock clean venv venv-test
 
 export PYTHON
 export UPGRADE
@@ -108,6 +108,11 @@ perf-runner: venv ## the runner's time over a bare Keras script's, for each work
 	@$(STEP) 'Preparing this machine under .edgebench/' $(BIN)/ansible-playbook provision.yml -l local $(ANSIBLE_ARGS)
 	@$(BIN)/python bench/build_zipapp.py --out build/edgebench.pyz >/dev/null
 	@$(STEP) 'Runner against bare Keras' $(BIN)/python tests/perf/overhead.py --zipapp build/edgebench.pyz $(PERF_ARGS)
+
+perf-tuned: venv ## the tuned profile against paper, in turns: an hour or two (PERF_ARGS='-w imdb --turns 5')
+	@$(STEP) 'Preparing this machine under .edgebench/' $(BIN)/ansible-playbook provision.yml -l local $(ANSIBLE_ARGS)
+	@$(BIN)/python bench/build_zipapp.py --out build/edgebench.pyz >/dev/null
+	@$(STEP) 'Tuned against paper' $(BIN)/python tests/perf/tuned.py --zipapp build/edgebench.pyz $(PERF_ARGS)
 
 perf-kws: venv ## keyword spotting by LiteRT over the core's SGEMM peak, and over TensorFlow
 	@$(STEP) 'Preparing this machine under .edgebench/' $(BIN)/ansible-playbook provision.yml -l local $(ANSIBLE_ARGS)
