@@ -112,7 +112,7 @@ def add(commands):
         type=positive,
         metavar="S",
         help="seconds the search of the tuned profile may take for each workload (default: half the training, "
-        "between 60 and 600)",
+        "between 120 and 600)",
     )
     command.add_argument("--seed", type=natural, default=0, metavar="N", help="repeat i is seeded with N + i")
     add_records_options(command)

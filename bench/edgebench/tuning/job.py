@@ -12,7 +12,7 @@ _STRETCH_S = 1.0
 # Enough that several executions of several steps are in it, where that does not take too long.
 _LEAST_STEPS, _LEAST_SLOW_STEPS, _SLOW_STEP_S = 50, 10, 0.25
 _SHARE_OF_TRAINING = 0.5
-_LEAST_LIMIT_S, _MOST_LIMIT_S = 60, 600
+_LEAST_LIMIT_S, _MOST_LIMIT_S = 120, 600
 _KEPT_MODELS = 3
 
 
@@ -80,13 +80,15 @@ class _Trials:
         model = self._build(self.whole)
         self._weights = model.get_weights()
         few = self.whole.part(min(_LEAST_SLOW_STEPS, self.whole.steps))
-        # The first pass compiles for the last, smaller batch.
-        first_s, _ = self._fit(model, few)
-        again_s = min(self._fit(model, few)[0] for _ in range(2))
-        self.step_s = again_s / few.steps
+        once_s, seconds, _ = self._fit(model, few)
+        self.step_s = seconds / few.steps
         self.steps = _stretch(self.step_s, self.whole.steps)
+        if self.steps > few.steps:
+            # What an epoch costs besides its steps is most of so few.
+            self.step_s = self._fit(model, self.whole.part(self.steps))[1] / self.steps
+            self.steps = _stretch(self.step_s, self.whole.steps)
         self.samples = _samples(self.whole.part(self.steps), self.whole)
-        self._models.append(({}, model, self._part(None), max(0.0, first_s - again_s)))
+        self._models.append(({}, model, self._part(None), once_s))
 
     def choices(self):
         """Return ([(setting, values)], {setting: why it cannot be had}), those first that others build on."""
@@ -117,19 +119,23 @@ class _Trials:
         """Train one stretch and return its search.Measured."""
         self._framework.execute_with(settings)
         model, part, once_s = self._ready(settings)
-        seconds, loss = self._fit(model, part, turn)
+        _, seconds, loss = self._fit(model, part, turn)
         return search.Measured(seconds, once_s, loss)
 
     def _fit(self, model, part, turn=0):
+        """Train two epochs from the start; return (what the first took longer, seconds of the second, its loss).
+
+        The first begins what a training begins once, and compiles for the last, smaller batch.
+        """
         model.set_weights(self._weights)
         self._framework.reset_optimizer(model)
         self._framework.set_seed(self._seed + turn)
-        started = time.monotonic()
-        loss = self._framework.fit(model, part, 1)[0]
-        seconds = time.monotonic() - started
-        if not math.isfinite(loss):
-            raise search.RefusedError("the loss is {}".format(loss))
-        return seconds, loss
+        marks = [time.monotonic()]
+        losses = self._framework.fit(model, part, 2, lambda done: marks.append(time.monotonic()))
+        if not all(math.isfinite(each) for each in losses):
+            raise search.RefusedError("the loss is {}".format(losses))
+        first_s, seconds = (later - earlier for earlier, later in zip(marks, marks[1:]))
+        return max(0.0, first_s - seconds), seconds, losses[-1]
 
     def _ready(self, settings):
         for entry in self._models:
@@ -142,8 +148,7 @@ class _Trials:
         try:
             part = self._part(settings.get("input"))
             model = self._build(part)
-            first_s, _ = self._fit(model, part)
-            again_s, _ = self._fit(model, part)
+            once_s, _, _ = self._fit(model, part)
         except (MemoryError, search.RefusedError):
             raise
         except EdgebenchError as error:
@@ -153,7 +158,7 @@ class _Trials:
             raise search.RefusedError("{}: {}".format(type(error).__name__, lines[0]))
         # The default, first of all, stays: it is what the winner is measured against.
         self._models = self._models[:1] + self._models[1:][-(_KEPT_MODELS - 2) :]
-        self._models.append((dict(settings), model, part, max(0.0, first_s - again_s)))
+        self._models.append((dict(settings), model, part, once_s))
         gc.collect()
         return self._models[-1][1:]
 
