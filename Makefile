@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 # The benchmark and the timing tests want the machine for themselves, so -j changes nothing here.
 .NOTPARALLEL:
-.PHONY: help bench report verify lab lab-down test packages lint format unit fuzz audit release stacks integration scenarios skipped-none perf perf-fleet perf-kws perf-page perf-runner perf-tuned lock clean venv venv-test
+.PHONY: help bench report verify lab lab-down test packages lint format unit fuzz audit release stacks integration scenarios skipped-none perf perf-fleet perf-kws perf-page perf-runner perf-telemetry perf-tuned lock clean venv venv-test
 
 export PYTHON
 export UPGRADE
@@ -21,6 +21,7 @@ PYTEST_ARGS :=
 PERF_ARGS :=
 PERF_FLEET_ARGS :=
 PERF_KWS_ARGS :=
+PERF_TELEMETRY_ARGS :=
 FUZZ_SECONDS := 600
 FUZZ_TARGETS :=
 INVENTORY := inventory
@@ -126,6 +127,11 @@ audit: venv-test ## locks, licences, and advisories from a file (ADVISORIES=all.
 
 release: venv-test ## build zipapp, sources, bill of materials and checksums of this commit into dist/
 	@$(STEP) 'Building the release' $(BIN)/python tools/release.py
+
+perf-telemetry: venv ## what telemetry costs a training, in pairs (PERF_TELEMETRY_ARGS='--pairs 150')
+	@$(STEP) 'Preparing this machine under .edgebench/' $(BIN)/ansible-playbook provision.yml -l local $(ANSIBLE_ARGS)
+	@$(BIN)/python bench/build_zipapp.py --out build/edgebench.pyz >/dev/null
+	@$(STEP) 'Telemetry against none' $(BIN)/python tests/perf/telemetry.py --zipapp build/edgebench.pyz $(PERF_TELEMETRY_ARGS)
 
 perf-page: venv-test ## the report's page of fifty hosts: its size, and how soon it can be used
 	@$(STEP) 'The page of fifty hosts' env PYTHONPATH=bench:. $(BIN)/python tests/perf/page.py

@@ -4,7 +4,7 @@ import shutil
 import sys
 import time
 
-from edgebench import tasks
+from edgebench import observation, tasks
 
 _PHASES = {
     "start": "starting",
@@ -68,6 +68,13 @@ class Silent:
     def tick(self):
         """Called about twice a second while a run is under way."""
 
+    def disturbed(self, record):
+        """Tell that the run under way was disturbed, and is to be repeated once the host has calmed down."""
+
+    def again(self):
+        """Tell that the next to start is the run under way, once more."""
+        self._index -= 1
+
     def finish(self, record):
         """Tell how the run under way ended."""
         self._durations_s.setdefault(self._task.pace, []).append(time.monotonic() - self._started)
@@ -110,6 +117,9 @@ class Plain(Silent):
         if time.monotonic() - self._told >= _HEARTBEAT_S:
             self._told = time.monotonic()
             self._write("[{}/{}] {}".format(self._index, self._total, self._now()))
+
+    def disturbed(self, record):
+        self._write("[{}/{}] {}; to be repeated".format(self._index, self._total, outcome(record)))
 
     def finish(self, record):
         super().finish(record)
@@ -174,12 +184,17 @@ def outcome(record):
     if record["status"] != "ok":
         return "{} ({})".format(head, record["reason"])
     if is_inference:
-        return head + "  " + "  ".join(inference_figures(record))
+        return head + "  " + "  ".join(inference_figures(record)) + _disturbed(record)
     times = record["times"]
     line = "{}  train {:.2f} s  test {:.2f} s  {}".format(
         head, times["train_s"], times["test_s"], quality(record)
     )
-    return line + ("  (synthetic data)" if record["data"]["synthetic"] else "")
+    return line + ("  (synthetic data)" if record["data"]["synthetic"] else "") + _disturbed(record)
+
+
+def _disturbed(record):
+    said = observation.words(record)
+    return "  (disturbed: {})".format(said) if said else ""
 
 
 def inference_figures(record):

@@ -31,13 +31,22 @@ def heading(kind, settings, session):
     }
 
 
-def host_record(settings, session, told, probe_reason, engines=None):
-    """Return the record of this host; told, probe_reason: as for ``host_part``; engines: {name: whether installed}."""
+def host_record(settings, session, told, probe_reason, engines=None, sources=None, checked=None):
+    """Return the record of this host.
+
+    told, probe_reason: as for ``host_part``. engines: {name: whether
+    installed}. sources: of telemetry, ``{"sources", "absent"}``. checked: list
+    of the conditions it was found in.
+    """
     record = heading("host", settings, session)
     record["time_utc"] = records.utc_now()
     record.update(host_part(told, probe_reason))
     if engines:
         record["facts"]["engines"] = engines
+    if sources:
+        record["telemetry"] = sources
+    if checked is not None:
+        record["conditions"] = checked
     return record
 
 
@@ -180,7 +189,6 @@ def explained(record):
         missing["threads.intra"] = missing["threads.inter"] = "left to the framework"
     if record["runner"]["sha256"] is None:
         missing["runner.sha256"] = "run from a checkout, not from the zipapp"
-    missing["telemetry"] = "this version of the runner takes none"
     if record["record"] == "inference" and record["status"] == "ok":
         _explain_inference(record, missing)
     why = "the run ended as {}: {}".format(record["status"], record["reason"])

@@ -6,7 +6,20 @@ import time
 import uuid
 from collections import namedtuple
 
-from edgebench import child, keyword_spotting, progress, recording, records, tasks, tuning, verdict, workloads
+from edgebench import (
+    child,
+    conditions,
+    keyword_spotting,
+    observation,
+    progress,
+    recording,
+    records,
+    strictness,
+    tasks,
+    tuning,
+    verdict,
+    workloads,
+)
 from edgebench.data import manifest
 from edgebench.data.sources import Finder
 from edgebench.errors import DataError, UsageError, WrongDataError
@@ -15,7 +28,8 @@ from edgebench.kws import convert_job, engines, plan
 Settings = namedtuple(
     "Settings",
     "workloads profile repeats data_mode data_dir cache_dir offline precision lookback_rows threads device "
-    "input_mode limit_s seed run_id host out resume retry engines models engine_threads search_limit_s",
+    "input_mode limit_s seed run_id host out resume retry engines models engine_threads search_limit_s telemetry "
+    "meters strict",
 )
 Settings.__doc__ = """What a suite is asked to do; see ``edgebench run --help`` for each."""
 
@@ -34,12 +48,13 @@ class Suite:
         self.display = display
         self.session = uuid.uuid4().hex[:12]
         self.engines = {}
+        self._strictness = strictness.Strictness(settings.strict)
 
     def run(self):
         """Do what has no record yet; return the records of all that was asked for, the newest attempt of each."""
         settings = self.settings
         staged = self._stage_data()
-        facts, ended = self._probe()
+        (facts, ended), found, sources = self._look(self._probe)
         asked_for = tasks.trainings(settings) + self._inferences(staged)
         file = records.RecordFile(settings.out)
         try:
@@ -51,14 +66,22 @@ class Suite:
             pending = [task for task in asked_for if self._is_pending(task, known)]
             self.display.plan(pending, len(asked_for) - len(pending))
             if pending:
-                file.append(recording.host_record(settings, self.session, facts, ended.reason, self.engines))
+                found = self._fit(found)
+                checked = conditions.as_json(found)
+                told = recording.host_record(
+                    settings, self.session, facts, ended.reason, self.engines, sources, checked
+                )
+                file.append(told)
             for task in pending:
                 attempts = known.setdefault(task.identity, [])
                 if task.kind == "run" and ended.status != "unsupported":
                     self._tune(task, file.records)
-                record = self._one(task, len(attempts) + 1, facts, ended)
-                file.append(record)
-                attempts.append(record)
+                while True:
+                    record = self._one(task, len(attempts) + 1, facts, ended)
+                    file.append(record)
+                    attempts.append(record)
+                    if not self._repeats(attempts):
+                        break
                 self.display.finish(record)
         finally:
             file.close()
@@ -91,7 +114,45 @@ class Suite:
     def _is_pending(self, task, known):
         if task.identity not in known:
             return True
-        return self.settings.retry and known[task.identity][-1]["status"] != "ok"
+        attempts = known[task.identity]
+        if self._strictness.wants_another(attempts):
+            return True
+        return self.settings.retry and attempts[-1]["status"] != "ok"
+
+    def _look(self, work):
+        """Do ``work`` and watch the host meanwhile; return (what it returned, list of Condition, sources or None)."""
+        with observation.short_lived_folder() as folder:
+            seen = observation.Observation(self.settings.telemetry and folder, "look", self.settings.meters)
+            with seen:
+                started = time.monotonic()
+                done = work()
+                if self.settings.strict:
+                    time.sleep(max(0.0, started + conditions.LOOK_S - time.monotonic()))
+            found, sources = conditions.look(seen.path, os.path.dirname(self.settings.out))
+        return done, found, sources
+
+    def _fit(self, found):
+        """Say what is not as it should be; under --strict wait for what passes, and raise UsageError for the rest."""
+        if self.settings.strict:
+            found = self._strictness.settled(found, self._look_again, self.display.say)
+        for each in conditions.unmet(found):
+            self.display.say("conditions: {}; {}".format(each.said, each.remedy))
+        if self.settings.strict:
+            strictness.refuse(found)
+        return found
+
+    def _look_again(self):
+        return self._look(lambda: None)[1]
+
+    def _repeats(self, attempts):
+        """Tell whether the newest of a run's attempts was disturbed and is repeated; then wait for the host to calm."""
+        if not self._strictness.wants_another(attempts):
+            return False
+        self.display.disturbed(attempts[-1])
+        if not self._strictness.is_calm(attempts[-1], self._look_again, self.display.say):
+            return False
+        self.display.again()
+        return True
 
     def _stage_data(self):
         """Fetch what can be fetched, and say what is there; return {data set: its Found} of those that are."""
@@ -205,26 +266,32 @@ class Suite:
     def _one(self, task, attempt, facts, probe_end):
         self.display.start(task)
         record = task.template(self.session, attempt)
-        started = time.monotonic()
+        name = "{}.{}".format(task.log_stem, attempt)
+        folder = observation.folder_of(self.settings.out) if self.settings.telemetry else None
+        seen = observation.Observation(folder, name, self.settings.meters)
         if probe_end.status == "unsupported" and task.needs_framework:
             recording.merge(record, {key: facts[key] for key in ("framework",) if key in facts})
-            end = probe_end
+            end, record["times"]["wall_s"] = probe_end, 0.0
         else:
-            log_path = self._log_path("{}.{}.log".format(task.log_stem, attempt))
-            try:
-                end = run_child(
-                    task.job(record), record, self.settings.limit_s, log_path, self.display, task.python
-                )
-            except UsageError as error:
-                if task.kind != "inference":
-                    raise
-                # One engine that cannot be had here says nothing about the others.
-                end = End("unsupported", str(error), None)
-        record["times"]["wall_s"] = time.monotonic() - started
+            with seen:
+                started = time.monotonic()
+                end = self._run_worker(task, record, name, seen.spans)
+                record["times"]["wall_s"] = time.monotonic() - started
+        seen.put_into(record)
         record.update(
             status=end.status, reason=end.reason, traceback=end.traceback, finished_utc=records.utc_now()
         )
         return recording.explained(records.without_nonfinite(record))
+
+    def _run_worker(self, task, record, name, spans):
+        limit_s, log_path = self.settings.limit_s, self._log_path(name + ".log")
+        try:
+            return run_child(task.job(record), record, limit_s, log_path, self.display, task.python, spans)
+        except UsageError as error:
+            if task.kind != "inference":
+                raise
+            # One engine that cannot be had here says nothing about the others.
+            return End("unsupported", str(error), None)
 
     def _log_path(self, name):
         folder = log_folder_of(self.settings.out)
@@ -256,8 +323,11 @@ def _check_same_settings(task, record, path):
         )
 
 
-def run_child(job, told, limit_s, log_path, display, python=None):
-    """Run a worker, merging what it tells of its record into ``told``; return its End."""
+def run_child(job, told, limit_s, log_path, display, python=None, spans=None):
+    """Run a worker, merging what it tells of its record into ``told``; return its End.
+
+    spans: dict to which {phase: (start, end)} is added, monotonic seconds.
+    """
     ends = []
 
     def on_event(event):
@@ -265,6 +335,8 @@ def run_child(job, told, limit_s, log_path, display, python=None):
             recording.merge(told, event["record"])
         elif event["event"] == "phase":
             display.phase(event["phase"])
+        elif event["event"] == "span" and spans is not None:
+            spans[event["name"]] = (event["start_s"], event["end_s"])
         elif event["event"] == "epoch":
             display.epoch(event["done"], event["of"])
         elif event["event"] == "unusable":

@@ -2,7 +2,7 @@
 
 import statistics
 
-from edgebench import progress, workloads
+from edgebench import observation, progress, workloads
 
 
 def tables(results):
@@ -23,6 +23,8 @@ def _inferences(results):
             notes.append("windows shorter than 10 s")
         if record["model"]["weights"] == "random":
             notes.append("random weights")
+        if is_ok and observation.disturbances(record):
+            notes.append("disturbed: {}".format(", ".join(observation.disturbances(record))))
         cells = progress.inference_figures(record) if is_ok else ("-", "-", "-")
         model = "{} ({})".format(record["model"]["id"], record["model"]["form"])
         head = (record["engine"]["name"], model, str(record["threads"]["intra"]))
@@ -48,6 +50,10 @@ def _trainings(results):
         notes = sorted({"{}: {}".format(r["status"], r["reason"]) for r in of_name if r["status"] != "ok"})
         if any(record["data"]["synthetic"] for record in good):
             notes.append("synthetic data")
+        kinds = [observation.disturbances(record) for record in good]
+        if any(kinds):
+            every = ", ".join(sorted({kind for each in kinds for kind in each}))
+            notes.append("disturbed {}/{}: {}".format(sum(map(bool, kinds)), len(good), every))
         rows.append(tuple(cells) + ("; ".join(notes),))
     return _aligned(rows, words=1)
 

@@ -3,6 +3,7 @@
 The parent keeps standard input open as a lifeline: when it ends, however the
 parent died, the worker ends too. Events are JSON lines:
 ``{"event": "phase", "phase": …}``, ``{"event": "epoch", "done": …, "of": …}``,
+``{"event": "span", "name": …, "start_s": …, "end_s": …}`` (monotonic seconds, the same clock as the sampler's),
 ``{"event": "update", "record": {…}}`` (a part of the record, told as soon as it
 is known, so that a killed worker leaves what it had), ``{"event": "unusable",
 "reason": …}`` where no run could work on this host, and, last,
@@ -185,7 +186,9 @@ def _run(job, emit):
     emit("phase", phase="test")
     started = time.monotonic()
     values = framework.evaluate(model, test)
-    emit("update", record={"times": {"test_s": time.monotonic() - started}})
+    ended = time.monotonic()
+    emit("span", name="test", start_s=started, end_s=ended)
+    emit("update", record={"times": {"test_s": ended - started}})
     emit("update", record={"quality": _quality(spec, values, extra)})
     if framework.gpu_peak_bytes() is not None:
         emit("update", record={"memory": {"gpu_peak_bytes": framework.gpu_peak_bytes()}})
@@ -242,7 +245,9 @@ def _train(framework, model, train, epochs, emit):
         emit("epoch", done=done, of=epochs)
 
     losses = framework.fit(model, train, epochs, on_epoch)
-    train_s = time.monotonic() - marks[0]
+    ended = time.monotonic()
+    train_s = ended - marks[0]
+    emit("span", name="train", start_s=marks[0], end_s=ended)
     epochs_s = [later - earlier for earlier, later in zip(marks, marks[1:])]
     emit("update", record={"times": {"train_s": train_s, "epochs_s": epochs_s}})
     return losses

@@ -11,9 +11,8 @@ import math
 from collections.abc import Hashable
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
-from edgebench_report import aggregate, inference, statistics, text
+from edgebench_report import aggregate, inference, statistics, telemetry, text
 from edgebench_report.aggregate import Column, Group, Record
 from edgebench_report.results import not_as_published
 from edgebench_report.table import records_anchor
@@ -40,6 +39,7 @@ class Entry:
     samples: int = 0
     energy_j: float | None = None
     synthetic: bool = False
+    disturbed: bool = False
     is_published: bool = False
 
 
@@ -215,7 +215,7 @@ def _entry(group: Group, place: int, link: str) -> Entry | None:
         found = statistics.median_interval(times)
         interval = (found.low, found.high)
     synthetic = any(run["data"]["synthetic"] for run in group.ok)
-    joules = [each for each in map(_energy, group.ok) if each is not None]
+    joules = [each for each in map(telemetry.train_energy_j, group.ok) if each is not None]
     values = [run["quality"]["value"] for run in group.ok if run["quality"]["value"] is not None]
     samples = group.ok[0]["sizes"]["test_samples"] or 0
     accuracy = accuracy_interval = None
@@ -238,15 +238,8 @@ def _entry(group: Group, place: int, link: str) -> Entry | None:
         samples,
         median(joules) if joules else None,
         synthetic,
+        bool(telemetry.remarks(group.ok)),
     )
-
-
-def _energy(run: dict[str, Any]) -> float | None:
-    """Return the joules of the training of a run, of the whole board or of what the record says."""
-    value: Any = run["telemetry"]
-    for name in ("phases", "train", "energy", "total_j"):
-        value = value.get(name) if isinstance(value, dict) else None
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _published(facts: Facts, workload: str, names: list[str]) -> list[Entry]:
@@ -323,6 +316,8 @@ def _answer(line: Line, block: Block) -> Answer:
     rival = f"not told apart from {text.spoken_list(rivals[:3])}" if rivals else ""
     if len(rivals) > 3:
         rival += f" and {len(rivals) - 3} more"
+    if best.disturbed:
+        rival = "; ".join(filter(None, [rival, "disturbed while measured"]))
     accuracy, said = "–", ""
     if best.accuracy is None:
         said = "synthetic data" if best.synthetic else "not known, or a regression"
@@ -410,7 +405,7 @@ def spotting(records: list[Record]) -> list[Spotting]:
         latency = best["latency"]["percentiles_us"]
         rest = [f"top-1 {text.percent(best['quality']['value'])} %"]
         rest += [f"half of them within {text.microseconds(latency[50])} µs"] if latency else []
-        energy = best.get("imported", {}).get("energy", {}).get("median_uj_per_inference")
+        energy = telemetry.energy_per_inference_uj(best)
         rest += [f"{text.microseconds(energy)} µJ each"] if energy else []
         said = f"{best['host']} with {best['engine']['name']} {best['model']['id']}, the fastest of "
         said += f"{text.plural(len(able), 'measurement')} on {text.plural(hosts, 'host')} that reach 90 %"

@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from edgebench_report import markup, terminal, text
+from edgebench_report import markup, telemetry, terminal, text
 from edgebench_report.cli_import import Say
 from edgebench_report.compare import BY, Comparison, Outcome, compare, select
 from edgebench_report.errors import ReportError
@@ -150,6 +150,8 @@ def table(found: Comparison) -> Table:
             section += f" · {pair.first.facts['engine']} {pair.first.facts['model']}"
         section = text.one_line(section)
         marks = [notes.mark(f"differs: {differing}")] if differing else []
+        for name, side in (("A", pair.first), ("B", pair.second)):
+            marks += [notes.mark(f"{name}: {each}") for each in telemetry.remarks(side.ok)]
         for outcome in pair.outcomes:
             opening = section if several.get("now") != section else ""
             several["now"] = section

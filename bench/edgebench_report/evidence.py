@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgebench_report import aggregate, inference, statistics, text
+from edgebench_report import aggregate, inference, statistics, telemetry, text
 from edgebench_report.aggregate import Record
 from edgebench_report.load import Loaded
 from edgebench_report.results import STATUS
@@ -105,7 +105,8 @@ def _inference_row(record: Record, loaded: Loaded) -> Row:
 
 def _status(record: Record) -> str:
     if record["status"] == "ok":
-        return "ok"
+        disturbed = telemetry.said(record)
+        return f"ok, disturbed: {disturbed}" if disturbed else "ok"
     reason = text.shorten(text.one_line(record["reason"] or ""), 160)
     return f"{STATUS[record['status']]}: {reason}" if reason else STATUS[record["status"]]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgebench_report import aggregate, text
+from edgebench_report import aggregate, telemetry, text
 from edgebench_report.load import Loaded, Record
 
 VERSION = 1
@@ -146,13 +146,15 @@ COLUMNS: tuple[Field, ...] = (
     Field("latency_samples", _INTEGER, _at("latency.samples")),
     Field("auc", _REAL, _at("quality.auc")),
     Field("scored_samples", _INTEGER, _at("quality.samples")),
-    Field("energy_uj_per_inference", _REAL, _at("imported.energy.median_uj_per_inference")),
+    Field("energy_uj_per_inference", _REAL, telemetry.energy_per_inference_uj),
     # The rest
     Field("peak_bytes", _INTEGER, _at("memory.peak_bytes")),
     Field("runner_version", _TEXT, _at("runner.version")),
     Field("runner_sha256", _TEXT, _at("runner.sha256")),
     Field("imported_format", _TEXT, _at("imported.format")),
     Field("warnings", _TEXT, _warnings),
+    Field("train_energy_j", _REAL, telemetry.train_energy_j),
+    Field("disturbed", _TEXT, lambda each: json.dumps(telemetry.kinds(each))),
 )
 
 

@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 
-from edgebench_report import text
+from edgebench_report import telemetry, text
 from edgebench_report.aggregate import Column, Record, measured
 
 _MODEL = ("id", "form", "precision", "weights", "sha256", "size_bytes", "parameters")
@@ -79,6 +79,8 @@ def _inference_row(record: Record, counts: bool) -> dict[str, object]:
         "seed": record["seed"],
         "options": json.dumps(record["options"], sort_keys=True),
         "warnings": " | ".join(text.one_line(each) for each in record["warnings"]),
+        "disturbed": " ".join(telemetry.kinds(record)),
+        "energy_uj_per_inference": telemetry.energy_per_inference_uj(record),
         "runner_version": record["runner"]["version"],
         "runner_sha256": record["runner"]["sha256"],
     }
@@ -138,6 +140,8 @@ def _row(run: Record, column: str | None) -> dict[str, object]:
         "seed": run["seed"],
         "options": json.dumps(run["options"], sort_keys=True),
         "warnings": " | ".join(text.one_line(each) for each in run["warnings"]),
+        "disturbed": " ".join(telemetry.kinds(run)),
+        "train_energy_j": telemetry.train_energy_j(run),
         "runner_version": run["runner"]["version"],
         "runner_sha256": run["runner"]["sha256"],
     }

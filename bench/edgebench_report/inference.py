@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from edgebench_report import text
+from edgebench_report import telemetry, text
 from edgebench_report.aggregate import PROFILES, Record, Statistic
 from edgebench_report.published import PublishedInference
 from edgebench_report.results import STATUS
@@ -247,7 +247,8 @@ def _throughput(record: Record, notes: Footnotes) -> Cell:
     known = Statistic(median, min(windows), max(windows), len(windows))
     low, high = text.rate(known.low), text.rate(known.high)
     spread = f"n {known.count}" if known.count == 1 else f"{low}–{high}, n {known.count}"
-    return Cell(text.rate(median), spread, statistic=known, link=anchor(record))
+    marks = [notes.mark(each) for each in telemetry.remarks([record])]
+    return Cell(text.rate(median), spread, marks, statistic=known, link=anchor(record))
 
 
 def _microseconds(record: Record, value: float | None, path: str, notes: Footnotes) -> Cell:

@@ -51,7 +51,7 @@ class Loaded:
 
 
 def load(paths: Iterable[Path]) -> Loaded:
-    """Read records from files, and from all ``.jsonl`` files in and below folders.
+    """Read records from files, and from all ``.jsonl`` files in and below folders but for series of telemetry.
 
     Raises ReportError when a path does not exist, or when nothing at all can be read; anything
     less than that is a Problem in the result.
@@ -96,7 +96,7 @@ def _jsonl_below(folder: Path, problems: list[Problem]) -> list[Path]:
         Path(parent, name)
         for parent, _, names in os.walk(folder, onerror=unreadable)
         for name in names
-        if name.endswith(".jsonl")
+        if name.endswith(".jsonl") and not parent.endswith(".telemetry")
     ]
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edgebench_report import text
+from edgebench_report import telemetry, text
 from edgebench_report.aggregate import Column, Group, Statistic
 from edgebench_report.table import MISSING, Band, Cell, Footnotes, Heading, Row, Table, records_anchor
 from edgebench_report.tables import PUBLISHED_BAND, Facts
@@ -135,7 +135,7 @@ def _scaled(statistic: Statistic, scale: float) -> Statistic:
 
 
 def remarks(group: Group) -> list[str]:
-    """Return what a reader has to know about a value of this group: synthetic data, missing repeats."""
+    """Return what a reader has to know about a value of this group: synthetic data, missing repeats, disturbances."""
     found = []
     if any(run["data"]["synthetic"] for run in group.ok):
         said = {first_clause(run["data"]["note"]) for run in group.ok if run["data"]["note"]}
@@ -146,7 +146,7 @@ def remarks(group: Group) -> list[str]:
         found.append(
             f"{unfinished} of {text.plural(len(group.runs), 'repeat')} left out: {_why_unfinished(group)}"
         )
-    return found
+    return found + telemetry.remarks(group.ok)
 
 
 def first_clause(note: str) -> str:

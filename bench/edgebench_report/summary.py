@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from edgebench_report import inference, text
+from edgebench_report import inference, telemetry, text
 from edgebench_report.aggregate import PROFILES, Column, Record
 from edgebench_report.load import Loaded, Problem
 from edgebench_report.tables import Facts
@@ -58,6 +58,9 @@ def summarise(loaded: Loaded, facts: Facts) -> Summary:
         lines.append(
             ("Copies", f"{text.plural(loaded.duplicates, 'record')} read more than once, counted once")
         )
+    disturbed = telemetry.counted(runs)
+    if disturbed:
+        lines.append(("Disturbed", disturbed))
     warnings = _warnings(runs, facts)
     if warnings:
         lines.append(("Warnings", f"{len(warnings)}, listed below the tables"))

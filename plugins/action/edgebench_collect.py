@@ -1,5 +1,5 @@
 # Copyright the edgebench authors. Licensed under Apache-2.0.
-"""Fetch a host's records and logs to the controller."""
+"""Fetch a host's records, series and logs to the controller."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ansible.plugins.action import ActionBase
 
 DOCUMENTATION = r"""
 module: edgebench_collect
-short_description: Fetch the records and logs of a host
+short_description: Fetch the records, series of telemetry and logs of a host
 description:
   - >-
     Brings what the host has of its runs to the controller, whether they have ended or not. Files that the controller
@@ -35,6 +35,8 @@ description:
     A host is not trusted with the controller. Names and sizes are checked before anything is fetched; of files larger
     than any that the runner writes the records are refused and the others left out with a warning; nothing is unpacked
     beyond the size that was announced; what it says is shown without control characters.
+  - >-
+    Series of telemetry are bound as logs are. What is longer here than on the host, and begins alike, is kept.
   - In check mode, reads and compares, and writes nothing.
 options:
   home:
@@ -64,7 +66,8 @@ RETURN = r"""
 runs:
   description: >-
     One entry a run, with C(run_id), C(state) (C(running), C(exit-CODE), C(lost) or C(none)), C(records), the number of
-    run records, and C(not_ok), one line for every run whose newest attempt is not ok.
+    run records, C(not_ok), one line for every run whose newest attempt is not ok, and C(disturbed), one for every
+    run whose newest attempt is ok and was disturbed.
   type: list
   elements: dict
   returned: success
@@ -78,6 +81,7 @@ files:
 # Bytes that are read at a time, before they are packed.
 PIECE = 8 * 2**20
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+SERIES = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}\.jsonl\Z")
 STATE = re.compile(r"(running|lost|none|exit-[0-9]{1,3})\Z")
 
 # More than any campaign has; what is beyond comes from a host that is broken or means harm.
@@ -121,8 +125,14 @@ def inside(name: str, host: str, run_ids: list[str]) -> bool:
         and (
             (len(parts) == 2 and parts[1] in {f"{host}{end}" for end in (".jsonl", ".progress.log", ".exit")})
             or (len(parts) > 2 and parts[1] == f"{host}.logs")
+            or (len(parts) == 3 and parts[1] == f"{host}.telemetry" and SERIES.match(parts[2]) is not None)
         )
     )
+
+
+def are_records(name: str) -> bool:
+    """Return whether a file of a run is that of its records; a series of telemetry lies a folder deeper."""
+    return name.endswith(".jsonl") and name.count("/") == 1
 
 
 def unpack(archive: bytes, host: str, run_ids: list[str], most: int = 4 * PIECE) -> dict[str, bytes]:
@@ -181,11 +191,11 @@ def fetchable(sizes: dict[str, int]) -> tuple[list[str], list[str]]:
     """Return the names to fetch and, as warnings, those that are too large; ValueError where records are."""
     fetched, left_out = [], []
     for name, size in sizes.items():
-        if name.endswith(".jsonl") and size > MOST_RECORDS_BYTES:
+        if are_records(name) and size > MOST_RECORDS_BYTES:
             raise ValueError(
                 f"{name} has {size} bytes on the host, and records at most {MOST_RECORDS_BYTES}: look at it there"
             )
-        if size > (MOST_RECORDS_BYTES if name.endswith(".jsonl") else MOST_LOG_BYTES):
+        if size > (MOST_RECORDS_BYTES if are_records(name) else MOST_LOG_BYTES):
             left_out.append(
                 f"{name} has {size} bytes, more than {MOST_LOG_BYTES}, and stays on the host. Copy it by hand where "
                 "it is wanted"
@@ -202,8 +212,8 @@ def fetchable(sizes: dict[str, int]) -> tuple[list[str], list[str]]:
 
 
 def records_last(names: Iterable[str]) -> list[str]:
-    """Return the names sorted, records behind the rest: where they are, their logs are."""
-    return sorted(names, key=lambda name: (name.endswith(".jsonl"), name))
+    """Return the names sorted, records behind the rest: where they are, their series and logs are."""
+    return sorted(names, key=lambda name: (are_records(name), name))
 
 
 def same_content(path: Path, size: int, sha256: str) -> bool:
@@ -274,9 +284,20 @@ def _named(record: dict[str, Any]) -> str:
     return f"{record['workload']} repeat {record['repeat']}"
 
 
+def _disturbances(record: dict[str, Any]) -> list[str]:
+    """Return the kinds of what disturbed a run, as its telemetry says."""
+    return [str(kind) for kind in (record.get("telemetry") or {}).get("disturbed") or []]
+
+
+def _cut(lines: list[str]) -> list[str]:
+    return (
+        lines if len(lines) <= MOST_NOT_OK else [*lines[:MOST_NOT_OK], f"and {len(lines) - MOST_NOT_OK} more"]
+    )
+
+
 def summarise(records: bytes) -> dict[str, Any]:
-    """Return how many runs and inferences a records file tells of, and which are not ok in their newest attempt."""
-    newest: dict[tuple[str, ...], tuple[int, str]] = {}
+    """Return how many runs and inferences a records file tells of, and which newest attempts are bad or disturbed."""
+    newest: dict[tuple[str, ...], tuple[int, str, str]] = {}
     unreadable = 0
     for line in records.split(b"\n"):
         if not line:
@@ -292,18 +313,25 @@ def summarise(records: bytes) -> dict[str, Any]:
             said = f"{_named(record)}: {record['status']}" + (
                 f", {record['reason']}" if record.get("reason") else ""
             )
-            attempt = (int(record["attempt"]), "" if record["status"] == "ok" else shown(said))
+            is_ok = record["status"] == "ok"
+            disturbed = (
+                f"{_named(record)}: {', '.join(_disturbances(record))}" if _disturbances(record) else ""
+            )
+            attempt = (
+                int(record["attempt"]),
+                "" if is_ok else shown(said),
+                shown(disturbed) if is_ok else "",
+            )
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
             unreadable += 1
             continue
         if key not in newest or attempt[0] >= newest[key][0]:
             newest[key] = attempt
-    not_ok = [said for _, said in newest.values() if said]
-    if len(not_ok) > MOST_NOT_OK:
-        not_ok[MOST_NOT_OK:] = [f"and {len(not_ok) - MOST_NOT_OK} more"]
+    not_ok = _cut([said for _, said, _ in newest.values() if said])
+    disturbed_runs = _cut([said for _, _, said in newest.values() if said])
     if unreadable:
         not_ok.append(f"{unreadable} line(s) that are no records; edgebench-report names them")
-    return {"records": len(newest), "not_ok": not_ok}
+    return {"records": len(newest), "not_ok": not_ok, "disturbed": disturbed_runs}
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -409,7 +437,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         patterns = " ".join(
             f"{shlex.quote(run_id)}/{shlex.quote(host)}.{end}"
             for run_id in run_ids
-            for end in ("jsonl", "logs", "progress.log", "exit")
+            for end in ("jsonl", "logs", "telemetry", "progress.log", "exit")
         )
         text = self._shell(
             f"cd {shlex.quote(folder)} && set -- && for file in {patterns}; do "
@@ -447,11 +475,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def _store(self, path: Path, name: str, pieces: Iterable[bytes]) -> bool:
         """Write a file where it is new or has grown, and return whether it is and has."""
-        if name.endswith(".jsonl"):
+        if are_records(name):
             local = path.read_bytes() if path.exists() else b""
             content = merge_records(str(path), local, whole_lines(b"".join(pieces)))
             self._records[name] = content
             if content == local and path.exists():
+                return False
+            pieces = [content]
+        elif name.endswith(".jsonl"):
+            content = b"".join(pieces)
+            # A host whose disk lost the end of a series takes nothing from the controller.
+            if path.exists() and path.read_bytes().startswith(content):
                 return False
             pieces = [content]
         if not self._play_context.check_mode:

@@ -138,7 +138,9 @@ def check_series(data: bytes) -> None:
     json.dumps([told, missing], allow_nan=False)
     if read.samples:
         window = Window(read, times[0], times[-1])
-        assert all(isinstance(each, str) for each in judge.warnings(window) + judge.notes(window))
+        said = [words for kind, words in judge.disturbances(window) if kind in judge.KINDS]
+        assert len(said) == len(judge.disturbances(window))
+        assert all(isinstance(each, str) for each in said + judge.notes(window))
 
 
 def check_collected(data: bytes) -> None:

@@ -126,6 +126,8 @@ def test_provision_bench_and_bench_again(controller: Controller, remote: Remote)
     }
     assert (controller.results / "r1/report/index.html").exists()
     assert len(list((controller.results / "r1/frodo.logs").iterdir())) >= 2
+    series = {path.name for path in (controller.results / "r1/frodo.telemetry").iterdir()}
+    assert series == {record["telemetry"]["series"]["file"] for record in records}
 
     # The same run again: what has a record stays as it is, what has none is done.
     kept = (controller.results / "r1/frodo.jsonl").read_text()

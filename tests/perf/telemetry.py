@@ -1,8 +1,9 @@
-"""What telemetry costs: the runner's training with the sampler beside it, over that without, in pairs.
+"""``make perf-telemetry``: the runner's training with the sampler beside it, over that without, in pairs.
 
 One process of the framework trains in turns, by the runner's own code: with, without, without, with, and so
 on, so that both find the machine in the same state. The ratio of a pair is that of its training times; told are the
-median ratio and a bootstrap interval that holds it with 95 %. Beside it stands what the sampler says it used.
+median ratio and a bootstrap interval that holds it with 95 %. Beside it stand the same for the CPU time of the
+training, which others' work shifts less than its duration, and what the sampler says it used.
 Exits with 0 where the whole interval is at most 1.01, with 1 where all of it is above, with 3 where it says neither:
 then the machine was too busy, or the pairs too few.
 """
@@ -60,12 +61,13 @@ def train_in_turns(zipapp: str, workload: str, pairs: int, epochs: int) -> None:
     model = worker._built(framework, module, options)
     worker._first_step(framework, model, train)
 
-    def train_s() -> float:
+    def train_s() -> tuple[float, float]:
         told: list[dict[str, Any]] = []
+        began_s = time.process_time()
         worker._train(framework, model, train, epochs, lambda event, **values: told.append(values))
-        return float(told[-1]["record"]["times"]["train_s"])
+        return float(told[-1]["record"]["times"]["train_s"]), time.process_time() - began_s
 
-    def sampled_s(path: str) -> tuple[float, dict[str, Any]]:
+    def sampled_s(path: str) -> tuple[tuple[float, float], dict[str, Any]]:
         with Sampling(path) as taken:
             if taken.reason:
                 raise SystemExit(taken.reason)
@@ -88,8 +90,10 @@ def train_in_turns(zipapp: str, workload: str, pairs: int, epochs: int) -> None:
                 without = train_s()
             others = told["phases"]["train"]["cpu"]["others_share"]
             line = {
-                "with_s": seconds,
-                "without_s": without,
+                "with_s": seconds[0],
+                "without_s": without[0],
+                "with_cpu_s": seconds[1],
+                "without_cpu_s": without[1],
                 "samples": told["samples"],
                 "share_of_core": told["sampler"]["share_of_core"],
                 "others_share": others,
@@ -147,6 +151,12 @@ def main() -> int:
     print(
         f"{options.workload}: {len(lines)} pairs of {statistics.median(line['without_s'] for line in lines):.2f} s, "
         f"ratio {statistics.median(ratios):.4f}, 95 % interval {low:.4f} to {high:.4f} (at most {BOUND})"
+    )
+    cpu_ratios = [line["with_cpu_s"] / line["without_cpu_s"] for line in lines]
+    cpu_low, cpu_high = interval(cpu_ratios)
+    print(
+        f"CPU time of the training: ratio {statistics.median(cpu_ratios):.4f}, 95 % interval {cpu_low:.4f} to "
+        f"{cpu_high:.4f}"
     )
     print(
         f"the sampler used {100 * share:.3f} % of one core, {100 * share / (os.cpu_count() or 1):.3f} % of "

@@ -1,5 +1,6 @@
 """What goes wrong on real hosts: killed runners, no memory, time limits, damaged files. Nothing recorded is lost."""
 
+import hashlib
 import json
 import os
 import resource
@@ -93,6 +94,17 @@ def test_a_runner_killed_by_sigkill_goes_on_where_it_stopped(runner: Runner) -> 
     assert done == sorted((name, repeat, 1) for name in SMALL for repeat in (1, 2, 3))
     assert runner.run("-w", *SMALL, "--repeats", "3")[0] == 0
     assert len(runner.runs) == 6
+    # Each has its series; that of the killed run, which has no record, is kept beside.
+    folder = runner.out.with_suffix(".telemetry")
+    for each in runner.runs:
+        told = each["telemetry"]
+        assert told["judged"] == "train"
+        assert told["phases"]["train"]["duration_s"] == pytest.approx(each["times"]["train_s"])
+        content = (folder / told["series"]["file"]).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == told["series"]["sha256"]
+    names = {path.name for path in folder.iterdir()}
+    assert names >= {f"{name}.{repeat}.1.jsonl" for name in SMALL for repeat in (1, 2, 3)}
+    assert len(names) <= 7
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -105,7 +117,8 @@ def test_an_interrupted_runner_says_how_to_go_on(runner: Runner, number: signal.
 
 
 def test_repeats_are_interleaved_in_a_shifting_order(runner: Runner) -> None:
-    assert runner.run("-w", *SMALL, "--repeats", "2")[0] == 0
+    assert runner.run("-w", *SMALL, "--repeats", "2", "--no-telemetry")[0] == 0
+    assert {each["missing"]["telemetry"] for each in runner.runs} == {"switched off by --no-telemetry"}
     assert [(each["workload"], each["repeat"]) for each in runner.runs] == [
         ("mnist_1d", 1),
         ("imdb_embedded", 1),

@@ -7,7 +7,7 @@ import socket
 import sys
 import time
 
-from edgebench import progress, suite, summary
+from edgebench import observation, progress, suite, summary
 from edgebench.commands.common import (
     INTERRUPTED,
     NOT_ALL_OK,
@@ -114,6 +114,23 @@ def add(commands):
         help="seconds the search of the tuned profile may take for each workload (default: half the training, "
         "between 120 and 600)",
     )
+    command.add_argument(
+        "--strict",
+        action="store_true",
+        help="refuse a host that is not fit to be measured, and repeat a disturbed run, up to three times in all, once "
+        "the host has calmed down",
+    )
+    command.add_argument(
+        "--meter",
+        action="append",
+        default=[],
+        metavar="COMMAND",
+        help='a command that reads an external power meter and prints lines such as {"power_w": 4.2}; see '
+        "docs/telemetry.md",
+    )
+    command.add_argument(
+        "--no-telemetry", dest="telemetry", action="store_false", help="do not watch the host meanwhile"
+    )
     command.add_argument("--seed", type=natural, default=0, metavar="N", help="repeat i is seeded with N + i")
     add_records_options(command)
     command.add_argument("--retry", action="store_true", help="run again what is recorded but not ok")
@@ -153,6 +170,8 @@ def _settings(options):
     run_id = options.run_id or time.strftime("%Y%m%d-%H%M%S", time.gmtime())
     host = options.host or socket.gethostname().split(".")[0] or "localhost"
     check_names(run_id, host)
+    if options.strict and not options.telemetry:
+        raise UsageError("--strict needs telemetry to tell what disturbed a run: leave --no-telemetry out.")
     return suite.Settings(
         workloads=workload_names(options),
         profile=options.profile,
@@ -177,6 +196,9 @@ def _settings(options):
         resume=options.resume,
         retry=options.retry,
         search_limit_s=options.search_limit,
+        telemetry=options.telemetry,
+        meters=options.meter,
+        strict=options.strict,
     )
 
 
@@ -202,10 +224,14 @@ def _run(options):
     print(json.dumps(results, indent=2, sort_keys=True) if options.json else summary.tables(results))
     not_ok = [record for record in results if record["status"] != "ok"]
     bad = [record for record in not_ok if not _is_no_fault(record, settings)]
-    told = "{} of {} runs ok{}; records: {}".format(
+    disturbed = [
+        record for record in results if record["status"] == "ok" and observation.disturbances(record)
+    ]
+    told = "{} of {} runs ok{}{}; records: {}".format(
         len(results) - len(not_ok),
         len(results),
         ", {} not supported here".format(len(not_ok) - len(bad)) if len(not_ok) > len(bad) else "",
+        ", {} of them disturbed".format(len(disturbed)) if disturbed else "",
         settings.out,
     )
     print(told, file=sys.stderr if options.json else sys.stdout)
@@ -216,4 +242,4 @@ def _run(options):
             ),
             file=sys.stderr,
         )
-    return NOT_ALL_OK if bad else OK
+    return NOT_ALL_OK if bad or (settings.strict and disturbed) else OK

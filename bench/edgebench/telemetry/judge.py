@@ -1,10 +1,20 @@
-"""What in a window makes its times doubtful, in words; the thresholds."""
+"""What in a window makes its times doubtful, by kind and in words; the thresholds."""
 
 from edgebench.telemetry.quantity import OVER_CURRENT, THROTTLED, UNDER_VOLTAGE
 from edgebench.telemetry.window import distinct
 
+LOAD = "load"
+STEAL = "steal"
+MEMORY = "memory"
+CLOCK = "clock"
+BATTERY = "battery"
+UNSEEN = "unseen"
+KINDS = (THROTTLED, UNDER_VOLTAGE, OVER_CURRENT, LOAD, STEAL, MEMORY, CLOCK, BATTERY, UNSEEN)
+
 # Of all CPU time. Below it is what a system does by itself.
 OTHERS_SHARE = 0.10
+# Where more was idle all the time, others worked beside the benchmark, not in its place.
+IDLE_CORES = 1.0
 STEAL_SHARE = 0.05
 # Of the time: tasks waiting for memory all at once.
 MEMORY_STALL_SHARE = 0.05
@@ -23,21 +33,21 @@ _EVENTS = (
 )
 
 
-def warnings(window):
-    """Return the sentences that mark the window's times as disturbed; none for an undisturbed one."""
-    said = []
+def disturbances(window):
+    """Return [(kind of KINDS, sentence)] of what makes the window's times doubtful; none for an undisturbed one."""
+    found = []
     events = window.events()
     for kind, words in _EVENTS:
         of_kind = [_told(each) for each in events if each["event"] == kind]
         if of_kind:
-            said.append("{}: {}".format(words, ", ".join(of_kind)))
-    said += _by_others(window)
-    said += _by_memory(window)
-    said += _by_settings(window)
+            found.append((kind, "{}: {}".format(words, ", ".join(of_kind))))
+    found += _by_others(window)
+    found += [(MEMORY, sentence) for sentence in _by_memory(window)]
+    found += _by_settings(window)
     lost_s = sum(min(to_s, window.end_s) - max(from_s, window.start_s) for from_s, to_s in window.gaps())
     if window.duration_s > 0 and lost_s > GAP_SHARE * window.duration_s:
-        said.append("no telemetry for {} of the time".format(percent(lost_s / window.duration_s)))
-    return said
+        found.append((UNSEEN, "no telemetry for {} of the time".format(percent(lost_s / window.duration_s))))
+    return found
 
 
 def notes(window):
@@ -65,10 +75,18 @@ def _by_others(window):
     shares = window.shares()
     if window.duration_s < LEAST_JUDGED_S:
         return
-    if shares["others"] is not None and shares["others"] > OTHERS_SHARE:
-        yield "other processes used {} of the CPU".format(percent(shares["others"]))
-    if shares["steal"] is not None and shares["steal"] > STEAL_SHARE:
-        yield "other guests of this machine's host took {} of the CPU".format(percent(shares["steal"]))
+    steal = shares["steal"] or 0.0
+    is_by_others = shares["others"] is not None and shares["others"] > OTHERS_SHARE
+    if is_by_others and (1.0 - shares["busy"] - steal) * _cores(window) < IDLE_CORES:
+        yield LOAD, "other processes used {} of the CPU".format(percent(shares["others"]))
+    if steal > STEAL_SHARE:
+        yield STEAL, "other guests of this machine's host took {} of the CPU".format(percent(steal))
+
+
+def _cores(window):
+    index = window.index("cpu.total")
+    cores = None if index is None else window.series.quantities[index].detail.get("cores")
+    return cores if isinstance(cores, (int, float)) and cores >= 1 else 1
 
 
 def _by_memory(window):
@@ -96,14 +114,17 @@ def _by_settings(window):
         if quantity.name.startswith("clock_max."):
             values = window.numbers(index)
             if values and min(values) < max(values):
-                yield "the highest clock allowed ({}) was between {:g} and {:g} MHz".format(
-                    quantity.name, min(values), max(values)
+                yield (
+                    CLOCK,
+                    "the highest clock allowed ({}) was between {:g} and {:g} MHz".format(
+                        quantity.name, min(values), max(values)
+                    ),
                 )
         elif quantity.name.startswith("governor."):
             names = [each.values[index] for each in window.inside if isinstance(each.values[index], str)]
             if len(set(names)) > 1:
-                yield "the governor changed ({}: {})".format(quantity.name, ", ".join(distinct(names)))
+                yield CLOCK, "the governor changed ({}: {})".format(quantity.name, ", ".join(distinct(names)))
         elif quantity.name.startswith("on_battery."):
             values = window.numbers(index)
             if any(values):
-                yield "ran on battery ({})".format(quantity.name)
+                yield BATTERY, "ran on battery ({})".format(quantity.name)

@@ -22,6 +22,8 @@ VERSION = 1
 
 # More than a day at one sample a second; a longer file is not of this program.
 LARGEST_BYTES = 64 << 20
+# Eight hours of a host that tells a hundred quantities; samples beyond are counted, not kept.
+MOST_WRITTEN_BYTES = 32 << 20
 _LONGEST_LINE_BYTES = 1 << 20
 # Each makes the disk work, which a benchmark that reads its data can feel.
 _SYNC_EVERY_S = 30.0
@@ -46,11 +48,12 @@ that are none of these.
 class Writer:
     """Writes a series; what cannot be written is counted, for a full disk must not end a benchmark."""
 
-    def __init__(self, path):
+    def __init__(self, path, most_bytes=MOST_WRITTEN_BYTES):
         # Never over an older series.
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         self._is_mid_line = False
         self._synced_s = 0.0
+        self._left_bytes = most_bytes
         self.lost = 0
 
     def header(self, interval_s, monotonic_s, utc_s, found, absent):
@@ -79,7 +82,7 @@ class Writer:
         }
         if sample.interval_s != usual_interval_s:
             line["i"] = round(sample.interval_s, 3)
-        self._line(line)
+        self._line(line, self._left_bytes)
         if sample.monotonic_s - self._synced_s >= _SYNC_EVERY_S:
             self._sync(sample.monotonic_s)
 
@@ -89,14 +92,15 @@ class Writer:
         self._sync(0.0)
         os.close(self._descriptor)
 
-    def _line(self, content):
+    def _line(self, content, most_bytes=MOST_WRITTEN_BYTES):
         data = (json.dumps(content, separators=(",", ":"), sort_keys=True) + "\n").encode("ascii")
         if self._is_mid_line:
             data = b"\n" + data
         try:
-            written = os.write(self._descriptor, data)
+            written = os.write(self._descriptor, data) if len(data) <= most_bytes else 0
         except OSError:
             written = 0
+        self._left_bytes -= written
         if written < len(data):
             self.lost += 1
         if written:

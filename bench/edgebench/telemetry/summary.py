@@ -55,7 +55,7 @@ def summarise(read, phases=None, judged=None):
     for name, window in windows.items():
         told[name], reasons = _phase(window)
         missing.update({"telemetry.phases.{}.{}".format(name, path): why for path, why in reasons.items()})
-    warnings = judge.warnings(windows[judged])
+    disturbances = judge.disturbances(windows[judged])
     notes = judge.notes(windows[judged])
     jumps = clock_jumps(samples)
     notes += ["the clock of the wall jumped by {:+.1f} s".format(each["jump_s"]) for each in jumps]
@@ -76,9 +76,10 @@ def summarise(read, phases=None, judged=None):
         "gaps": {"count": len(gaps), "total_s": sum(gaps), "longest_s": max(gaps or [0.0])},
         "clock_jumps": jumps,
         "judged": judged,
-        "warnings": warnings,
+        "warnings": [sentence for _, sentence in disturbances],
         "notes": notes,
-        "is_disturbed": bool(warnings),
+        "is_disturbed": bool(disturbances),
+        "disturbed": distinct([kind for kind, _ in disturbances]),
     }, missing
 
 

@@ -33,11 +33,15 @@ def archive(*members: tuple[str, bytes], link: str | None = None) -> bytes:
 
 def test_files_of_the_run_are_taken(collect: ModuleType) -> None:
     packed = archive(
-        ("r1/nano.jsonl", b"{}\n"), ("r1/nano.logs/imdb.1.1.log", b"x"), ("r1/nano.progress.log", b"y")
+        ("r1/nano.jsonl", b"{}\n"),
+        ("r1/nano.logs/imdb.1.1.log", b"x"),
+        ("r1/nano.telemetry/imdb.1.1.jsonl", b"{}\n"),
+        ("r1/nano.progress.log", b"y"),
     )
     assert collect.unpack(packed, "nano", ["r1"]) == {
         "r1/nano.jsonl": b"{}\n",
         "r1/nano.logs/imdb.1.1.log": b"x",
+        "r1/nano.telemetry/imdb.1.1.jsonl": b"{}\n",
         "r1/nano.progress.log": b"y",
     }
 
@@ -51,6 +55,12 @@ def test_files_of_the_run_are_taken(collect: ModuleType) -> None:
         "r1/other.jsonl",
         "r1/nano.logs/../../x",
         "r1/report/index.html",
+        "r1/nano.telemetry/a/b.jsonl",
+        "r1/nano.telemetry/.hidden.jsonl",
+        "r1/nano.telemetry/<b>.jsonl",
+        "r1/nano.telemetry/x.html",
+        "r1/nano.telemetry/../nano.jsonl",
+        "r1/other.telemetry/x.jsonl",
         "nano.jsonl",
     ],
 )
@@ -96,14 +106,29 @@ def test_the_newest_attempt_counts(collect: ModuleType) -> None:
         + run("weather", "failed", reason=None)
         + run("imdb", "ok", attempt=2)
     )
-    assert collect.summarise(records) == {"records": 2, "not_ok": ["weather repeat 1: failed"]}
+    assert collect.summarise(records) == {
+        "records": 2,
+        "not_ok": ["weather repeat 1: failed"],
+        "disturbed": [],
+    }
 
 
 def test_runs_with_other_options_are_other_runs(collect: ModuleType) -> None:
     records = run("weather", "ok", options={"lookback": 1440}) + run(
         "weather", "oom", options={"lookback": 720}, reason="r"
     )
-    assert collect.summarise(records) == {"records": 2, "not_ok": ["weather repeat 1: oom, r"]}
+    told = collect.summarise(records)
+    assert (told["records"], told["not_ok"]) == (2, ["weather repeat 1: oom, r"])
+
+
+def test_a_run_that_was_disturbed_is_told(collect: ModuleType) -> None:
+    records = (
+        run("imdb", "ok", telemetry={"disturbed": ["load"]})
+        + run("imdb", "ok", attempt=2, telemetry={"disturbed": []})
+        + run("weather", "ok", telemetry={"disturbed": ["throttled", "load"]})
+        + run("reuters", "ok", telemetry=None)
+    )
+    assert collect.summarise(records)["disturbed"] == ["weather repeat 1: throttled, load"]
 
 
 def inference(engine: str, status: str, attempt: int = 1, **more: Any) -> bytes:
@@ -130,7 +155,7 @@ def test_inferences_count_too_each_engine_by_itself(collect: ModuleType) -> None
         + inference("litert", "ok", threads={"intra": 2})
     )
     told = ["kws onnxruntime int8: unsupported, no such instruction"]
-    assert collect.summarise(records) == {"records": 4, "not_ok": told}
+    assert collect.summarise(records) == {"records": 4, "not_ok": told, "disturbed": []}
 
 
 def test_a_file_is_written_whole_or_not_at_all(collect: ModuleType, tmp_path: Path) -> None:

@@ -149,6 +149,20 @@ def test_an_older_series_is_never_written_over(tmp_path: Path) -> None:
     assert path.read_text() == "old"
 
 
+def test_a_series_that_is_as_long_as_may_be_counts_the_rest(tmp_path: Path) -> None:
+    path = tmp_path / "series.jsonl"
+    writer = series.Writer(str(path), most_bytes=2000)
+    writer.header(1.0, 50.0, 1.7e9, [SOURCE], {})
+    for n in range(100):
+        writer.sample(series.Sample(50.0 + n, 1.7e9 + n, 0.01 * n, 1.0, [43.0, 5, "performance"]), 1.0)
+    writer.end(None, 9_000_000)
+    read = series.read(str(path))
+    assert path.stat().st_size < 2100
+    assert read.end is not None
+    assert len(read.samples) > 5
+    assert read.end["lost"] == 100 - len(read.samples)
+
+
 def test_full_disk_is_counted_and_the_rest_is_readable(tmp_path: Path) -> None:
     """The limit of a file's size stands for the disk's: the write that hits it is cut short, later ones fail."""
     path = tmp_path / "series.jsonl"

@@ -44,12 +44,12 @@ def judged(read: series.Series, **options: Any) -> dict[str, Any]:
 
 
 def cpu_columns(
-    busy: float, benchmark: float, steal: float, count: int = 11
+    busy: float, benchmark: float, steal: float, count: int = 11, **detail: Any
 ) -> list[tuple[Quantity, list[Any]]]:
     """Two cores; shares of the time of both."""
     shares = (("total", 1.0), ("busy", busy), ("steal", steal), ("benchmark", benchmark))
     return [
-        (quantity("cpu." + name, "counter", "second"), [2.0 * n * share for n in range(count)])
+        (quantity("cpu." + name, "counter", "second", **detail), [2.0 * n * share for n in range(count)])
         for name, share in shares
     ]
 
@@ -132,6 +132,14 @@ def test_load_by_others(busy: float, benchmark: float, steal: float, words: list
     told = judged(made(cpu_columns(busy, benchmark, steal)))
     assert told["warnings"] == words
     assert told["is_disturbed"] == bool(words)
+    assert told["disturbed"] == (["load" if "processes" in words[0] else "steal"] if words else [])
+
+
+@pytest.mark.parametrize(("busy", "is_disturbed"), [(0.60, False), (0.90, True)])
+def test_others_beside_whom_a_core_was_idle_took_nothing_away(busy: float, is_disturbed: bool) -> None:
+    """Of eight cores three were idle, then less than one; others had more than one."""
+    told = judged(made(cpu_columns(busy, busy - 0.15, 0.0, cores=8)))
+    assert told["disturbed"] == (["load"] if is_disturbed else [])
 
 
 def test_only_the_judged_phase_disturbs() -> None:

@@ -72,6 +72,7 @@ def test_more_files_than_a_campaign_has_are_refused(collect: Any) -> None:
 def test_endless_records_are_refused_and_endless_logs_stay_there(collect: Any) -> None:
     with pytest.raises(ValueError, match="look at it there"):
         collect.fetchable({"r1/nano.jsonl": 10 << 30})
+    assert collect.fetchable({"r1/nano.telemetry/x.jsonl": 65 << 20})[0] == []
     names, left_out = collect.fetchable({"r1/nano.jsonl": 5, "r1/nano.logs/a": 10 << 30})
     assert names == ["r1/nano.jsonl"]
     assert "r1/nano.logs/a" in left_out[0]
@@ -143,6 +144,12 @@ def test_templates_in_records_are_text_to_ansible(tmp_path: Path) -> None:
         "reason": template,
     }
     (folder / "here.jsonl").write_text(json.dumps(record) + "\n")
+    (folder / "here.telemetry").mkdir()
+    (folder / "here.telemetry/imdb.1.1.jsonl").write_text("1\n2\n")
+    (folder / "here.telemetry/imdb.2.1.jsonl").write_text("1\n")
+    kept = tmp_path / "results/r1/here.telemetry/imdb.2.1.jsonl"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("1\n2\n")
     play = [
         {
             "hosts": "here",
@@ -189,3 +196,5 @@ def test_templates_in_records_are_text_to_ansible(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "lookup(" in done.stdout
     assert not marker.exists()
+    # Series come with the records, and what the host has lost of one is kept.
+    assert kept.with_name("imdb.1.1.jsonl").read_text() == kept.read_text() == "1\n2\n"

@@ -115,6 +115,9 @@ def _settings(options):
         engines=options.engine,
         models=options.model,
         engine_threads=sorted(set(options.threads)),
+        telemetry=True,
+        meters=[],
+        strict=False,
     )
 
 

@@ -1,0 +1,65 @@
+"""What telemetry says of a run: its energy, and what disturbed it, which is marked in every table."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from edgebench_report import text
+
+# By the kinds of the record schema; docs/telemetry.md says from when on each counts.
+_WORDS = {
+    "throttled": "the host throttled",
+    "under-voltage": "its supply was too weak",
+    "over-current": "its current was limited",
+    "load": "other processes used its CPU",
+    "steal": "other guests took its CPU",
+    "memory": "memory ran short",
+    "clock": "its clock or governor changed",
+    "battery": "it ran on battery",
+    "unseen": "telemetry has gaps",
+}
+
+
+def kinds(record: dict[str, Any]) -> list[str]:
+    """Return the kinds of what disturbed a run, [] for none and where nobody looked."""
+    told = record["telemetry"]
+    return list(told.get("disturbed", [])) if told else []
+
+
+def remarks(records: Iterable[dict[str, Any]]) -> list[str]:
+    """Return a footnote for each kind that disturbed one or more of the records, without numbers: tables share them."""
+    seen = {kind for record in records for kind in kinds(record)}
+    return [f"disturbed while it was measured: {words}" for kind, words in _WORDS.items() if kind in seen]
+
+
+def said(record: dict[str, Any]) -> str:
+    """Return what disturbed a run in the record's own words, empty for nothing."""
+    if not kinds(record):
+        return ""
+    return text.shorten(text.one_line("; ".join(record["telemetry"].get("warnings", []))), 240)
+
+
+def counted(records: list[dict[str, Any]]) -> str:
+    """Return how many of the records were disturbed by what, empty for none."""
+    disturbed = [record for record in records if kinds(record)]
+    if not disturbed:
+        return ""
+    by_kind = {kind: sum(kind in kinds(record) for record in disturbed) for kind in _WORDS}
+    most = [f"{_WORDS[kind]} ({count})" for kind, count in by_kind.items() if count]
+    return f"{len(disturbed)} of {len(records)}, marked in the tables: {', '.join(most)}"
+
+
+def train_energy_j(run: dict[str, Any]) -> float | None:
+    """Return the joules of a training, of the whole board or of what the record says; None where unknown."""
+    value: Any = run["telemetry"]
+    for name in ("phases", "train", "energy", "total_j"):
+        value = value.get(name) if isinstance(value, dict) else None
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def energy_per_inference_uj(record: dict[str, Any]) -> float | None:
+    """Return the energy of one inference [µJ], measured by the runner or imported; None where unknown."""
+    told = (record["telemetry"] or {}).get("energy_per_inference_j")
+    if told is not None:
+        return 1e6 * float(told)
+    imported = record.get("imported", {}).get("energy", {}).get("median_uj_per_inference")
+    return None if imported is None else float(imported)
