@@ -4,7 +4,7 @@ import argparse
 import signal
 import sys
 
-from edgebench import __version__
+from edgebench import __version__, storage
 from edgebench.commands import data, host, kws, roofline, run, telemetry
 from edgebench.commands import list as listing
 from edgebench.commands.common import USAGE, show_help
@@ -22,9 +22,19 @@ def main(arguments=None):
     _end_orderly_on_signals()
     try:
         return options.command(options)
-    except (EdgebenchError, OSError) as error:
-        print("edgebench: {}".format(error), file=sys.stderr)
-        return USAGE
+    except EdgebenchError as error:
+        return _fail(str(error))
+    except OSError as error:
+        return _fail(storage.explained(error))
+
+
+def _fail(reason):
+    try:
+        print("edgebench: {}".format(reason), file=sys.stderr)
+    except OSError:
+        # Where the disk of the log is full, the exit code has to say it.
+        pass
+    return USAGE
 
 
 def _end_orderly_on_signals():

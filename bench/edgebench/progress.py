@@ -127,8 +127,15 @@ class Plain(Silent):
         self._write("[{}/{}] {}{}".format(self._index, self._total, outcome(record), left and "; " + left))
 
     def _write(self, line):
-        self._stream.write(line + "\n")
-        self._stream.flush()
+        self._put(line + "\n")
+
+    def _put(self, text):
+        # A log on a full disk, or a terminal that is gone, is no reason to end a run of hours.
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError:
+            pass
 
 
 class Bar(Plain):
@@ -152,8 +159,7 @@ class Bar(Plain):
         self._draw()
 
     def done(self):
-        self._stream.write("\r\x1b[K")
-        self._stream.flush()
+        self._put("\r\x1b[K")
 
     def _write(self, line):
         super()._write("\r\x1b[K" + line)
@@ -165,8 +171,7 @@ class Bar(Plain):
         elapsed = _duration(time.monotonic() - self._started)
         parts = ["[{}] {}/{} {} {}".format(bar, finished, self._total, self._now(), elapsed), self._left()]
         line = "  ".join(part for part in parts if part)
-        self._stream.write("\r\x1b[K" + line[: shutil.get_terminal_size().columns - 1])
-        self._stream.flush()
+        self._put("\r\x1b[K" + line[: shutil.get_terminal_size().columns - 1])
 
 
 def _plan_line(pending, skipped):

@@ -13,10 +13,12 @@ import math
 import os
 import pkgutil
 
-from edgebench import schema
+from edgebench import schema, storage
 from edgebench.errors import RecordError
 
 SCHEMA_VERSION = 2
+# Larger than any record that is not made of thousands of epochs.
+_RESERVE_BYTES = 256 * 1024
 _UNEXPLAINED = ("reason", "traceback", "missing", "data.note", "telemetry")
 
 
@@ -71,6 +73,17 @@ def validate(record, where):
     return record
 
 
+def _refuse_newer(record, where):
+    version = record.get("schema") if isinstance(record, dict) else None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise RecordError(
+            "{}: written by a newer edgebench: schema version {}, known here up to {}. Update this runner "
+            "(ansible-playbook provision.yml --tags runner), or choose another --run-id; nothing was changed.".format(
+                where, version, SCHEMA_VERSION
+            )
+        )
+
+
 def _refuse_constant(name):
     raise ValueError("{} is no number of JSON".format(name))
 
@@ -96,6 +109,7 @@ def read(path):
             raise RecordError(
                 "{}: not JSON ({}). Move the file away, or name another with --out.".format(where, error)
             )
+        _refuse_newer(record, where)
         records.append(validate(record, where))
     return records, torn
 
@@ -104,13 +118,18 @@ class RecordFile:
     """The records of one host and run, open for appending.
 
     ``records`` holds what the file had when it was opened. ``torn_path`` is
-    where an unfinished last line was moved to, or None.
+    where an unfinished last line was moved to, or None. A file of the same name
+    with ``.reserve`` keeps room for one more record while this one is open: what
+    took hours to measure is recorded although the disk has filled meanwhile.
+    ``is_full`` says that this room was needed.
     """
 
     def __init__(self, path):
         self.path = path
         self.records = []
         self.torn_path = None
+        self.is_full = False
+        self._reserve = path + ".reserve"
         folder = os.path.dirname(os.path.abspath(path))
         os.makedirs(folder, exist_ok=True)
         self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -119,6 +138,7 @@ class RecordFile:
             self.records, torn = read(path)
             if torn:
                 self._set_aside(torn)
+            self._keep_room()
         except BaseException:
             os.close(self._descriptor)
             raise
@@ -144,18 +164,65 @@ class RecordFile:
             handle.truncate(os.path.getsize(self.path) - len(torn))
             os.fsync(handle.fileno())
 
+    def _keep_room(self):
+        try:
+            with open(self._reserve, "wb") as handle:
+                # Not zeros, for which some file systems keep no room.
+                handle.write(os.urandom(_RESERVE_BYTES))
+                handle.flush()
+                os.fsync(handle.fileno())
+        except OSError:
+            _remove(self._reserve)
+            raise
+
     def append(self, record):
         """Validate ``record`` and add it durably: when this returns, it survives a power cut."""
         validate(record, self.path)
         line = json.dumps(record, allow_nan=False, ensure_ascii=False, sort_keys=True).encode("utf-8") + b"\n"
-        while line:
-            line = line[os.write(self._descriptor, line) :]
-        os.fsync(self._descriptor)
+        try:
+            self._write(line)
+        except OSError as error:
+            if not storage.is_full(error):
+                raise RecordError(self._not_written(error))
+            self.is_full = True
+            _remove(self._reserve)
+            try:
+                self._write(line)
+            except OSError as again:
+                raise RecordError(self._not_written(again))
         self.records.append(record)
+
+    def _write(self, line):
+        """Write the whole line durably, or leave the file as it was. Raises OSError."""
+        size = os.fstat(self._descriptor).st_size
+        try:
+            while line:
+                line = line[os.write(self._descriptor, line) :]
+            os.fsync(self._descriptor)
+        except OSError:
+            try:
+                os.ftruncate(self._descriptor, size)
+            except OSError:
+                # Then the next one who opens it sets the torn line aside.
+                pass
+            raise
+
+    def _not_written(self, error):
+        return "the newest record could not be written, the {} before are kept: {}".format(
+            len(self.records), storage.explained(error, self.path)
+        )
 
     def close(self):
         """Close the file; what was appended stays."""
+        _remove(self._reserve)
         os.close(self._descriptor)
+
+
+def _remove(path):
+    try:
+        os.remove(path)
+    except OSError:
+        pass
 
 
 def _sync_folder(folder):

@@ -22,7 +22,7 @@ from edgebench import (
 )
 from edgebench.data import manifest
 from edgebench.data.sources import Finder
-from edgebench.errors import DataError, UsageError, WrongDataError
+from edgebench.errors import DataError, RecordError, UsageError, WrongDataError
 from edgebench.kws import convert_job, engines, plan
 
 Settings = namedtuple(
@@ -80,9 +80,14 @@ class Suite:
                     record = self._one(task, len(attempts) + 1, facts, ended)
                     file.append(record)
                     attempts.append(record)
-                    if not self._repeats(attempts):
+                    if file.is_full or not self._repeats(attempts):
                         break
                 self.display.finish(record)
+                if file.is_full:
+                    raise RecordError(
+                        "the disk is full. What was measured is recorded in {}; free some room and go on with the "
+                        "same command and --run-id {}.".format(file.path, settings.run_id)
+                    )
         finally:
             file.close()
             self.display.done()

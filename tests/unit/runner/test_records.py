@@ -1,10 +1,13 @@
 """Records files: durable, append-only, tolerant of a torn last line and of nothing else."""
 
+import contextlib
 import json
 import math
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from edgebench import records
@@ -42,7 +45,7 @@ def test_a_torn_last_line_is_moved_aside_and_the_rest_kept_to_the_byte(tmp_path:
 
 @pytest.mark.parametrize(
     ("line", "told"),
-    [(b"garbage", "not JSON"), (b'{"schema": 3}', "not a valid record"), (b"\xff\xfe", "not JSON")],
+    [(b"garbage", "not JSON"), (b'{"schema": 2}', "not a valid record"), (b"\xff\xfe", "not JSON")],
 )
 def test_a_foreign_line_is_refused_by_file_and_line_and_the_file_left_alone(
     tmp_path: Path, line: bytes, told: str
@@ -78,6 +81,78 @@ def test_two_writers_of_one_file_are_refused(tmp_path: Path) -> None:
     file.close()
     assert other.returncode != 0
     assert "is being written by another edgebench" in other.stderr
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path, lack: Callable[[str], NoReturn]) -> Iterator[Path]:
+    """A file system with 400 KiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", folder], check=False, capture_output=True
+    )
+    if mounted.returncode != 0:
+        lack("file system of its own not mounted: run as root")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def _fill(folder: Path) -> Path:
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as handle, contextlib.suppress(OSError):
+        while handle.write(bytes(4096)):
+            pass
+    return filler
+
+
+def test_what_was_measured_is_recorded_though_the_disk_has_filled(small_disk: Path) -> None:
+    path = small_disk / "boromir.jsonl"
+    file = _file(path, 1)
+    filler = _fill(small_disk)
+    # More than what is left of the last block.
+    file.append(run_record(repeat=2, warnings=["w" * 5000]))
+    assert file.is_full
+    assert not path.with_name(path.name + ".reserve").exists()
+    whole = path.read_bytes()
+    _fill(small_disk)
+    with pytest.raises(RecordError, match=r"the 2 before are kept.*No space left.*Free some room"):
+        file.append(run_record(repeat=3, warnings=["w" * 9000]))
+    file.close()
+    # Not torn, either.
+    assert path.read_bytes() == whole
+    with pytest.raises(OSError, match="No space left"):
+        records.RecordFile(str(path))
+    filler.unlink()
+    again = records.RecordFile(str(path))
+    assert [each["repeat"] for each in again.records] == [1, 2]
+    again.close()
+    assert sorted(each.name for each in small_disk.iterdir()) == ["boromir.jsonl"]
+
+
+def test_records_of_a_newer_edgebench_are_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "boromir.jsonl"
+    content = json.dumps({**run_record(), "schema": 3, "new": True}) + "\n"
+    path.write_text(content)
+    with pytest.raises(RecordError, match=r"boromir.jsonl:1: written by a newer edgebench: schema version 3"):
+        records.RecordFile(str(path))
+    assert path.read_text() == content
+
+
+def test_every_prefix_of_a_file_keeps_its_whole_records(tmp_path: Path) -> None:
+    path = tmp_path / "boromir.jsonl"
+    _file(path, 1, 2, 3).close()
+    content = path.read_bytes()
+    ends = [position + 1 for position, byte in enumerate(content) if byte == ord("\n")]
+    for length in [*range(0, len(content), 97), *(end + off for end in ends for off in (-2, -1, 0))]:
+        path.write_bytes(content[:length])
+        path.with_name("boromir.jsonl.torn").unlink(missing_ok=True)
+        file = records.RecordFile(str(path))
+        file.close()
+        kept = max((end for end in ends if end <= length), default=0)
+        assert path.read_bytes() == content[:kept]
+        assert (file.torn_path is not None) == (kept < length)
+        if file.torn_path:
+            assert Path(file.torn_path).read_bytes() == content[kept:length] + b"\n"
 
 
 def test_numbers_json_does_not_have_become_null_with_a_reason() -> None:
