@@ -100,6 +100,17 @@ class Statistic:
     count: int
 
 
+def own_tags(found: list[Column]) -> list[list[str]]:
+    """Return, for each column, of what tells it from others what tells it from others of its own host."""
+    by_host: dict[str, list[Column]] = {}
+    for column in found:
+        by_host.setdefault(column.host, []).append(column)
+    shared = {
+        host: set.intersection(*(set(each.differs) for each in members)) for host, members in by_host.items()
+    }
+    return [[tag for tag in column.differs if tag not in shared[column.host]] for column in found]
+
+
 def circumstances(run: Record) -> Circumstances:
     """Return everything about a run that makes its numbers incomparable with another's; None is unknown."""
     sizes, data, framework, threads = run["sizes"], run["data"], run["framework"], run["threads"]

@@ -14,11 +14,13 @@ from statistics import median
 
 from edgebench_report import aggregate, inference, statistics, telemetry, text
 from edgebench_report.aggregate import Column, Group, Record
+from edgebench_report.errors import ReportError
 from edgebench_report.results import not_as_published
 from edgebench_report.table import records_anchor
 from edgebench_report.tables import Facts
 
 _WHAT = ("profile", "variant", "precision", "synthetic", "sha256", "sizes")
+PUBLISHED = "published"
 _LEAST_MOST = 1e-9
 
 
@@ -132,8 +134,12 @@ class Answer:
     energy_said: str
 
 
-def blocks(facts: Facts) -> list[Block]:
-    """Arrange what may be compared, profile by profile."""
+def blocks(facts: Facts, against: str | None = None) -> list[Block]:
+    """Arrange what may be compared, profile by profile.
+
+    ``against``: the name of the baseline, "published" for that of the published hosts with which most can be compared.
+    Raises ReportError where nothing can be compared with it.
+    """
     found = []
     for profile in (each for each in ("paper", "tuned", "quick") if each in facts.profiles):
         shown = [index for index, column in enumerate(facts.columns) if column.profile == profile]
@@ -145,14 +151,40 @@ def blocks(facts: Facts) -> list[Block]:
             block = Block(profile, names, lines)
             block.baseline = _slowest(block)
             found.append(block)
+    if against is not None:
+        _choose(found, against)
     return found
 
 
+def _choose(found: list[Block], against: str) -> None:
+    chosen = 0
+    for block in found:
+        score: dict[int, int] = {}
+        for each in (each for line in block.lines for each in line.entries):
+            is_meant = each.is_published if against == PUBLISHED else block.names[each.place] == against
+            if is_meant:
+                score[each.place] = score.get(each.place, 0) + 1
+        if score:
+            block.baseline = max(score, key=lambda place: (score[place], -place))
+            chosen += 1
+    if chosen:
+        return
+    if against == PUBLISHED:
+        raise ReportError(
+            "--against published: nothing here can be compared with the published hosts, which ran the paper profile "
+            "on real data (edgebench run --profile paper)"
+        )
+    names = sorted({name for block in found for name in block.names})
+    raise ReportError(
+        f"--against {text.one_line(against)}: no host that can be compared has this name; those are: "
+        f"{text.one_line(', '.join(names[:20])) or 'none'}"
+    )
+
+
 def _labels(columns: list[Column]) -> list[str]:
-    hosts = [each.host for each in columns]
     return [
-        each.host if hosts.count(each.host) == 1 else " · ".join([each.host, *each.differs[1:]])
-        for each in columns
+        " · ".join([column.host, *tags])
+        for column, tags in zip(columns, aggregate.own_tags(columns), strict=True)
     ]
 
 
@@ -214,32 +246,43 @@ def _entry(group: Group, place: int, link: str) -> Entry | None:
     if len(times) >= statistics.fewest():
         found = statistics.median_interval(times)
         interval = (found.low, found.high)
-    synthetic = any(run["data"]["synthetic"] for run in group.ok)
     joules = [each for each in map(telemetry.train_energy_j, group.ok) if each is not None]
-    values = [run["quality"]["value"] for run in group.ok if run["quality"]["value"] is not None]
-    samples = group.ok[0]["sizes"]["test_samples"] or 0
-    accuracy = accuracy_interval = None
-    if values and samples and not synthetic and group.ok[0]["quality"]["metric"] == "accuracy":
-        accuracy = median(values)
-    # What cannot be is a warning of the report, and no accuracy.
-    if accuracy is not None and accuracy > 1:
-        accuracy = None
-    if accuracy is not None:
-        score = statistics.wilson(accuracy * samples, samples)
-        accuracy_interval = (score.low, score.high)
     return Entry(
         place,
         median(times),
         interval,
         len(times),
         link,
-        accuracy,
-        accuracy_interval,
-        samples,
+        _accuracy(group),
+        accuracy_interval(group),
+        group.ok[0]["sizes"]["test_samples"] or 0,
         median(joules) if joules else None,
-        synthetic,
+        any(run["data"]["synthetic"] for run in group.ok),
         bool(telemetry.remarks(group.ok)),
     )
+
+
+def _accuracy(group: Group) -> float | None:
+    """Return the median accuracy on real data as ratio 0..1, None where there is none."""
+    first = group.ok[0] if group.ok else None
+    if first is None or first["quality"]["metric"] != "accuracy" or not first["sizes"]["test_samples"]:
+        return None
+    values = [run["quality"]["value"] for run in group.ok if run["quality"]["value"] is not None]
+    if not values or any(run["data"]["synthetic"] for run in group.ok):
+        return None
+    accuracy = median(values)
+    # What cannot be is a warning of the report, and no accuracy.
+    return accuracy if accuracy <= 1 else None
+
+
+def accuracy_interval(group: Group) -> tuple[float, float] | None:
+    """Return the 95 % score interval of a group's median accuracy, ratios 0..1; None where there is no accuracy."""
+    accuracy = _accuracy(group)
+    if accuracy is None:
+        return None
+    samples = group.ok[0]["sizes"]["test_samples"]
+    score = statistics.wilson(accuracy * samples, samples)
+    return score.low, score.high
 
 
 def _published(facts: Facts, workload: str, names: list[str]) -> list[Entry]:
@@ -360,8 +403,7 @@ def _accuracy_said(best: Entry, line: Line, block: Block) -> str:
     if better:
         first = max(better, key=lambda each: each.accuracy or 0.0)
         return f"{interval}; {block.names[first.place]} is better: {100 * (first.accuracy or 0):.1f} %"
-    compared = sum(each.accuracy is not None and bool(each.samples) for each in line.entries) > 1
-    return f"{interval}; none shown to be better" if compared else interval
+    return interval
 
 
 def _thriftiest(best: Entry, line: Line, block: Block) -> str:

@@ -6,6 +6,9 @@ from pathlib import Path
 from edgebench_report import (
     aggregate,
     answer,
+    beside,
+    certainty,
+    conditions,
     evidence,
     flat,
     inference,
@@ -13,9 +16,11 @@ from edgebench_report import (
     page,
     plots,
     results,
+    roofline,
     summary,
     tables,
     text,
+    timeline,
     tuned,
 )
 from edgebench_report.load import Loaded, load
@@ -37,36 +42,45 @@ class Built:
     loaded: Loaded
 
 
-def build(paths: list[Path], out: Path, title: str = DEFAULT_TITLE) -> Built:
+def build(paths: list[Path], out: Path, title: str = DEFAULT_TITLE, against: str | None = None) -> Built:
     """Read the records at ``paths`` (files or folders) and write the report into the folder ``out``.
 
-    Raises ReportError when nothing can be read or ``out`` cannot be written. Lines that could not be
-    used are in ``loaded.problems`` of the result, and in the report.
+    ``against``: whom the answer compares with, as answer.blocks has it. Raises ReportError when nothing can
+    be read or compared, or ``out`` cannot be written. Lines that could not be used are in
+    ``loaded.problems`` of the result, and in the report.
     """
     published_inference = read_published_inference()
     loaded = load(paths)
+    surveys, unreadable = roofline.load(paths)
+    loaded.problems += unreadable
     facts = facts_of(loaded)
     columns = facts.columns
     frame = aggregate.samples(columns)
-    head = summary.summarise(loaded, facts)
-    present = tables_of(facts)
+    answers = answer.blocks(facts, against)
+    timelines = timeline.draw(loaded, facts)
+    head = summary.summarise(loaded, facts, timelines.problems, certainty.drifts(facts)[1])
+    present = tables_of(facts, answers, surveys)
+    if against == answer.PUBLISHED:
+        present.insert(1, beside.table(facts))
     contents = page.Contents(
         text.one_line(title) or DEFAULT_TITLE,
         head,
         facts,
         present,
-        plots.draw(facts, frame) if columns else [],
+        [*plots.speeds(answers), *plots.draw(facts, frame)] if columns else [],
         latency.draw(loaded.inferences, published_inference),
         published_inference,
-        answer.blocks(facts),
+        answers,
         evidence.parts(loaded, facts),
+        roofline.draw(surveys),
+        timelines.charts,
     )
     files: dict[str, str | bytes] = {f"{each.slug}.csv": each.csv() for each in present}
     if columns:
         files["runs.csv"] = flat.runs_csv(columns, loaded.superseded)
     if loaded.inferences:
         files["inferences.csv"] = flat.inferences_csv(loaded.inferences, loaded.superseded)
-    for chart in [*contents.charts, *contents.inference_charts]:
+    for chart in contents.figures:
         files[f"plots/{chart.slug}.svg"] = chart.svg
         files[f"plots/{chart.slug}.png"] = chart.png
     files["report.md"] = page.markdown(contents)
@@ -85,7 +99,11 @@ def facts_of(loaded: Loaded) -> tables.Facts:
     return tables.Facts(columns, loaded.hosts, statistics, published, loaded.inferences)
 
 
-def tables_of(facts: tables.Facts) -> list[Table]:
+def tables_of(
+    facts: tables.Facts,
+    answers: list[answer.Block] | None = None,
+    surveys: list[roofline.Survey] | None = None,
+) -> list[Table]:
     """Return all tables that there is something to say in."""
     trained = [
         tables.workloads,
@@ -98,7 +116,10 @@ def tables_of(facts: tables.Facts) -> list[Table]:
         results.accuracy,
         results.weather_error,
     ]
-    shown: list[Table | None] = [tables.hosts(facts)]
+    shown: list[Table | None] = [tables.hosts(facts), conditions.table(facts)]
     shown += [table(facts) for table in trained] if facts.columns else []
+    shown += [certainty.drifts(facts)[0], certainty.accuracies(answers or answer.blocks(facts))]
+    shown.sort(key=lambda each: each.number if each else "")
     shown.append(inference.keyword_spotting(facts.inferences, read_published_inference()))
+    shown.append(roofline.table(surveys or []))
     return [each for each in shown if each is not None]

@@ -59,12 +59,17 @@ def _add_build(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--out", required=True, type=Path, metavar="DIR", help="folder for the report; made if absent"
     )
     parser.add_argument("--title", default=DEFAULT_TITLE, help="title of the report (default: %(default)s)")
+    parser.add_argument(
+        "--against",
+        metavar="HOST",
+        help="compare with this host, or with the hosts of the 2019 report: published (default: the slowest host)",
+    )
     parser.add_argument("--quiet", action="store_true", help="print only the path of the page")
     parser.set_defaults(run=_build)
 
 
 def _build(given: argparse.Namespace) -> int:
-    built = build(given.paths, given.out, given.title)
+    built = build(given.paths, given.out, given.title, given.against)
     if not given.quiet:
         width = shutil.get_terminal_size((110, 40)).columns
         _say(terminal.render(built.summary, built.tables, width), sys.stdout)

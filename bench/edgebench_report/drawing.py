@@ -78,7 +78,7 @@ def limits_of(values: list[float], log: bool, unit: str) -> tuple[float, float]:
 
 
 def panels_of(
-    bar_counts: list[int], longest_label: int, widest: float = 0.4
+    bar_counts: list[int], longest_label: int, widest: float = 0.46
 ) -> tuple["Figure", list["Axes"]]:
     """Return a figure with one panel below the other, each as high as its number of bars asks for.
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgebench_report import aggregate, inference, statistics, telemetry, text
+from edgebench_report import aggregate, certainty, inference, statistics, telemetry, text
 from edgebench_report.aggregate import Record
 from edgebench_report.load import Loaded
 from edgebench_report.results import STATUS
@@ -41,11 +41,9 @@ def parts(loaded: Loaded, facts: Facts) -> list[Part]:
     for index, column in enumerate(facts.columns):
         for workload, group in column.groups.items():
             title = f"{column.label} · {facts.title(workload)}"
-            times = [(run, aggregate.measured(run)["train_total_s"]) for run in group.runs]
-            known = [(run, each) for run, each in times if each is not None and run["status"] == "ok"]
-            marked = statistics.outliers([each for _, each in known]) if known else ()
-            outlying = {id(known[each][0]) for each in marked}
-            said = _said([each for _, each in known], len(marked))
+            trend = certainty.trend(group)
+            outlying = {id(trend.runs[each]) for each in trend.outliers}
+            said = _said(trend)
             rows = [_row(run, loaded, id(run) in outlying) for run in group.runs]
             found.append(Part(records_anchor(index, workload), title, said, rows))
     for part in inference.parts(loaded.inferences):
@@ -55,21 +53,21 @@ def parts(loaded: Loaded, facts: Facts) -> list[Part]:
     return found
 
 
-def _said(times: list[float], outliers: int) -> str:
-    if not times:
+def _said(trend: certainty.Trend) -> str:
+    if not trend.times_s:
         return "never finished"
-    known = statistics.describe(times)
+    known = statistics.describe(trend.times_s)
     said = f"median {text.seconds(known.median)} s"
     if known.interval is not None and known.count >= statistics.fewest():
         said += f", {text.seconds(known.interval.low)} to {text.seconds(known.interval.high)} at 95 %"
     elif known.count > 1:
         said += ", too few repeats for an interval"
-    if outliers:
-        said += f", {text.plural(outliers, 'outlier')} marked †, counted all the same"
-    if known.count >= statistics.fewest():
-        trend = statistics.drift(times)
-        if trend.found:
-            said += f"; it drifted by {100 * trend.relative_change:+.1f} % from the first repeat to the last"
+    if trend.outliers:
+        said += f", {text.plural(len(trend.outliers), 'outlier')} marked †, counted all the same"
+    if trend.drift is not None and trend.drift.found:
+        said += (
+            f"; it drifted by {100 * trend.drift.relative_change:+.1f} % from the first repeat to the last"
+        )
     return said
 
 

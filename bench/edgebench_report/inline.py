@@ -77,7 +77,7 @@ def draw(
     limits: tuple[float, float],
     label: str,
     log: bool = False,
-    widest: float = 0.4,
+    widest: float = 0.46,
     key: tuple[tuple[str, str], ...] = (),
 ) -> str:
     """Return panels that share an axis as an SVG element; ``key`` explains colours, (name, colour) each."""

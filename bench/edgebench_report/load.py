@@ -14,6 +14,10 @@ from edgebench_report import text
 from edgebench_report.errors import ReportError
 
 SCHEMA_FILE = Path(__file__).resolve().parents[1] / "edgebench" / "record.schema.json"
+# HOST.telemetry beside HOST.jsonl.
+SERIES_FOLDER = ".telemetry"
+# What `edgebench roofline --json` wrote, kept beside records.
+SURVEY_ENDING = ".roofline.json"
 Record = dict[str, Any]
 
 _NOT_OURS = "If it is not a records file of edgebench, do not name it (or move it out of the folder)."
@@ -77,6 +81,8 @@ def _files(paths: Iterable[Path], problems: list[Problem]) -> list[Path]:
                 f"{path}: there is no such file or folder. Name .jsonl files, or folders that hold some."
             )
         inside = _jsonl_below(path, problems) if path.is_dir() else [path]
+        if path.name.endswith(SURVEY_ENDING) and not path.is_dir():
+            continue
         if not inside:
             problems.append(
                 Problem(
@@ -92,12 +98,12 @@ def _jsonl_below(folder: Path, problems: list[Problem]) -> list[Path]:
     def unreadable(failure: OSError) -> None:
         problems.append(_unreadable(str(failure.filename), failure))
 
-    return [
-        Path(parent, name)
-        for parent, _, names in os.walk(folder, onerror=unreadable)
-        for name in names
-        if name.endswith(".jsonl") and not parent.endswith(".telemetry")
-    ]
+    found = []
+    for parent, folders, names in os.walk(folder, onerror=unreadable):
+        # Series of samples lie there, no records.
+        folders[:] = [each for each in folders if not each.endswith(SERIES_FOLDER)]
+        found += [Path(parent, name) for name in names if name.endswith(".jsonl")]
+    return found
 
 
 def _unreadable(where: str, failure: OSError) -> Problem:

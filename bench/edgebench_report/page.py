@@ -32,6 +32,13 @@ class Contents:
     published_inference: PublishedInference
     answers: list[Block]
     evidence: list[Part]
+    rooflines: list[Chart]
+    timelines: list[Chart]
+
+    @property
+    def figures(self) -> list[Chart]:
+        """All charts, each of which is in files, too."""
+        return [*self.charts, *self.inference_charts, *self.rooflines, *self.timelines]
 
 
 def html(contents: Contents) -> str:
@@ -65,7 +72,11 @@ def _render(template: str, contents: Contents) -> str:
         charts=contents.charts,
         inference_charts=contents.inference_charts,
         # Two tall charts leave room for the two lower ones in one column beside them.
-        stacked=len(contents.charts) == 4 and contents.charts[0].height_in > _TALL_IN,
+        stacked=len(contents.charts) == 4
+        and contents.charts[0].height_in > _TALL_IN
+        and not contents.charts[0].slug.startswith("speed"),
+        rooflines=contents.rooflines,
+        timelines=contents.timelines,
         circumstances=circumstance_rows(contents.facts.columns)
         + inference.circumstance_rows(contents.facts.inferences),
         source=contents.facts.published.source,

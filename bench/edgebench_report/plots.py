@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from edgebench_report import drawing, inline, text
+from edgebench_report import aggregate, drawing, inline, text
 from edgebench_report.aggregate import PROFILES, Column, Group, Statistic
+from edgebench_report.answer import Block, Entry, accuracy_interval, ratio_interval
 from edgebench_report.drawing import Chart
 from edgebench_report.results import ACCURACY, TESTING, TRAINING, Quantity, not_as_published
 from edgebench_report.tables import Facts
@@ -51,6 +52,15 @@ class _Bar:
     synthetic: bool = False
     instead: str = ""
     shown: str = ""
+    interval: tuple[float, float] | None = None
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """The ends of the error bar: of the interval where there is one, else the extremes; None for neither."""
+        known = self.statistic
+        if self.interval is not None or known is None:
+            return self.interval
+        return (known.low, known.high) if known.count > 1 and known.high > known.low else None
 
 
 def draw(facts: Facts, frame: pd.DataFrame) -> list[Chart]:
@@ -63,6 +73,59 @@ def draw(facts: Facts, frame: pd.DataFrame) -> list[Chart]:
         ]
         charts.append(_split(facts))
     return [each for each in charts if each is not None]
+
+
+def speeds(blocks: list[Block]) -> list[Chart]:
+    """Draw how many times as fast as the baseline each host is, a chart for each block of more than one host."""
+    with drawing.style():
+        charts = [_speeds(block, len(blocks) > 1) for block in blocks]
+    return [each for each in charts if each is not None]
+
+
+def _speeds(block: Block, several: bool) -> Chart | None:
+    panels = []
+    for line in block.lines:
+        base = next((each for each in line.entries if each.place == block.baseline), None)
+        others = [each for each in sorted(line.entries, key=lambda each: each.place) if each is not base]
+        if base is not None and others:
+            panels.append((line.title, [_speed_bar(each, base, block) for each in others]))
+    if not panels:
+        return None
+    known = [bar.statistic for _, bars in panels for bar in bars if bar.statistic]
+    values = [value for each in known for value in (each.low, each.high)]
+    log = max(values) / min(values) > 10
+    limits = drawing.limits_of(values, log, "")
+    figure, axes = drawing.panels_of(
+        [len(bars) for _, bars in panels], max(len(bar.label) for _, bars in panels for bar in bars)
+    )
+    for ax, (name, bars) in zip(axes, panels, strict=True):
+        _panel(ax, name, bars, log, limits, text.factor)
+    baseline = text.shorten(block.names[block.baseline], drawing.LABEL_CHARS)
+    axis = f"Times as fast as {baseline}" + (", logarithmic" if log else "")
+    drawing.label_axis(axes, axis, log, limits)
+    slug, title = "speed", "Speed of training over the baseline"
+    if several:
+        slug, title = f"{slug}_{block.profile}", f"{title}, {block.profile} profile"
+    caption = (
+        f"Training time of {block.names[block.baseline]} over that of each host, medians; error bars are 95 % "
+        "intervals, where there are repeats enough for one. Where they hold 1, no difference is shown. "
+        "Grey: published in 2019."
+    )
+    alt = f"Bar chart of how many times as fast as {baseline} the hosts train. The values are those of the first table."
+    drawn: list[inline.Panel] = [
+        (name, [_inline_bar(bar, text.factor) for bar in bars]) for name, bars in panels
+    ]
+    element = inline.draw(slug, drawn, limits, axis, log=log)
+    return drawing.finished(figure, slug, title, caption, alt, element)
+
+
+def _speed_bar(entry: Entry, base: Entry, block: Block) -> _Bar:
+    ratio = base.median_s / entry.median_s
+    ends = ratio_interval(base, entry)
+    low, high = ends or (ratio, ratio)
+    colour = drawing.OTHERS if entry.is_published else drawing.HUES[entry.place % len(drawing.HUES)]
+    name = text.shorten(block.names[entry.place], drawing.LABEL_CHARS)
+    return _Bar(name, colour, Statistic(ratio, low, high, 2 if ends else 1), [], entry.synthetic)
 
 
 def _bars(
@@ -118,12 +181,16 @@ def _bars(
 
 
 def _inline(bar: _Bar, quantity: Quantity) -> inline.Bar:
+    return _inline_bar(bar, quantity.write)
+
+
+def _inline_bar(bar: _Bar, write: Callable[[float], str]) -> inline.Bar:
     known = bar.statistic
     if known is None:
         return inline.Bar(bar.label, bar.colour, None, instead=bar.instead)
     colour = "var(--grey)" if bar.colour == drawing.OTHERS else bar.colour
-    ends = (known.low, known.high) if known.count > 1 and known.high > known.low else None
-    shown = bar.shown or quantity.write(known.median)
+    ends = bar.ends
+    shown = bar.shown or write(known.median)
     return inline.Bar(
         bar.label, colour, known.median, ends, (), tuple(bar.samples), bar.synthetic, shown=shown
     )
@@ -137,14 +204,12 @@ def _shown_workloads(columns: list[Column], facts: Facts, quantity: Quantity) ->
 
 def short_labels(columns: list[Column]) -> list[str]:
     """Name the columns as briefly as they can be told apart; the profile only where there are several."""
-    profiles = {column.profile for column in columns}
-    hosts = [column.host for column in columns]
+    several = len({column.profile for column in columns}) > 1
+    one_host = len({column.host for column in columns}) == 1
     labels = []
-    for column in columns:
-        tags = column.differs if len(profiles) > 1 else column.differs[1:]
-        alone = hosts.count(column.host) == 1 and len(profiles) == 1
-        one_host = len(set(hosts)) == 1 and bool(tags)
-        full = column.host if alone else " · ".join(tags if one_host else [column.host, *tags])
+    for column, own in zip(columns, aggregate.own_tags(columns), strict=True):
+        tags = own if not several or column.profile in own else [column.profile, *own]
+        full = " · ".join(tags if one_host and tags else [column.host, *tags])
         labels.append(text.shorten(full, drawing.LABEL_CHARS))
     return [
         f"{text.shorten(label, drawing.LABEL_CHARS - 4)} ({index})" if labels.count(label) > 1 else label
@@ -166,6 +231,7 @@ def _measured_bars(
         scale = quantity.scale
         scaled = found and Statistic(found.median * scale, found.low * scale, found.high * scale, found.count)
         statuses = [] if group is None else [run["status"] for run in group.runs if run["status"] != "ok"]
+        score = accuracy_interval(group) if quantity is ACCURACY and group is not None else None
         bars.append(
             _Bar(
                 label,
@@ -174,6 +240,7 @@ def _measured_bars(
                 samples,
                 synthetic=group is not None and any(run["data"]["synthetic"] for run in group.ok),
                 instead="" if scaled else STATUS[statuses[0]] if statuses else "no value",
+                interval=score and (100 * score[0], 100 * score[1]),
             )
         )
     return bars
@@ -221,9 +288,11 @@ def _panel(
             y, known.median - limits[0], left=limits[0], height=0.66,
             color=bar.colour, hatch=hatch, edgecolor=drawing.PAGE if hatch else bar.colour, linewidth=0,
         )  # fmt: skip
-        if known.count > 1 and known.high > known.low:
+        end = known.high
+        if bar.ends is not None:
+            end = max(end, bar.ends[1])
             ax.plot(
-                [known.low, known.high],
+                bar.ends,
                 [y, y],
                 color=drawing.INK,
                 linewidth=0.9,
@@ -231,7 +300,7 @@ def _panel(
                 zorder=3,
             )
             ax.plot(
-                [known.low, known.high],
+                bar.ends,
                 [y, y],
                 "|",
                 color=drawing.INK,
@@ -242,13 +311,13 @@ def _panel(
         if bar.samples:
             ax.plot(bar.samples, [y] * len(bar.samples), "o", markersize=2.6, markerfacecolor=drawing.PAGE,
                     markeredgecolor=drawing.INK, markeredgewidth=0.6, zorder=4, linestyle="none")  # fmt: skip
-        ax.text(
-            known.high, y, bar.shown or write(known.median), transform=beside, va="center", color=drawing.INK
-        )
+        ax.text(end, y, bar.shown or write(known.median), transform=beside, va="center", color=drawing.INK)
 
 
 def _caption(columns: list[Column], facts: Facts, title: str, unit: str, log: bool) -> str:
-    spread = "extremes" if unit == "%" else "fastest and slowest"
+    spread = "fastest and slowest"
+    if unit == "%":
+        spread = "95 % score intervals by the number of test samples, on synthetic data the extremes"
     parts = [
         f"{title} [{unit}], {columns[0].profile} profile: medians (bars), {spread} (error bars), "
         "every repeat (dots)."

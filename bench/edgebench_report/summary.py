@@ -1,5 +1,6 @@
 """What was measured: the head of the report."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgebench_report import inference, telemetry, text
@@ -21,8 +22,8 @@ class Summary:
     problems: list[Problem]
 
 
-def summarise(loaded: Loaded, facts: Facts) -> Summary:
-    """Put the circumstances of everything that was read in words."""
+def summarise(loaded: Loaded, facts: Facts, more_warnings: Sequence[str] = (), drift: str = "") -> Summary:
+    """Put the circumstances of everything that was read in words; ``drift`` is what is known of that, in words."""
     runs = loaded.runs + loaded.inferences
     workloads = {run["workload"] for run in runs}
     parts = [
@@ -61,7 +62,9 @@ def summarise(loaded: Loaded, facts: Facts) -> Summary:
     disturbed = telemetry.counted(runs)
     if disturbed:
         lines.append(("Disturbed", disturbed))
-    warnings = _warnings(runs, facts)
+    if drift:
+        lines.append(("Drift", drift))
+    warnings = _warnings(runs, facts) + [text.one_line(each) for each in more_warnings]
     if warnings:
         lines.append(("Warnings", f"{len(warnings)}, listed below the tables"))
     banners = _banners(loaded.runs, facts) + _inference_banners(loaded.inferences)

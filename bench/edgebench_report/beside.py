@@ -1,0 +1,75 @@
+"""Table 0: this fleet beside the four hosts of the 2019 report, over all workloads that may be compared with them."""
+
+import math
+
+from edgebench_report import text
+from edgebench_report.aggregate import Column, Statistic
+from edgebench_report.results import TRAINING, not_as_published
+from edgebench_report.table import MISSING, Cell, Footnotes, Heading, Row, Table
+from edgebench_report.tables import Facts
+
+
+def table(facts: Facts) -> Table:
+    """Return the geometric mean of how many times as fast each host trains as each published one.
+
+    Over the workloads of the paper profile on real data that both have; their number stands beside it. The published
+    hosts stand in the same table, measured by the same means.
+    """
+    notes = Footnotes()
+    rows = [
+        Row(column.label, column.label, _cells(facts, _times(facts, index, column), notes))
+        for index, column in enumerate(facts.columns)
+        if column.profile == "paper"
+    ]
+    for host in facts.published.hosts:
+        own = {
+            each: facts.published.measured(each, TRAINING.published, host["id"])
+            for each in facts.published.workloads
+        }
+        times = {name: value for name, value in own.items() if value}
+        rows.append(Row(f"{host['name']} (2019)", host["id"], _cells(facts, times, notes), side="published"))
+    return Table(
+        number="0",
+        slug="table_0_beside_published",
+        title="This fleet beside the published hosts",
+        corner="Host",
+        key_name="column",
+        caption="How many times as fast at training as each published host: the geometric mean over the workloads that "
+        "both have, n of them, with the least and the greatest factor among them. Table 4c has each workload.",
+        bands=[],
+        headings=[
+            Heading(f"vs {host['name']}", side="measured", spread=True, csv=f"vs {host['name']}")
+            for host in facts.published.hosts
+        ],
+        rows=rows,
+        footnotes=notes.listed(),
+    )
+
+
+def _times(facts: Facts, index: int, column: Column) -> dict[str, float]:
+    found = {}
+    for workload, group in column.groups.items():
+        known = facts.statistics.get((index, workload, TRAINING.metric))
+        is_theirs = workload in facts.published.workloads and group.ok and not not_as_published(facts, group)
+        if known is not None and known.median > 0 and is_theirs:
+            found[workload] = known.median
+    return found
+
+
+def _cells(facts: Facts, times: dict[str, float], notes: Footnotes) -> list[Cell]:
+    cells = []
+    for host in facts.published.hosts:
+        ratios = []
+        for workload, own in times.items():
+            theirs = facts.published.measured(workload, TRAINING.published, host["id"])
+            if theirs:
+                ratios.append(theirs / own)
+        if not ratios:
+            cells.append(Cell(MISSING, marks=[notes.mark("no workload of both that may be compared")]))
+            continue
+        mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+        spread = f"{text.factor(min(ratios))}–{text.factor(max(ratios))}, n {len(ratios)}"
+        cells.append(
+            Cell(text.factor(mean), spread, statistic=Statistic(mean, min(ratios), max(ratios), len(ratios)))
+        )
+    return cells
