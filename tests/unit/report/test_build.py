@@ -65,6 +65,7 @@ def test_all_files_are_there_and_the_exit_code_is_0(
                 for each in ("training_time", "test_time", "accuracy")
                 for profile in ("quick", "paper")
             ),
+            "speed_paper",
             "time_split",
             "kws_latency_quick",
             "kws_latency_paper",
@@ -77,6 +78,7 @@ def test_all_files_are_there_and_the_exit_code_is_0(
         "runs.csv",
         "inferences.csv",
         "table_1_hosts.csv",
+        "table_1b_conditions.csv",
         "table_2_workloads.csv",
         "table_3_architectures.csv",
         "table_4_training_time.csv",
@@ -89,7 +91,8 @@ def test_all_files_are_there_and_the_exit_code_is_0(
     }
     printed = capsys.readouterr().out
     assert all(
-        f"Table {number}: " in printed for number in ("1", "2", "3", "4", "4b", "4c", "5", "6", "6b", "7")
+        f"Table {number}: " in printed
+        for number in ("1", "1b", "2", "3", "4", "4b", "4c", "5", "6", "6b", "7")
     )
     assert printed.endswith(f"Report: {out / 'index.html'}\n")
     assert (out / "plots" / "time_split.png").read_bytes().startswith(b"\x89PNG")
@@ -186,11 +189,11 @@ def test_the_page_is_accessible(mixed_report: Built) -> None:
     assert len(page.all("h1")) == 1
     assert len(page.all("th")) > 100
     assert all(each.get("scope") in ("col", "colgroup", "row", "rowgroup") for each in page.all("th"))
-    assert len(page.all("table")) == 10 + 2 + 1 + 1
+    assert len(page.all("table")) == 11 + 2 + 1 + 1
     named = [each for each in page.all("table") if "aria-labelledby" in each]
-    assert len(named) == 10
+    assert len(named) == 11
     assert all(each["aria-labelledby"] in ids for each in named)
-    assert len(page.all("svg")) == 9
+    assert len(page.all("svg")) == 10
     for each in page.all("svg"):
         assert each["role"] == "img"
         assert {each["aria-labelledby"], each["aria-describedby"]} <= ids
@@ -224,7 +227,7 @@ def test_markdown_tables_have_the_same_number_of_cells_in_every_row(mixed_report
             tables.append([])
     found = [each for each in tables if each]
 
-    assert len(found) == 10
+    assert len(found) == 11
     assert all(len(set(each)) == 1 for each in found)
     assert min(len(each) for each in found) > 4
 
