@@ -41,7 +41,7 @@ def trend(group: Group) -> Trend:
 
 
 def drifts(facts: Facts) -> tuple[Table | None, str]:
-    """Table 4d, what drifted and what lies apart, None where nothing does; and a sentence about all examined."""
+    """Table 4e, what drifted and what lies apart, None where nothing does; and a sentence about all examined."""
     rows: list[Row] = []
     examined = drifted = outlying = 0
     for index, column in enumerate(facts.columns):
@@ -65,8 +65,8 @@ def drifts(facts: Facts) -> tuple[Table | None, str]:
         return None, said
     return (
         Table(
-            number="4d",
-            slug="table_4d_drift",
+            number="4e",
+            slug="table_4e_drift",
             title="Drift and outliers of the training time",
             corner="Workload",
             caption=f"Of {text.plural(examined, 'measurement')} with five repeats or more, those with a trend over "
