@@ -324,10 +324,10 @@ def _axes(ax: "Axes", plane: Plane, label: str | None) -> None:
                     color=drawing.MUTED)  # fmt: skip
             x += _key_width(line)
     frame = _Frame(plane, 0.0)
-    for x, y, is_left, said in _words_beside(frame):
+    for left, down, is_left, said in _words_beside(frame):
         ax.text(
-            (x - _LEFT) / frame.width,
-            1 - y / plane.height,
+            (left - _LEFT) / frame.width,
+            1 - down / plane.height,
             text.shorten(text.one_line(said), 40),
             transform=ax.transAxes,
             ha="right" if is_left else "left",

@@ -27,7 +27,7 @@ PEAKS = {
 
 def a_survey(**changes: Any) -> dict[str, Any]:
     """What the runner's own code makes of one dense layer that was timed at 1 ms."""
-    values = dict.fromkeys(Layer._fields, 0)
+    values: dict[str, Any] = dict.fromkeys(Layer._fields, 0)
     values.update(
         name="dense", kind="Dense", output_shape=(64,), parameters=65536, maccs=65536, output_values=64
     )

@@ -133,7 +133,12 @@ def test_what_is_hostile_is_shown_as_text_or_named(make: Maker, tmp_path: Path) 
         ["clock.x", "gauge", "megahertz", {}],
         ["power.y", "gauge", "watt", {"rail": "y"}],
     ]
-    values = [[40.0, 1e299, "<b>"], [1e200, -1e290, None], [41.0, 5.0, True], [-1e9, 7.0, 1.0]]
+    values: list[list[Any]] = [
+        [40.0, 1e299, "<b>"],
+        [1e200, -1e290, None],
+        [41.0, 5.0, True],
+        [-1e9, 7.0, 1.0],
+    ]
     content = series(quantities, values) + b'{"t": 1e300, "u": -1e299, "c": 0, "v": [1, 1, 1]}\nnonsense\n{"t'
     built = build([recorded(make, tmp_path / "r", content, {})], tmp_path / "report")
     page = built.page.read_text("utf-8")
