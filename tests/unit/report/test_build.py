@@ -229,7 +229,7 @@ def test_markdown_tables_have_the_same_number_of_cells_in_every_row(mixed_report
 
     assert len(found) == 11
     assert all(len(set(each)) == 1 for each in found)
-    assert min(len(each) for each in found) > 4
+    assert min(len(each) for each in found) > 3
 
 
 def test_runs_csv_has_every_run_also_those_that_do_not_count(
