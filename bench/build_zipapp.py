@@ -22,6 +22,7 @@ FILES = BENCH.parent / "files"
 _FACTS = {
     "edgebench/data/datasets.json": "datasets.yml",
     "edgebench/roofline/published_kws_2021.json": "published_kws_2021.yml",
+    "edgebench/explain/published_2019.json": "published_2019.yml",
 }
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MAIN = "import sys\n\nfrom edgebench.cli import main\n\nsys.exit(main())\n"

@@ -1,11 +1,11 @@
-"""The command line: ``edgebench list | run | host | data | kws | telemetry``."""
+"""The command line: ``edgebench list | run | host | data | kws | telemetry | roofline | explain``."""
 
 import argparse
 import signal
 import sys
 
 from edgebench import __version__, storage
-from edgebench.commands import data, host, kws, roofline, run, telemetry
+from edgebench.commands import data, explain, host, kws, roofline, run, telemetry
 from edgebench.commands import list as listing
 from edgebench.commands.common import USAGE, show_help
 from edgebench.errors import EdgebenchError
@@ -57,7 +57,7 @@ def _parser():
     )
     parser.add_argument("--version", action="version", version="edgebench " + __version__)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for module in (listing, run, host, data, kws, telemetry, roofline):
+    for module in (listing, run, host, data, kws, telemetry, roofline, explain):
         module.add(commands)
     parser.set_defaults(command=lambda options: show_help(parser))
     return parser

@@ -10,7 +10,7 @@ from edgebench.data import files
 from edgebench.workloads.spec import sizes_for
 
 VARIANT = "published"
-_NO_FRAMEWORK = {
+NO_FRAMEWORK = {
     "name": "tensorflow",
     "version": None,
     "keras": None,
@@ -53,7 +53,7 @@ def host_record(settings, session, told, probe_reason, engines=None, sources=Non
 def host_part(told, probe_reason):
     """Return ``facts`` and ``missing`` of a host record: told by a probe of the framework, or why it told nothing."""
     facts = host.facts()
-    facts["framework"] = dict(_NO_FRAMEWORK, **told.get("framework", {}))
+    facts["framework"] = dict(NO_FRAMEWORK, **told.get("framework", {}))
     facts["devices"] = told.get("devices", [])
     part = {"facts": facts, "missing": {}}
     part["missing"] = {path: why for path, why in host.reasons().items() if _at(part, path) is None}
@@ -102,7 +102,7 @@ def run_template(settings, session, workload, repeat, attempt):
             parameters=None,
         ),
         data=dict.fromkeys(("source", "synthetic", "sha256", "note", "input"), None),
-        framework=dict(_NO_FRAMEWORK),
+        framework=dict(NO_FRAMEWORK),
         device=None,
         precision=settings.precision,
         threads={"intra": settings.threads, "inter": settings.threads},
@@ -158,7 +158,7 @@ def inference_template(settings, session, task, inputs, attempt):
             "note": None,
             "input": None,
         },
-        framework=dict(_NO_FRAMEWORK),
+        framework=dict(NO_FRAMEWORK),
         device=None,
         memory={"peak_bytes": None},
         seed=settings.seed + 1,

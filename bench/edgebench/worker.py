@@ -8,7 +8,8 @@ parent died, the worker ends too. Events are JSON lines:
 is known, so that a killed worker leaves what it had), ``{"event": "unusable",
 "reason": …}`` where no run could work on this host, and, last,
 ``{"event": "end", "status": …, "reason": …, "traceback": …}``. A job is a probe
-of the framework, a training run, or the inference of one engine with one model.
+of the framework, a training run, the inference of one engine with one model, or
+a part of ``edgebench roofline`` or ``edgebench explain``.
 """
 
 import json
@@ -174,32 +175,15 @@ def _tune(job, emit):
     tuning_job.run(framework, read, build, sizes_for(module.SPEC, job["profile"]), job, emit)
 
 
+def _explain(job, emit):
+    from edgebench.explain import job as explain_job
+
+    framework, spec, _, model, (train, _, _) = _ready(job, emit)
+    explain_job.run(framework, spec, model, train, job, emit)
+
+
 def _run(job, emit):
-    framework, _ = _load_framework(job, emit)
-    module = workloads.get(job["workload"])
-    spec = module.SPEC
-    framework.set_precision(job["precision"])
-    framework.set_seed(job["seed"])
-    execution = job.get("execution", {})
-    framework.execute_with(execution)
-
-    emit("phase", phase="data")
-    started = time.monotonic()
-    data = _data_job(dict(job, input_mode=execution.get("input", job["input_mode"])), spec)
-    try:
-        train, test, extra = module.inputs(data)
-        data.described["input"] = train.kind
-    finally:
-        emit("update", record={"data": data.described, "warnings": data.warnings})
-    emit("update", record={"times": {"data_s": time.monotonic() - started}})
-
-    emit("phase", phase="build")
-    started = time.monotonic()
-    model = _built(framework, module, job["options"])
-    emit("update", record={"sizes": {"parameters": model.count_params()}})
-    _first_step(framework, model, train)
-    emit("update", record={"times": {"build_s": time.monotonic() - started}})
-
+    framework, spec, data, model, (train, test, extra) = _ready(job, emit)
     emit("phase", phase="train")
     framework.set_seed(job["seed"])
     losses = _train(framework, model, train, data.sizes.epochs, emit)
@@ -216,6 +200,35 @@ def _run(job, emit):
     emit("update", record={"quality": _quality(spec, values, extra)})
     if framework.gpu_peak_bytes() is not None:
         emit("update", record={"memory": {"gpu_peak_bytes": framework.gpu_peak_bytes()}})
+
+
+def _ready(job, emit):
+    """Return (framework, spec, data.access.Job, compiled model, what the workload's inputs gives), ready to train."""
+    framework, _ = _load_framework(job, emit)
+    module = workloads.get(job["workload"])
+    spec = module.SPEC
+    framework.set_precision(job["precision"])
+    framework.set_seed(job["seed"])
+    execution = job.get("execution", {})
+    framework.execute_with(execution)
+
+    emit("phase", phase="data")
+    started = time.monotonic()
+    data = _data_job(dict(job, input_mode=execution.get("input", job["input_mode"])), spec)
+    try:
+        fed = module.inputs(data)
+        data.described["input"] = fed[0].kind
+    finally:
+        emit("update", record={"data": data.described, "warnings": data.warnings})
+    emit("update", record={"times": {"data_s": time.monotonic() - started}})
+
+    emit("phase", phase="build")
+    started = time.monotonic()
+    model = _built(framework, module, job["options"])
+    emit("update", record={"sizes": {"parameters": model.count_params()}})
+    _first_step(framework, model, fed[0])
+    emit("update", record={"times": {"build_s": time.monotonic() - started}})
+    return framework, spec, data, model, fed
 
 
 def _data_job(job, spec):
@@ -290,6 +303,7 @@ _JOBS = {
     "inference": _infer,
     "convert": _convert,
     "roofline": _analyse,
+    "explain": _explain,
 }
 
 if __name__ == "__main__":

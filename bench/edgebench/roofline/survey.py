@@ -60,6 +60,12 @@ def make(wish, say, tick):
     return result
 
 
+def peaks_of_host(threads, budget_s, say, tick):
+    """Return this host's peaks alone, measured with one thread and with ``threads``; see ``peaks`` for their form."""
+    with tempfile.TemporaryDirectory(prefix="edgebench-") as folder:
+        return _peaks(_Parts(folder, say, tick), sorted({1, threads}), budget_s)
+
+
 class _Parts:
     """Runs parts, each in a worker, and gathers what they tell."""
 

@@ -7,6 +7,7 @@ import io
 import pickle
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy
@@ -93,6 +94,99 @@ def run_record(**changes: Any) -> Record:
 
 
 LABELS = ["down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes", "silence", "unknown"]
+
+
+def explanation_record(**changes: Any) -> Record:
+    """Return a valid record of an explanation as the runner makes it of made-up samples, with top-level ``changes``.
+
+    A step takes 2 ms and 20 us a sample, of which 1 ms is the loop; fed, 1 ms longer. ``noise`` is multiplied into
+    the training that is to be explained, ``kind`` is of the device, ``workload`` as in the runner.
+    """
+    from edgebench.explain import explanation
+
+    noise, kind = changes.pop("noise", 1.0), changes.pop("kind", "cpu")
+    name, host = changes.pop("workload", "mnist_1d"), changes.pop("host", "boromir")
+    wish = SimpleNamespace(
+        run_id=HEADING["run_id"], host=host, precision="float32", threads=None, lookback_rows=1440
+    )
+    record: Record = explanation.template(wish, HEADING["session"], name)
+    batch = record["sizes"]["batch"]
+    record["counted"] = [
+        _layer("dense", 784, 512, (784 + 1) * 512),
+        _layer("dense_1", 512, 10, (512 + 1) * 10),
+    ]
+    record["sizes"]["parameters"] = 407050
+    record["framework"] = {
+        "name": "tensorflow", "version": "2.21.0", "keras": "3.12.0", "numpy": "2.3.4", "python": "3.11.7",
+    }  # fmt: skip
+    record["device"] = {"kind": kind, "name": None, "memory_bytes": None}
+    record["data"].update(source="synthetic", synthetic=True, note="asked for", input="dense_float32")
+    record["times"].update(import_s=3.0, data_s=0.5, build_s=0.7, wall_s=60.0)
+    record["memory"].update(peak_bytes=500_000_000, framework_bytes=300_000_000)
+
+    def held_s(size: int) -> float:
+        return 0.002 + 20e-6 * size
+
+    sizes = {size: size in (batch * 3 // 4, batch * 3 // 2) for size in _sweep(batch)}
+    fed_s, turn_s, start_s = held_s(batch) + 0.001, 0.004, 0.05
+    record["measured"] = {
+        "rounds": 3,
+        "sweep": [dict(_samples(held_s(size)), batch=size, check=check) for size, check in sizes.items()],
+        "single_s": [held_s(batch) + 0.0001] * 3,
+        "cpu_single_s": [1.1 * held_s(batch) + 0.0001] * 3,
+        "empty": _samples(0.001),
+        "update": _samples(0.0015),
+        "fed": [
+            {
+                "steps": steps,
+                "epochs": 2,
+                "first_s": [start_s + turn_s + steps * fed_s] * 3,
+                "later_s": [turn_s + steps * fed_s] * 3,
+                "samples_s": [noise * (start_s + 2 * (turn_s + steps * fed_s))] * 3,
+                "cpu_first_s": [1.1 * (start_s + turn_s + steps * fed_s)] * 3,
+                "cpu_later_s": [1.1 * (turn_s + steps * fed_s)] * 3,
+                "cpu_samples_s": [1.1 * (start_s + 2 * (turn_s + steps * fed_s))] * 3,
+            }
+            for steps in (2, 50, 100)
+        ],
+        "gpu_busy_share": 0.25 if kind == "gpu" else None,
+        "others_cpu_share": 0.01,
+    }
+    peaks = {
+        "gemm": [{"device": kind, "precision": "float32", "threads": 2, "gflop_per_s": 150.0}],
+        "bandwidth": [{"threads": 2, "triad_gb_per_s": 20.0}],
+        "levels": [],
+        "cuda_copies": {"device_to_device_gb_per_s": 20.0},
+    }
+    record.update(status="ok", reason=None, traceback=None, finished_utc="2026-11-21T00:01:00Z")
+    record["started_utc"] = "2026-11-21T00:00:00Z"
+    explanation.explain(record, peaks, 2)
+    record.update(copy.deepcopy(changes))
+    finished: Record = explanation.finished(record)
+    return finished
+
+
+def _sweep(batch: int) -> list[int]:
+    return sorted({max(1, batch * over // 8) for over in (1, 2, 4, 6, 8, 12, 16, 32)})
+
+
+def _samples(seconds: float) -> Record:
+    return {"steps": 20, "samples_s": [seconds + 5e-6] * 9, "cpu_samples_s": [1.1 * seconds] * 9}
+
+
+def _layer(name: str, inputs: int, outputs: int, parameters: int) -> Record:
+    return {
+        "name": name,
+        "kind": "Dense",
+        "output_shape": [outputs],
+        "parameters": parameters,
+        "maccs": inputs * outputs,
+        "other_ops": 2 * outputs,
+        "input_values": inputs,
+        "output_values": outputs,
+        "lookup_values": None,
+        "fused": False,
+    }
 
 
 def inference_record(**changes: Any) -> Record:

@@ -9,7 +9,7 @@ from edgebench import records, schema
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.runner.builders import Record, inference_record, run_record
+from tests.unit.runner.builders import Record, explanation_record, inference_record, run_record
 
 SCHEMA = records.load_schema()
 REFERENCE = jsonschema.Draft7Validator(SCHEMA)
@@ -46,10 +46,14 @@ def _with(record: Record, path: tuple[str, ...], value: Any, remove: bool) -> Re
     return changed
 
 
-PLACES = [(record, path) for record in (run_record(), inference_record()) for path in _paths(record)]
+PLACES = [
+    (record, path)
+    for record in (run_record(), inference_record(), explanation_record())
+    for path in _paths(record)
+]
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=1200, deadline=None)
 @given(place=st.sampled_from(PLACES), value=JUNK, remove=st.booleans())
 def test_agrees_with_jsonschema_on_every_single_change(
     place: tuple[Record, tuple[str, ...]], value: Any, remove: bool
@@ -67,6 +71,11 @@ def test_a_valid_record_has_no_problems(version: int) -> None:
 def test_a_record_of_inference_is_of_version_2() -> None:
     assert schema.problems(inference_record(), SCHEMA) == []
     assert schema.problems(inference_record(schema=1), SCHEMA) == ["record.schema: 1 is not one of [2]"]
+
+
+def test_a_record_of_an_explanation_is_of_version_2() -> None:
+    assert schema.problems(explanation_record(), SCHEMA) == []
+    assert schema.problems(explanation_record(schema=1), SCHEMA) == ["record.schema: 1 is not one of [2]"]
 
 
 @pytest.mark.parametrize("count", [0, 100, 102])

@@ -1,0 +1,82 @@
+"""Says explanations in words: a table of the parts of a step, and a paragraph on what an accelerator could do."""
+
+BOUNDS = {
+    "overhead": "overhead of the framework",
+    "input": "input",
+    "update": "the update of the weights",
+    "arithmetic": "arithmetic and memory",
+}
+_COLUMNS = (
+    ("workload", "{:<14}"),
+    ("batch", "{:>5}"),
+    ("step ms", "{:>9}"),
+    ("loop %", "{:>7}"),
+    ("operators %", "{:>12}"),
+    ("update %", "{:>9}"),
+    ("input %", "{:>8}"),
+    ("arithmetic %", "{:>13}"),
+    ("memory %", "{:>9}"),
+    ("below peak %", "{:>13}"),
+    ("at most x", "{:>10}"),
+    ("sum off %", "{:>10}"),
+    ("batch off %", "{:>12}"),
+)
+_PARTS = ("loop_s", "operators_s", "update_s", "input_s", "arithmetic_s", "memory_s", "below_peak_s")
+
+
+def told(records):
+    """Return the lines for explanation records: a table, a paragraph, and every warning."""
+    explained = [record for record in records if record["status"] == "ok"]
+    lines = ["  ".join(form.format(title) for title, form in _COLUMNS)]
+    for record in explained:
+        lines.append("  ".join(form.format(cell) for (_, form), cell in zip(_COLUMNS, _cells(record))))
+    if explained:
+        lines += [
+            "",
+            "loop, operators: the framework's own time, whatever the batch. arithmetic, memory: the least by measured",
+            "peaks. at most: how many times faster a step would be were arithmetic, memory and updates free. sum off:",
+            "the parts against a real training; batch off: the prediction for batches that were not used for the fit.",
+            "",
+        ]
+        lines += paragraph(explained)
+    for record in records:
+        if record["status"] != "ok":
+            lines.append("{}: {}, {}".format(record["workload"], record["status"], record["reason"]))
+        lines += ["{}: {}".format(record["workload"], each) for each in record["warnings"]]
+    return lines
+
+
+def _cells(record):
+    split, checks = record["parts"], record["checks"]
+    whole = split["sum_s"]
+    shares = ["{:.1f}".format(100 * split[name] / whole) for name in _PARTS]
+    off = checks["prediction_error"]
+    return (
+        [record["workload"], record["sizes"]["batch"], "{:.3f}".format(1e3 * whole)]
+        + shares
+        + [
+            "-" if record["ceiling"] is None else "{:.1f}".format(record["ceiling"]),
+            "{:+.1f}".format(100 * checks["sum_error"]),
+            "-" if off is None else "{:.1f}".format(100 * off),
+        ]
+    )
+
+
+def paragraph(records):
+    """Return lines that answer which workloads an accelerator of arithmetic could help, from ``ok`` records."""
+    lines = []
+    for bound in ("overhead", "input", "update", "arithmetic"):
+        there = [record for record in records if record["bound"] == bound]
+        if there:
+            lines.append(
+                "Most of a step goes to {}: {}.".format(
+                    BOUNDS[bound], ", ".join("{} ({})".format(each["title"], _most(each)) for each in there)
+                )
+            )
+    return lines
+
+
+def _most(record):
+    if record["ceiling"] is None:
+        return "no bound on what free arithmetic would gain"
+    return "at most {:.1f} times faster with free arithmetic".format(record["ceiling"])
