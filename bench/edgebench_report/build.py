@@ -10,6 +10,7 @@ from edgebench_report import (
     certainty,
     conditions,
     evidence,
+    explanation,
     flat,
     inference,
     latency,
@@ -74,6 +75,7 @@ def build(paths: list[Path], out: Path, title: str = DEFAULT_TITLE, against: str
         evidence.parts(loaded, facts),
         roofline.draw(surveys),
         timelines.charts,
+        explanation.section(loaded.explanations),
     )
     files: dict[str, str | bytes] = {f"{each.slug}.csv": each.csv() for each in present}
     if columns:
@@ -96,7 +98,7 @@ def facts_of(loaded: Loaded) -> tables.Facts:
     published = read_published()
     columns = aggregate.columns(loaded.runs, published.workloads)
     statistics = aggregate.statistics(aggregate.samples(columns))
-    return tables.Facts(columns, loaded.hosts, statistics, published, loaded.inferences)
+    return tables.Facts(columns, loaded.hosts, statistics, published, loaded.inferences, loaded.explanations)
 
 
 def tables_of(
@@ -122,4 +124,5 @@ def tables_of(
     shown.sort(key=lambda each: each.number if each else "")
     shown.append(inference.keyword_spotting(facts.inferences, read_published_inference()))
     shown.append(roofline.table(surveys or []))
+    shown.append(explanation.table(facts.explanations))
     return [each for each in shown if each is not None]

@@ -20,6 +20,7 @@ HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 # All in inches; the width is that of a phone.
 _WIDTH, _BAR, _TITLE, _GAP, _FOOT, _HEAD, _RIGHT = 4.3, 0.17, 0.22, 0.07, 0.42, 0.05, 0.12
 _FONT_PT = 8.0
+_KEY, _KEY_COLUMNS = 0.24, 5
 LABEL_CHARS = 30
 _CHAR = 0.072
 _DOTS_PER_INCH = 200
@@ -135,6 +136,31 @@ def label_axis(axes: list["Axes"], label: str, log: bool, limits: tuple[float, f
         FuncFormatter(lambda value, _: f"{value:g}" if value < 1e5 else f"{value:.0f}")
     )
     axes[-1].set_xlabel(label, labelpad=3)
+
+
+def key(figure: "Figure", colours: list[tuple[str, str]]) -> None:
+    """Give a figure the explanation of its colours, (name, colour) each, above its panels."""
+    from matplotlib.patches import Patch
+
+    columns = min(len(colours), _KEY_COLUMNS)
+    added = _KEY * -(-len(colours) // columns)
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + added)
+    for each in figure.axes:
+        box = each.get_position()
+        share = height / (height + added)
+        each.set_position((box.x0, box.y0 * share, box.width, box.height * share))
+    figure.legend(
+        handles=[Patch(color=colour, label=name, linewidth=0) for name, colour in colours],
+        loc="upper left",
+        ncols=columns,
+        frameon=False,
+        handlelength=0.9,
+        handleheight=0.9,
+        columnspacing=1.2,
+        handletextpad=0.4,
+        borderpad=0.2,
+    )
 
 
 def finished(figure: "Figure", slug: str, title: str, caption: str, alt: str, inline: str) -> Chart:

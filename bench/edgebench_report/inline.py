@@ -15,6 +15,7 @@ from edgebench_report import text
 # In points, as in drawing.py.
 _WIDTH, _BAR, _TITLE, _GAP, _FOOT, _HEAD, _RIGHT = 310.0, 12.24, 15.8, 5.0, 30.0, 3.6, 8.6
 _CHAR = 5.2
+_KEY_CHAR = 4.6
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,8 @@ def draw(
     fits = int((left - 4) / (_CHAR * 0.86))
     axis = _Axis(log, limits, left)
     heights = [_TITLE + len(bars) * _BAR + _GAP for _, bars in panels]
-    total = _HEAD + sum(heights) + _FOOT + (14 if key else 0)
+    lines = _key_lines(key)
+    total = _HEAD + sum(heights) + _FOOT + 14 * len(lines)
     bottom = _HEAD + sum(heights) - _GAP
     out = [
         f'<svg class="c" role="img" aria-labelledby="chart-{slug}" aria-describedby="alt-{slug}" '
@@ -118,13 +120,23 @@ def draw(
     out.append(
         f'<text class="x" x="{_n(left + axis.width / 2)}" y="{_n(bottom + 24)}">{_words(label, 60)}</text>'
     )
-    place = left
-    for name, colour in key:
-        y = total - 6
-        out.append(f'<rect x="{_n(place)}" y="{_n(y - 7)}" width="7" height="7" fill="{colour}"/>')
-        out.append(f'<text x="{_n(place + 10)}" y="{_n(y)}">{_words(name, 20)}</text>')
-        place += 18 + 4.6 * len(name)
+    for number, line in enumerate(lines, 1):
+        place, y = left if len(lines) == 1 else 4.0, total - 6 - 14 * (len(lines) - number)
+        for name, colour in line:
+            out.append(f'<rect x="{_n(place)}" y="{_n(y - 7)}" width="7" height="7" fill="{colour}"/>')
+            out.append(f'<text x="{_n(place + 10)}" y="{_n(y)}">{_words(name, 20)}</text>')
+            place += 18 + _KEY_CHAR * len(name)
     return "".join([*out, "</svg>"])
+
+
+def _key_lines(key: tuple[tuple[str, str], ...]) -> list[list[tuple[str, str]]]:
+    """Return the key in as many lines as it takes."""
+    lines: list[list[tuple[str, str]]] = []
+    for each in key:
+        if not lines or sum(18 + _KEY_CHAR * len(name) for name, _ in [*lines[-1], each]) > _WIDTH * 0.75:
+            lines.append([])
+        lines[-1].append(each)
+    return lines
 
 
 def _bar(bar: Bar, axis: _Axis, middle: float, slug: str) -> list[str]:

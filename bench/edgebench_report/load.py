@@ -40,13 +40,14 @@ class Loaded:
     """What was read.
 
     ``runs`` are the records of trainings that count, ``inferences`` those of inference, ``superseded`` the
-    earlier attempts of retried ones of both kinds, ``hosts`` the host records; ``origin`` gives ``file:line``
-    of a record by its ``id()``.
+    earlier attempts of retried ones of both kinds, ``explanations`` the newest of each, ``hosts`` the host
+    records; ``origin`` gives ``file:line`` of a record by its ``id()``.
     """
 
     hosts: list[Record] = field(default_factory=list)
     runs: list[Record] = field(default_factory=list)
     inferences: list[Record] = field(default_factory=list)
+    explanations: list[Record] = field(default_factory=list)
     superseded: list[Record] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
@@ -68,7 +69,8 @@ def load(paths: Iterable[Path]) -> Loaded:
     loaded.hosts = _counted_once(loaded.hosts, loaded)
     loaded.runs = _newest_attempts(_without_duplicates(loaded.runs, loaded), loaded)
     loaded.inferences = _newest_attempts(_without_duplicates(loaded.inferences, loaded), loaded)
-    if not loaded.runs and not loaded.inferences:
+    loaded.explanations = _newest_explanations(_counted_once(loaded.explanations, loaded))
+    if not loaded.runs and not loaded.inferences and not loaded.explanations:
         raise ReportError(_nothing_message(loaded))
     return loaded
 
@@ -128,7 +130,12 @@ def _read_file(path: Path, validator: "_Validator", loaded: Loaded) -> None:
             loaded.problems.append(outcome)
             continue
         loaded.origin[id(outcome)] = where
-        kinds = {"host": loaded.hosts, "run": loaded.runs, "inference": loaded.inferences}
+        kinds = {
+            "host": loaded.hosts,
+            "run": loaded.runs,
+            "inference": loaded.inferences,
+            "explanation": loaded.explanations,
+        }
         kinds[outcome["record"]].append(outcome)
 
 
@@ -231,6 +238,26 @@ def _newest_attempts(runs: list[Record], loaded: Loaded) -> list[Record]:
         newest[key] = max(newest.get(key, 0), run["attempt"])
     loaded.superseded += [run for run in runs if run["attempt"] < newest[_run_key(run)]]
     return [run for run in runs if run["attempt"] == newest[_run_key(run)]]
+
+
+def explained_under(record: Record) -> list[Any]:
+    """Return under what an explanation was made: host, kind of device, TensorFlow, precision, threads."""
+    device, framework = record["device"] or {}, record["framework"]
+    return [
+        record["host"],
+        device.get("kind"),
+        framework["version"],
+        record["precision"],
+        record["threads"]["intra"],
+    ]
+
+
+def _newest_explanations(records: list[Record]) -> list[Record]:
+    """Return the last of the explanations of the same thing; one that is ok is not replaced by one that is not."""
+    found: dict[str, Record] = {}
+    for each in sorted(records, key=lambda record: (record["status"] == "ok", record["finished_utc"] or "")):
+        found[json.dumps([*explained_under(each), each["workload"], each["options"]], sort_keys=True)] = each
+    return list(found.values())
 
 
 def _nothing_message(loaded: Loaded) -> str:

@@ -11,6 +11,7 @@ from edgebench_report import answer, inference, markup
 from edgebench_report.answer import Block
 from edgebench_report.drawing import Chart
 from edgebench_report.evidence import Part
+from edgebench_report.explanation import Section
 from edgebench_report.published import PublishedInference
 from edgebench_report.summary import Summary, circumstance_rows
 from edgebench_report.table import Table
@@ -34,11 +35,13 @@ class Contents:
     evidence: list[Part]
     rooflines: list[Chart]
     timelines: list[Chart]
+    explained: Section | None = None
 
     @property
     def figures(self) -> list[Chart]:
         """All charts, each of which is in files, too."""
-        return [*self.charts, *self.inference_charts, *self.rooflines, *self.timelines]
+        explained = self.explained.charts if self.explained else []
+        return [*self.charts, *self.inference_charts, *explained, *self.rooflines, *self.timelines]
 
 
 def html(contents: Contents) -> str:
@@ -85,6 +88,7 @@ def _render(template: str, contents: Contents) -> str:
         answers=contents.answers,
         spotting=answer.spotting(contents.facts.inferences),
         evidence=contents.evidence,
+        explained=contents.explained,
         script=Markup(script),  # noqa: S704 - the package's own file
         script_hash=base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii"),
         style=Markup(style),  # noqa: S704 - the package's own file

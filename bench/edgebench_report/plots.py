@@ -21,7 +21,6 @@ from edgebench_report.tables import Facts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _PARTS = (
     ("data_s", "data", "#56b4e9"),
@@ -370,7 +369,7 @@ def _split(facts: Facts) -> Chart | None:
                 start += share
             ax.text(103, y, f"{text.seconds(sum(medians))} s", va="center", color=drawing.INK)
     drawing.label_axis(axes, "Share of the whole run [%]", False, (0, 122))
-    _key(axes[-1], figure)
+    drawing.key(figure, [(name, colour) for _, name, colour in _PARTS])
     caption = (
         "Where the time of a run goes: shares of the medians, and their sum in seconds. Build: building and "
         "compiling the network, the first training step. Other: start of the process, framework import."
@@ -400,27 +399,3 @@ def _split(facts: Facts) -> Chart | None:
     key = tuple((name, colour) for (_, name, _), colour in zip(_PARTS, colours, strict=True))
     element = inline.draw("time_split", stacked, (0, 122), "Share of the whole run [%]", key=key)
     return drawing.finished(figure, "time_split", "Where the time goes", caption, alt, element)
-
-
-def _key(ax: "Axes", figure: "Figure") -> None:
-    from matplotlib.patches import Patch
-
-    handles = [Patch(color=colour, label=name, linewidth=0) for _, name, colour in _PARTS]
-    width, height = figure.get_size_inches()
-    figure.set_size_inches(width, height + 0.24)
-    for each in figure.axes:
-        box = each.get_position()
-        each.set_position(
-            (box.x0, (box.y0 * height) / (height + 0.24), box.width, box.height * height / (height + 0.24))
-        )
-    figure.legend(
-        handles=handles,
-        loc="upper left",
-        ncols=len(handles),
-        frameon=False,
-        handlelength=0.9,
-        handleheight=0.9,
-        columnspacing=1.2,
-        handletextpad=0.4,
-        borderpad=0.2,
-    )

@@ -24,23 +24,28 @@ class Summary:
 
 def summarise(loaded: Loaded, facts: Facts, more_warnings: Sequence[str] = (), drift: str = "") -> Summary:
     """Put the circumstances of everything that was read in words; ``drift`` is what is known of that, in words."""
-    runs = loaded.runs + loaded.inferences
+    # Explanations have circumstances of their own, which count where there is nothing else.
+    runs = loaded.runs + loaded.inferences or loaded.explanations
     workloads = {run["workload"] for run in runs}
     parts = [
         f"{text.plural(len(records), name)}: {_counts(records)}"
-        for records, name in ((loaded.runs, "run"), (loaded.inferences, "inference measurement"))
+        for records, name in (
+            (loaded.runs, "run"),
+            (loaded.inferences, "inference measurement"),
+            (loaded.explanations, "explanation"),
+        )
         if records
     ]
     headline = (
         f"{text.plural(len(workloads), 'workload')} on {text.plural(len(facts.host_names), 'host')}, "
         f"{'; '.join(parts)}."
     )
-    profiles = {run["profile"] for run in runs}
+    profiles = {run["profile"] for run in runs if "profile" in run}
     lines = [
         ("Runs", ", ".join(sorted({run["run_id"] for run in runs}))),
         ("Hosts", ", ".join(facts.host_names)),
         ("When", _span(runs)),
-        ("Profile", ", ".join(each for each in PROFILES if each in profiles)),
+        ("Profile", ", ".join(each for each in PROFILES if each in profiles) or "none: explanations alone"),
         ("Data", _data(runs, facts)),
         ("Framework", "; ".join(_frameworks(runs)) or "unknown"),
         ("Device", ", ".join(_devices(runs)) or "unknown"),
@@ -221,8 +226,10 @@ def _contradictions(runs: list[Record], facts: Facts) -> list[str]:
     for run in runs:
         if run["started_utc"] and run["finished_utc"] and run["finished_utc"] < run["started_utc"]:
             back[run["host"]] = back.get(run["host"], 0) + 1
-        value = run["quality"]["value"]
-        if run["quality"]["metric"] != "mae" and value is not None and value > 1:
+        # An explanation measures time alone.
+        quality = run.get("quality") or {"metric": "none", "value": None}
+        value = quality["value"]
+        if quality["metric"] != "mae" and value is not None and value > 1:
             above.setdefault(run["host"], set()).add(run["workload"])
     found = [
         f"{host}: the clock went back during {text.plural(number, 'run')}, which ended before it began; durations are "

@@ -23,6 +23,7 @@ class Facts:
     statistics: dict[tuple[int, str, str], Statistic]
     published: Published
     inferences: list[Record] = dataclasses.field(default_factory=list)
+    explanations: list[Record] = dataclasses.field(default_factory=list)
 
     @property
     def workloads(self) -> list[str]:
@@ -44,13 +45,14 @@ class Facts:
     @property
     def host_names(self) -> list[str]:
         """The hosts that were measured, sorted."""
-        return sorted({column.host for column in self.columns} | {each["host"] for each in self.inferences})
+        others = {each["host"] for each in [*self.inferences, *self.explanations]}
+        return sorted({column.host for column in self.columns} | others)
 
     def title(self, workload: str) -> str:
         """Return the name of a workload for people."""
         if workload in self.published.workloads:
             return str(self.published.workloads[workload]["title"])
-        runs = [run for column in self.columns for run in column.runs] + self.inferences
+        runs = [run for column in self.columns for run in column.runs] + self.inferences + self.explanations
         titles = [run["title"] for run in runs if run["workload"] == workload]
         return text.one_line(titles[0])
 
@@ -98,7 +100,7 @@ def _host_row(facts: Facts, notes: Footnotes, name: str, fact: _FactOf, field: s
             (each for each in facts.hosts if each["host"] == host), key=lambda each: each["time_utc"] or ""
         )
         runs = [run for column in facts.columns if column.host == host for run in column.runs]
-        runs += [each for each in facts.inferences if each["host"] == host]
+        runs += [each for each in [*facts.inferences, *facts.explanations] if each["host"] == host]
         if not records:
             cells.append(_gap(notes, "the records hold no facts of this host"))
             continue

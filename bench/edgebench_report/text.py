@@ -24,6 +24,12 @@ def seconds(value: float) -> str:
     return f"{value:.2f}" if value >= 0.0995 else f"{value:.3f}"
 
 
+def milliseconds(value_s: float) -> str:
+    """Format a time in seconds as milliseconds with three significant digits or more, without the unit."""
+    value = 1e3 * value_s
+    return f"{value:.0f}" if value >= 99.5 else f"{value:.1f}" if value >= 9.95 else f"{value:.3g}"
+
+
 def microseconds(value: float) -> str:
     """Format a time in microseconds with three significant digits or more, no exponent."""
     return f"{value:.0f}" if value >= 99.5 else f"{value:.1f}" if value >= 9.95 else f"{value:.2f}"
