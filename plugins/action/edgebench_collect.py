@@ -281,6 +281,8 @@ def _inferred(record: dict[str, Any]) -> list[str]:
 def _named(record: dict[str, Any]) -> str:
     if record["record"] == "inference":
         return " ".join([record["workload"], *_inferred(record)[:2]])
+    if record["record"] == "explanation":
+        return f"explanation of {record['workload']}"
     return f"{record['workload']} repeat {record['repeat']}"
 
 
@@ -304,7 +306,7 @@ def summarise(records: bytes) -> dict[str, Any]:
             continue
         try:
             record = json.loads(line)
-            if record.get("record") not in ("run", "inference"):
+            if record.get("record") not in ("run", "inference", "explanation"):
                 continue
             same = ("record", "workload", "repeat", "profile", "variant", "options", "precision", "threads")
             key = tuple(
@@ -318,7 +320,7 @@ def summarise(records: bytes) -> dict[str, Any]:
                 f"{_named(record)}: {', '.join(_disturbances(record))}" if _disturbances(record) else ""
             )
             attempt = (
-                int(record["attempt"]),
+                int(record.get("attempt", 1)),
                 "" if is_ok else shown(said),
                 shown(disturbed) if is_ok else "",
             )
