@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 # The benchmark and the timing tests want the machine for themselves, so -j changes nothing here.
 .NOTPARALLEL:
-.PHONY: help bench report verify lab lab-down test packages lint format unit fuzz audit release stacks integration scenarios skipped-none perf perf-fleet perf-kws perf-page perf-runner perf-telemetry perf-tuned lock clean venv venv-test
+.PHONY: help bench report verify lab lab-down test packages lint format unit fuzz audit release stacks integration scenarios skipped-none perf perf-fleet perf-kws perf-page perf-runner perf-explain perf-telemetry perf-tuned lock clean venv venv-test
 
 export PYTHON
 export UPGRADE
@@ -22,6 +22,7 @@ PERF_ARGS :=
 PERF_FLEET_ARGS :=
 PERF_KWS_ARGS :=
 PERF_TELEMETRY_ARGS :=
+PERF_EXPLAIN_ARGS :=
 FUZZ_SECONDS := 600
 FUZZ_TARGETS :=
 INVENTORY := inventory
@@ -100,7 +101,7 @@ integration: venv-test ## playbooks and make bench against real hosts
 scenarios: venv-test ## molecule: provisioning real hosts from bare to benchmarked (SCENARIOS='phenom arm')
 	@tools/scenarios.sh $(SCENARIOS)
 
-perf: perf-runner perf-kws perf-fleet perf-page ## ratios: the runner against bare Keras, our Ansible settings against stock ones
+perf: perf-runner perf-kws perf-explain perf-fleet perf-page ## ratios: the runner against bare Keras, our Ansible settings against stock ones
 
 perf-fleet: venv-test packages ## provisioning eight hosts that are ready: stock settings, ours, mitogen (as root)
 	@$(STEP) 'Provisioning eight hosts again' env PYTHONPATH=. $(BIN)/python tests/perf/fleet.py $(PERF_FLEET_ARGS)
@@ -121,6 +122,11 @@ perf-kws: venv ## keyword spotting by LiteRT over the core's SGEMM peak, and ove
 	@$(STEP) 'Keyword spotting against its limits' $(BIN)/python tests/perf/kws.py --zipapp build/edgebench.pyz $(PERF_KWS_ARGS)
 	@$(STEP) 'Keyword spotting: the runner against a bare loop' .edgebench/venv/bin/python tests/perf/kws_bare.py --zipapp build/edgebench.pyz
 	@$(STEP) 'Keyword spotting: the driving host against the device' .edgebench/venv/bin/python tests/perf/kws_device.py
+
+perf-explain: venv ## whether explanations of the eight trainings hold on this machine
+	@$(STEP) 'Preparing this machine under .edgebench/' $(BIN)/ansible-playbook provision.yml -l local $(ANSIBLE_ARGS)
+	@$(BIN)/python bench/build_zipapp.py --out build/edgebench.pyz >/dev/null
+	@$(STEP) 'Explanations against trainings' $(BIN)/python tests/perf/explain.py --zipapp build/edgebench.pyz $(PERF_EXPLAIN_ARGS)
 
 audit: venv-test ## locks, licences, and advisories from a file (ADVISORIES=all.zip), without the network
 	@$(STEP) 'Audit' $(BIN)/python tools/audit.py $(if $(ADVISORIES),--advisories $(ADVISORIES))
