@@ -171,7 +171,7 @@ def _sweep(batch: int) -> list[int]:
 
 
 def _samples(seconds: float) -> Record:
-    return {"steps": 20, "samples_s": [seconds + 5e-6] * 9, "cpu_samples_s": [1.1 * seconds] * 9}
+    return {"steps": 20, "samples_s": [seconds + 5e-6] * 6, "cpu_samples_s": [1.1 * seconds] * 6}
 
 
 def _layer(name: str, inputs: int, outputs: int, parameters: int) -> Record:

@@ -53,7 +53,7 @@ PLACES = [
 ]
 
 
-@settings(max_examples=1200, deadline=None)
+@settings(max_examples=900, deadline=None)
 @given(place=st.sampled_from(PLACES), value=JUNK, remove=st.booleans())
 def test_agrees_with_jsonschema_on_every_single_change(
     place: tuple[Record, tuple[str, ...]], value: Any, remove: bool
