@@ -180,7 +180,8 @@ def lines(told):
         "| workload | MFLOP a step | {} |".format(" | ".join(names)),
         "|---|--:|{}".format("--:|" * len(names)),
     ]
-    for name, work in told["workloads"].items():
+    for name in workloads.NAMES:
+        work = told["workloads"][name]
         cells = [_cell(host["workloads"].get(name)) for host in told["hosts"]]
         found.append("| {} | {:.1f} | {} |".format(work["title"], work["flop"] / 1e6, " | ".join(cells)))
     return found + [""] + answer(told)
