@@ -64,7 +64,8 @@ def summarise(loaded: Loaded, facts: Facts, more_warnings: Sequence[str] = (), d
         lines.append(
             ("Copies", f"{text.plural(loaded.duplicates, 'record')} read more than once, counted once")
         )
-    disturbed = telemetry.counted(runs)
+    # Explanations watch other programs by themselves.
+    disturbed = telemetry.counted(loaded.runs + loaded.inferences)
     if disturbed:
         lines.append(("Disturbed", disturbed))
     if drift:
