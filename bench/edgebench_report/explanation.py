@@ -96,7 +96,7 @@ def _names(record: Record) -> list[str]:
 
 
 def table(records: list[Record]) -> Table | None:
-    """Table 8: the parts of a training step at the published batch, one row a host and workload."""
+    """Table 9: the parts of a training step at the published batch, one row a host and workload."""
     if not records:
         return None
     notes = Footnotes()
@@ -120,7 +120,7 @@ def table(records: list[Record]) -> Table | None:
         for record in group.records
     ]
     return Table(
-        number="8",
+        number="9",
         slug="table_8_explanation",
         title="Where the time of a training step goes",
         corner="Workload",
@@ -309,7 +309,7 @@ def _chart(found: list[Group]) -> Chart:
         "Weights: reading and updating them. Arithmetic and memory: the least by the measured peaks. Below peak: what "
         "computing takes beyond that."
     )
-    alt = "Stacked bar chart of the parts of a training step. The values are those of Table 8."
+    alt = "Stacked bar chart of the parts of a training step. The values are those of Table 9."
     return drawing.finished(figure, "explanation", "Where the time of a step goes", caption, alt, element)
 
 

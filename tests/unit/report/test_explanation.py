@@ -110,7 +110,7 @@ def test_a_report_has_the_section_beside_its_runs(tmp_path: Path) -> None:
     assert "<script>alert" not in page
     assert "<img" not in page
     assert "&lt;script&gt;" in page
-    assert "Table 8" in (tmp_path / "report" / "report.md").read_text()
+    assert "Table 9" in (tmp_path / "report" / "report.md").read_text()
     assert (tmp_path / "report" / "table_8_explanation.csv").read_text().count("\n") == 3
     assert (tmp_path / "report" / "plots" / "explanation.png").stat().st_size > 1000
 
