@@ -31,6 +31,8 @@ from edgebench_report.table import Table
 from edgebench_report.writing import write
 
 DEFAULT_TITLE = "Deep learning benchmarks"
+# More are no page that a person reads, and it would take minutes to build.
+MAX_HOSTS = 500
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def build(paths: list[Path], out: Path, title: str = DEFAULT_TITLE, against: str
     ``loaded.problems`` of the result, and in the report.
     """
     published_inference = read_published_inference()
-    loaded = load(paths)
+    loaded = load(paths, MAX_HOSTS)
     surveys, unreadable = roofline.load(paths)
     loaded.problems += unreadable
     facts = facts_of(loaded)

@@ -1,12 +1,15 @@
 """Reads records: every good line is used, every bad one is named with what to do about it."""
 
+import functools
 import json
 import os
-from collections.abc import Iterable
+import stat
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import fastjsonschema
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
 
@@ -18,6 +21,10 @@ SCHEMA_FILE = Path(__file__).resolve().parents[1] / "edgebench" / "record.schema
 SERIES_FOLDER = ".telemetry"
 # What `edgebench roofline --json` wrote, kept beside records.
 SURVEY_ENDING = ".roofline.json"
+# A record has some kilobytes; what is beyond this is none, and must not fill the memory.
+MAX_LINE_BYTES = 8 * 2**20
+# So many lines of a file that are no records are named; saying what is wrong takes longer than seeing that it is.
+MAX_NAMED = 100
 Record = dict[str, Any]
 
 _NOT_OURS = "If it is not a records file of edgebench, do not name it (or move it out of the folder)."
@@ -55,48 +62,75 @@ class Loaded:
     origin: dict[int, str] = field(default_factory=dict)
 
 
-def load(paths: Iterable[Path]) -> Loaded:
+def load(paths: Iterable[Path], max_hosts: int | None = None) -> Loaded:
     """Read records from files, and from all ``.jsonl`` files in and below folders but for series of telemetry.
 
-    Raises ReportError when a path does not exist, or when nothing at all can be read; anything
-    less than that is a Problem in the result.
+    Raises ReportError when a path does not exist, when there are more than ``max_hosts`` hosts, or when nothing at
+    all can be read; anything less than that is a Problem in the result.
     """
+    names: set[str] = set()
     loaded = Loaded()
-    validator = _Validator()
-    for path in _files(paths, loaded.problems):
+    validator = Validator()
+    for path in files(paths, loaded.problems):
         loaded.files.append(str(path))
-        _read_file(path, validator, loaded)
+        names |= _read_file(path, validator, loaded)
+        if max_hosts is not None and len(names) > max_hosts:
+            raise ReportError(
+                f"records of more than {max_hosts} hosts, too many for one page. Name fewer; "
+                "`edgebench-report aggregate` has the medians of any number."
+            )
     loaded.hosts = _counted_once(loaded.hosts, loaded)
     loaded.runs = _newest_attempts(_without_duplicates(loaded.runs, loaded), loaded)
     loaded.inferences = _newest_attempts(_without_duplicates(loaded.inferences, loaded), loaded)
     loaded.explanations = _newest_explanations(_counted_once(loaded.explanations, loaded))
     if not loaded.runs and not loaded.inferences and not loaded.explanations:
-        raise ReportError(_nothing_message(loaded))
+        raise ReportError(nothing_message(loaded))
     return loaded
 
 
-def _files(paths: Iterable[Path], problems: list[Problem]) -> list[Path]:
+def files(
+    paths: Iterable[Path], problems: list[Problem], suffixes: tuple[str, ...] = (".jsonl",)
+) -> list[Path]:
+    """Return the files that ``paths`` name, and those with one of ``suffixes`` in and below folders, each once.
+
+    Raises ReportError where a path does not exist; what cannot be read becomes a Problem.
+    """
     found: dict[Path, Path] = {}
     for path in paths:
         if not path.exists():
             raise ReportError(
                 f"{path}: there is no such file or folder. Name .jsonl files, or folders that hold some."
             )
-        inside = _jsonl_below(path, problems) if path.is_dir() else [path]
+        inside = _below(path, suffixes, problems) if path.is_dir() else [path]
         if path.name.endswith(SURVEY_ENDING) and not path.is_dir():
             continue
         if not inside:
             problems.append(
                 Problem(
-                    str(path), "holds no .jsonl file", "Run `edgebench run`, or collect the results, first."
+                    str(path),
+                    f"holds no {' or '.join(suffixes)} file",
+                    "Run `edgebench run`, or collect the results, first.",
                 )
             )
         for each in inside:
-            found.setdefault(each.resolve(), each)
+            # A pipe or a device would keep its reader waiting for ever.
+            if _is_regular(each, problems):
+                found.setdefault(each.resolve(), each)
     return sorted(found.values(), key=str)
 
 
-def _jsonl_below(folder: Path, problems: list[Problem]) -> list[Path]:
+def _is_regular(path: Path, problems: list[Problem]) -> bool:
+    try:
+        regular = stat.S_ISREG(path.stat().st_mode)
+    except OSError as failure:
+        problems.append(_unreadable(str(path), failure))
+        return False
+    if not regular:
+        problems.append(Problem(str(path), "is no regular file", _NOT_OURS))
+    return regular
+
+
+def _below(folder: Path, suffixes: tuple[str, ...], problems: list[Problem]) -> list[Path]:
     def unreadable(failure: OSError) -> None:
         problems.append(_unreadable(str(failure.filename), failure))
 
@@ -104,7 +138,7 @@ def _jsonl_below(folder: Path, problems: list[Problem]) -> list[Path]:
     for parent, folders, names in os.walk(folder, onerror=unreadable):
         # Series of samples lie there, no records.
         folders[:] = [each for each in folders if not each.endswith(SERIES_FOLDER)]
-        found += [Path(parent, name) for name in names if name.endswith(".jsonl")]
+        found += [Path(parent, name) for name in names if name.endswith(suffixes)]
     return found
 
 
@@ -114,36 +148,76 @@ def _unreadable(where: str, failure: OSError) -> Problem:
     )
 
 
-def _read_file(path: Path, validator: "_Validator", loaded: Loaded) -> None:
-    try:
-        content = path.read_bytes()
-    except OSError as failure:
-        loaded.problems.append(_unreadable(str(path), failure))
-        return
-    lines = content.split(b"\n")
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        where = f"{path}:{number}"
-        outcome = _parse(where, line, torn=number == len(lines), validator=validator)
+def _read_file(path: Path, validator: "Validator", loaded: Loaded) -> set[str]:
+    hosts = set()
+    kinds = {
+        "host": loaded.hosts,
+        "run": loaded.runs,
+        "inference": loaded.inferences,
+        "explanation": loaded.explanations,
+    }
+    for where, outcome in parsed(path, validator):
         if isinstance(outcome, Problem):
             loaded.problems.append(outcome)
+        else:
+            loaded.origin[id(outcome)] = where
+            kinds[outcome["record"]].append(outcome)
+            hosts.add(outcome["host"])
+    return hosts
+
+
+def parsed(path: Path, validator: "Validator") -> Iterator[tuple[str, Record | Problem]]:
+    """Yield ``file:line`` and the valid record or the Problem for each line of a file that is not empty.
+
+    Holds one line at a time, and reads no further than the file reached when it was opened. Of lines that are no
+    records MAX_NAMED are named; how many more there are is the last Problem.
+    """
+    named = more = 0
+    for where, line in _lines(path):
+        if named == MAX_NAMED:
+            if isinstance(line, Problem) or (record := validator.glance(line)) is None:
+                more += 1
+            else:
+                yield where, record
             continue
-        loaded.origin[id(outcome)] = where
-        kinds = {
-            "host": loaded.hosts,
-            "run": loaded.runs,
-            "inference": loaded.inferences,
-            "explanation": loaded.explanations,
-        }
-        kinds[outcome["record"]].append(outcome)
+        outcome = (
+            line if isinstance(line, Problem) else parse(where, line, not line.endswith(b"\n"), validator)
+        )
+        named += isinstance(outcome, Problem)
+        yield where, outcome
+    if more:
+        lines = text.plural(more, "more line")
+        yield str(path), Problem(str(path), f"{lines} that cannot be used, of all kinds", _NOT_OURS)
 
 
-def _parse(where: str, line: bytes, torn: bool, validator: "_Validator") -> Record | Problem:
+def _lines(path: Path) -> Iterator[tuple[str, bytes | Problem]]:
     try:
-        record = json.loads(line.decode("utf-8"))
-        # Infinities and lone surrogates are accepted by json.loads, and are no JSON.
-        json.dumps(record, allow_nan=False, ensure_ascii=False).encode("utf-8")
+        with path.open("rb") as handle:
+            left = os.fstat(handle.fileno()).st_size
+            number = 0
+            while left > 0 and (line := handle.readline(min(left, MAX_LINE_BYTES + 1))):
+                number += 1
+                left -= len(line)
+                length = len(line)
+                where = f"{path}:{number}"
+                while length > MAX_LINE_BYTES and left > 0 and not line.endswith(b"\n"):
+                    if not (line := handle.readline(min(left, MAX_LINE_BYTES))):
+                        break
+                    left -= len(line)
+                    length += len(line)
+                if length > MAX_LINE_BYTES:
+                    said = f"a line of {length} bytes; none may have more than {MAX_LINE_BYTES}"
+                    yield where, Problem(where, said, _NOT_OURS)
+                elif line.strip():
+                    yield where, line
+    except OSError as failure:
+        yield str(path), _unreadable(str(path), failure)
+
+
+def parse(where: str, line: bytes, torn: bool, validator: "Validator") -> Record | Problem:
+    """Return the record that a line holds, or what is wrong with it; a ``torn`` one has no newline at its end."""
+    try:
+        record = _decoded(line)
     except (ValueError, RecursionError) as failure:
         if torn:
             return Problem(
@@ -155,15 +229,42 @@ def _parse(where: str, line: bytes, torn: bool, validator: "_Validator") -> Reco
     return validator.problem(where, record) or record
 
 
-class _Validator:
+def _decoded(line: bytes) -> Any:
+    value = json.loads(line.decode("utf-8"))
+    # Infinities and lone surrogates are accepted by json.loads, and are no JSON.
+    json.dumps(value, allow_nan=False, ensure_ascii=False).encode("utf-8")
+    return value
+
+
+@functools.cache
+def _compiled() -> Callable[[Record], object]:
+    compiled: Callable[[Record], object] = fastjsonschema.compile(json.loads(SCHEMA_FILE.read_text("utf-8")))
+    return compiled
+
+
+class Validator:
+    """Holds records against record.schema.json: by compiled code, and where that refuses in jsonschema's words."""
+
     def __init__(self) -> None:
-        schema = json.loads(SCHEMA_FILE.read_text("utf-8"))
-        Draft7Validator.check_schema(schema)
-        self._versions: list[int] = schema["properties"]["schema"]["enum"]
-        self._branches = [each["$ref"].rsplit("/", 1)[1] for each in schema["oneOf"]]
-        self._validator = Draft7Validator(schema)
+        self.schema: dict[str, Any] = json.loads(SCHEMA_FILE.read_text("utf-8"))
+        Draft7Validator.check_schema(self.schema)
+        self._versions: list[int] = self.schema["properties"]["schema"]["enum"]
+        self._branches = [each["$ref"].rsplit("/", 1)[1] for each in self.schema["oneOf"]]
+        self._validator = Draft7Validator(self.schema)
+        self._compiled = _compiled()
+
+    def glance(self, line: bytes) -> Record | None:
+        """Return the record that a line holds, or None, without words."""
+        try:
+            record = _decoded(line)
+        except (ValueError, RecursionError):
+            return None
+        if isinstance(record, dict) and type(record.get("schema")) is int and self._is_clear(record):
+            return record
+        return None
 
     def problem(self, where: str, record: Any) -> Problem | None:
+        """Return what is wrong with a record read from ``where``, or None."""
         if not isinstance(record, dict):
             return Problem(where, f"a record is an object, this is {_shown(record)}", _NOT_OURS)
         version = record.get("schema")
@@ -173,11 +274,21 @@ class _Validator:
                 f"schema version {version} of a newer edgebench; known here: {_shown(self._versions)}",
                 "Update this checkout and build again.",
             )
+        # The compiled code takes true for 1 in an enumeration of numbers, and there is just this one.
+        if type(version) is int and self._is_clear(record):
+            return None
         wrong = sorted({self._message(each, record) for each in self._validator.iter_errors(record)})
         if not wrong:
             return None
         more = f" (and {len(wrong) - 3} more)" if len(wrong) > 3 else ""
         return Problem(where, "not a valid record: " + "; ".join(wrong[:3]) + more, _NOT_OURS)
+
+    def _is_clear(self, record: Record) -> bool:
+        try:
+            self._compiled(record)
+        except fastjsonschema.JsonSchemaValueException:
+            return False
+        return True
 
     def _message(self, error: ValidationError, record: Record) -> str:
         if error.validator == "oneOf" and error.context and record.get("record") in self._branches:
@@ -192,8 +303,8 @@ def _shown(value: Any) -> str:
     return text.shorten(text.one_line(json.dumps(value, ensure_ascii=False)), 60)
 
 
-def _run_key(run: Record) -> str:
-    # What the runner compares when it looks for runs that have a record already.
+def run_key(run: Record) -> str:
+    """Return what the runner compares when it looks for runs that have a record already."""
     asked_for = ["run_id", "host", "workload", "profile", "variant", "options", "repeat"]
     own: list[Any] = [run[each] for each in asked_for]
     if run["record"] == "inference":
@@ -207,20 +318,23 @@ def _run_key(run: Record) -> str:
 def _without_duplicates(runs: list[Record], loaded: Loaded) -> list[Record]:
     by_attempt: dict[tuple[str, int], Record] = {}
     for run in _counted_once(runs, loaded):
-        key = (_run_key(run), run["attempt"])
+        key = (run_key(run), run["attempt"])
         other = by_attempt.setdefault(key, run)
         if other is run:
             continue
         older, newer = sorted([other, run], key=lambda each: each["finished_utc"] or "")
         by_attempt[key] = newer
-        loaded.problems.append(
-            Problem(
-                loaded.origin[id(older)],
-                f"the same run and attempt as {loaded.origin[id(newer)]}, yet another record; that is used",
-                "Give different runs different run ids.",
-            )
-        )
+        loaded.problems.append(rival(loaded.origin[id(older)], loaded.origin[id(newer)]))
     return list(by_attempt.values())
+
+
+def rival(older: str, newer: str) -> Problem:
+    """Return the Problem of two records of one run and attempt, by where they stand."""
+    return Problem(
+        older,
+        f"the same run and attempt as {newer}, yet another record; that is used",
+        "Give different runs different run ids.",
+    )
 
 
 def _counted_once(records: list[Record], loaded: Loaded) -> list[Record]:
@@ -234,10 +348,10 @@ def _counted_once(records: list[Record], loaded: Loaded) -> list[Record]:
 def _newest_attempts(runs: list[Record], loaded: Loaded) -> list[Record]:
     newest: dict[str, int] = {}
     for run in runs:
-        key = _run_key(run)
+        key = run_key(run)
         newest[key] = max(newest.get(key, 0), run["attempt"])
-    loaded.superseded += [run for run in runs if run["attempt"] < newest[_run_key(run)]]
-    return [run for run in runs if run["attempt"] == newest[_run_key(run)]]
+    loaded.superseded += [run for run in runs if run["attempt"] < newest[run_key(run)]]
+    return [run for run in runs if run["attempt"] == newest[run_key(run)]]
 
 
 def explained_under(record: Record) -> list[Any]:
@@ -260,7 +374,8 @@ def _newest_explanations(records: list[Record]) -> list[Record]:
     return list(found.values())
 
 
-def _nothing_message(loaded: Loaded) -> str:
+def nothing_message(loaded: Loaded) -> str:
+    """Return what to say where there is not one run or inference."""
     read = text.plural(len(loaded.files), "file")
     hosts = f", {text.plural(len(loaded.hosts), 'host record')}" if loaded.hosts else ""
     lines = [

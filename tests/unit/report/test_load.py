@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from edgebench_report.errors import ReportError
 from edgebench_report.load import load
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 RecordsFile = Callable[..., Path]
@@ -130,6 +130,7 @@ def test_bytes_that_are_no_text_are_a_problem_not_a_crash(make: Any, records_fil
     assert [each.where for each in load([path]).problems] == [f"{path}:2"]
 
 
+@settings(deadline=None)  # the first one compiles the schema
 @given(st.binary(max_size=200))
 def test_no_line_whatever_stops_the_good_ones(tmp_path_factory: Any, junk: bytes) -> None:
     folder = tmp_path_factory.mktemp("junk")
@@ -210,3 +211,23 @@ def test_an_empty_folder_beside_a_good_one_is_left_out_by_name(
 def test_the_good_record_beside_this_file_is_what_the_maker_makes(make: Any) -> None:
     kept = json.loads(Path(__file__).with_name("good_record.jsonl").read_text("utf-8"))
     assert kept == make.run()
+
+
+def test_lines_without_end_that_are_no_records_are_counted(make: Any, records_file: RecordsFile) -> None:
+    path = records_file([make.run(repeat=1)])
+    path.write_text("{}\n" * 20_000 + path.read_text("utf-8") + "nonsense\n", "utf-8")
+
+    loaded = load([path])
+
+    assert [run["repeat"] for run in loaded.runs] == [1]
+    assert len(loaded.problems) == 101
+    assert loaded.problems[0].where == f"{path}:1"
+    assert loaded.problems[-1].what.startswith("19901 more lines that cannot be used")
+
+
+def test_a_page_has_an_end_of_hosts(make: Any, records_file: RecordsFile) -> None:
+    paths = [records_file([make.run(host=f"edge-{number}")], f"{number}.jsonl") for number in range(3)]
+
+    assert len(load(paths, 3).runs) == 3
+    with pytest.raises(ReportError, match=r"more than 2 hosts.*aggregate"):
+        load(paths, 2)
