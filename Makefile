@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 # The benchmark and the timing tests want the machine for themselves, so -j changes nothing here.
 .NOTPARALLEL:
-.PHONY: help bench report verify lab lab-down test packages lint format unit fuzz audit release stacks integration scenarios skipped-none perf perf-fleet perf-kws perf-page perf-runner perf-explain perf-telemetry perf-tuned lock clean venv venv-test
+.PHONY: help bench report verify lab lab-down test packages lint format unit fuzz audit release stacks integration scenarios skipped-none perf perf-fleet perf-kws perf-page perf-report perf-runner perf-explain perf-telemetry perf-tuned lock clean venv venv-test
 
 export PYTHON
 export UPGRADE
@@ -25,6 +25,7 @@ PERF_TELEMETRY_ARGS :=
 PERF_EXPLAIN_ARGS :=
 FUZZ_SECONDS := 600
 FUZZ_TARGETS :=
+PERF_REPORT_ARGS :=
 INVENTORY := inventory
 # Those that install TensorFlow under emulation take a quarter of an hour each and are run by name: SCENARIOS='phenom arm'.
 # The stacks' tests have an emulated Phenom, too.
@@ -101,7 +102,7 @@ integration: venv-test ## playbooks and make bench against real hosts
 scenarios: venv-test ## molecule: provisioning real hosts from bare to benchmarked (SCENARIOS='phenom arm')
 	@tools/scenarios.sh $(SCENARIOS)
 
-perf: perf-runner perf-kws perf-explain perf-fleet perf-page ## ratios: the runner against bare Keras, our Ansible settings against stock ones
+perf: perf-runner perf-kws perf-explain perf-report perf-fleet perf-page ## ratios: the runner against bare Keras, our Ansible settings against stock ones
 
 perf-fleet: venv-test packages ## provisioning eight hosts that are ready: stock settings, ours, mitogen (as root)
 	@$(STEP) 'Provisioning eight hosts again' env PYTHONPATH=. $(BIN)/python tests/perf/fleet.py $(PERF_FLEET_ARGS)
@@ -141,6 +142,9 @@ perf-telemetry: venv ## what telemetry costs a training, in pairs (PERF_TELEMETR
 
 perf-page: venv-test ## the report's page of fifty hosts: its size, and how soon it can be used
 	@$(STEP) 'The page of fifty hosts' env PYTHONPATH=bench:. $(BIN)/python tests/perf/page.py
+
+perf-report: venv-test ## medians of 450,000 records against Python's standard library
+	@$(STEP) 'Medians of 450,000 records' env PYTHONPATH=. $(BIN)/python tests/perf/aggregate.py $(PERF_REPORT_ARGS)
 
 lock: venv ## resolve requirements/**/*.in into hash-locked *.txt
 	@tools/lock.sh

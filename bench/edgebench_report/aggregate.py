@@ -9,11 +9,12 @@ same workload never share a column, so nothing is ever averaged over what differ
 import json
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from edgebench_report import text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Record = dict[str, Any]
 Circumstances = dict[str, Hashable]
@@ -154,8 +155,10 @@ def columns(runs: Iterable[Record], workload_order: Iterable[str]) -> list[Colum
     )
 
 
-def samples(found: list[Column]) -> pd.DataFrame:
+def samples(found: list[Column]) -> "pd.DataFrame":
     """Return one row a run: the column's number, the workload, the status and every measured value."""
+    import pandas as pd  # takes longer to import than all the rest that aggregating needs
+
     rows = [
         {"column": number, "workload": name, "status": run["status"], **measured(run)}
         for number, column in enumerate(found)
@@ -192,7 +195,7 @@ def _train_total(run: Record) -> float | None:
     return None if built is None or trained is None else float(built + trained)
 
 
-def statistics(frame: pd.DataFrame) -> dict[tuple[int, str, str], Statistic]:
+def statistics(frame: "pd.DataFrame") -> dict[tuple[int, str, str], Statistic]:
     """Summarise the finished runs of ``samples``: (column number, workload, metric) to its Statistic."""
     ok = frame[frame["status"] == "ok"]
     long = ok.melt(id_vars=["column", "workload"], value_vars=list(_METRICS), var_name="metric").dropna()

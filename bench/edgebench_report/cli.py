@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-from edgebench_report import cli_compare, cli_export, cli_import, terminal, text
-from edgebench_report.build import DEFAULT_TITLE, build
+from edgebench_report import cli_aggregate, cli_compare, cli_export, cli_import, text
 from edgebench_report.errors import ReportError
 
 _DESCRIPTION = (
@@ -34,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     cli_import.add(commands, _say)
     cli_compare.add(commands, _say)
     cli_export.add(commands, _say)
+    cli_aggregate.add(commands, _say)
     given = parser.parse_args(arguments)
     try:
         code: int = given.run(given)
@@ -58,7 +58,7 @@ def _add_build(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--out", required=True, type=Path, metavar="DIR", help="folder for the report; made if absent"
     )
-    parser.add_argument("--title", default=DEFAULT_TITLE, help="title of the report (default: %(default)s)")
+    parser.add_argument("--title", default="", help="title of the report")
     parser.add_argument(
         "--against",
         metavar="HOST",
@@ -69,6 +69,10 @@ def _add_build(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _build(given: argparse.Namespace) -> int:
+    # With pandas and matplotlib behind it, it takes longer to import than other commands take.
+    from edgebench_report import terminal
+    from edgebench_report.build import build
+
     built = build(given.paths, given.out, given.title, given.against)
     if not given.quiet:
         width = shutil.get_terminal_size((110, 40)).columns

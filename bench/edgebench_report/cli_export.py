@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgebench_report import export, markup, mlflow_log, text
-from edgebench_report.build import facts_of, tables_of
 from edgebench_report.cli_import import Say
 from edgebench_report.errors import ReportError
 from edgebench_report.load import load
@@ -71,6 +70,9 @@ def _run(say: Say, given: argparse.Namespace) -> int:
         write(given.out, _TIDY[given.format](rows))
         say(f"{text.plural(len(rows), 'row')}: {given.out}", sys.stdout)
     elif given.format is not None:
+        # With matplotlib behind it, it takes longer to import than other commands take.
+        from edgebench_report.build import facts_of, tables_of
+
         tables = _chosen(tables_of(facts_of(loaded)), given.tables)
         write(given.out, "\n".join(_TABLES[given.format](each) for each in tables))
         say(f"{text.plural(len(tables), 'table')}: {given.out}", sys.stdout)

@@ -1,0 +1,190 @@
+"""The command ``edgebench-report aggregate``."""
+
+import argparse
+import functools
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from edgebench_report import text
+from edgebench_report.errors import ReportError
+
+if TYPE_CHECKING:
+    from edgebench_report.store import Store
+
+_SHOWN_ROWS = 40
+_OVERVIEW = f"""
+    SELECT host, workload, concat_ws(' ', profile, framework, upper(device),
+        CASE WHEN synthetic THEN 'synthetic' END, nullif(options, '{{}}')) AS circumstances,
+        runs, ok, train_total_s, train_total_s_q1, train_total_s_q3, test_s, quality
+    FROM medians ORDER BY host, workload, circumstances LIMIT {_SHOWN_ROWS}
+"""
+_HEADINGS = (
+    *(
+        "host",
+        "workload",
+        "circumstances",
+        "runs",
+        "ok",
+        "train s",
+        "lower q.",
+        "upper q.",
+        "test s",
+        "quality",
+    ),
+)
+_EXIT_CODES = """\
+exit codes:
+  0  everything named was read
+  1  something was left out; it is listed, the rest was read
+  2  nothing was printed: bad usage or SQL, nothing that could be read, or nowhere to write
+"""
+
+Say = Callable[[str, TextIO], None]
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", say: Say) -> None:
+    """Add the command to the parser of ``edgebench-report``; it speaks by ``say(message, stream)``."""
+    parser = commands.add_parser(
+        "aggregate",
+        help="print medians of any number of records, or what SQL asks of them",
+        description="Reads records of any number of hosts into an embedded database, in bounded memory, and prints "
+        "the median of each measurement with its quartiles; docs/scale.md has the tables for SQL of your own.",
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        type=Path,
+        metavar="PATH",
+        help=".jsonl file, .parquet file that export wrote, or folder searched for both",
+    )
+    parser.add_argument(
+        "--sql", type=Path, metavar="FILE", help="print what the SQL in FILE asks, as CSV or JSON"
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print all medians as a JSON array")
+    form.add_argument("--csv", action="store_true", help="print all medians as CSV")
+    parser.add_argument(
+        "--check",
+        choices=("fast", "all"),
+        default="fast",
+        help="hold what is aggregated against the schema, or all of every line (default: %(default)s; up to 8 MiB "
+        "of records it is all)",
+    )
+    parser.add_argument(
+        "--memory-mb",
+        type=_megabytes,
+        default=320,
+        metavar="MB",
+        help="of the database (default: %(default)s)",
+    )
+    parser.set_defaults(run=functools.partial(_run, say))
+
+
+def _megabytes(given: str) -> int:
+    if not given.isdecimal() or not 128 <= int(given) <= 2**20:
+        raise argparse.ArgumentTypeError(f"{given}: expected a number from 128 to 1048576")
+    return int(given)
+
+
+def _run(say: Say, given: argparse.Namespace) -> int:
+    import duckdb  # with what follows takes longer to import than other commands take
+
+    from edgebench_report.store import Store
+
+    sql = None if given.sql is None else _read(given.sql)
+    try:
+        with Store(given.memory_mb * 2**20, thorough=given.check == "all") as store:
+            store.read(given.paths)
+            if sql is not None:
+                _print(store, _last(store, sql), "json" if given.json else "csv")
+            elif given.json or given.csv:
+                query = "FROM medians ORDER BY host, workload, profile, framework, options"
+                _print(store, query, "json" if given.json else "csv")
+            else:
+                _overview(say, store)
+            problems = store.problems
+    except duckdb.OutOfMemoryException as failure:
+        raise ReportError(
+            f"{given.memory_mb} MB are not enough for this ({_brief(failure)}). Give more by --memory-mb."
+        ) from failure
+    except duckdb.Error as failure:
+        what = f"--sql {given.sql}" if given.sql is not None else "the database"
+        raise ReportError(
+            f"{what}: {_brief(failure)}. docs/scale.md has the tables and their columns."
+        ) from failure
+    for problem in problems:
+        say(f"left out: {text.one_line(str(problem))}", sys.stderr)
+    return 1 if problems else 0
+
+
+def _brief(failure: Exception) -> str:
+    return text.shorten(text.one_line(str(failure)), 300).rstrip(".")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, ValueError) as failure:
+        raise ReportError(f"--sql {path}: cannot be read ({failure}). Name a file with SQL.") from failure
+
+
+def _last(store: "Store", sql: str) -> str:
+    """Execute all statements but the last, which is returned."""
+    statements = store.connection.extract_statements(sql)
+    if not statements:
+        raise ReportError("--sql: the file has no statement. It needs a SELECT, for example: FROM medians;")
+    for each in statements[:-1]:
+        store.connection.execute(each)
+    return statements[-1].query.strip().rstrip(";")
+
+
+def _print(store: "Store", query: str, form: str) -> None:
+    # By way of a file: the database writes it many times faster than rows can be fetched one by one.
+    options = {"csv": "FORMAT csv, HEADER", "json": "FORMAT json, ARRAY true"}[form]
+    with tempfile.TemporaryDirectory(prefix="edgebench-") as folder:
+        target = Path(folder) / "out"
+        store.connection.execute(
+            f"COPY (\n{query}\n) TO '{str(target).replace(chr(39), chr(39) * 2)}' ({options})"
+        )
+        sys.stdout.flush()
+        with target.open("rb") as source:
+            try:
+                shutil.copyfileobj(source, sys.stdout.buffer)
+                sys.stdout.buffer.flush()
+            except BrokenPipeError:
+                # Whoever read has seen enough; the interpreter must not complain again at its end.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _overview(say: Say, store: "Store") -> None:
+    [(groups, hosts, runs)] = store.connection.execute(
+        "SELECT count(*), count(DISTINCT host), coalesce(sum(runs), 0)::BIGINT FROM medians"
+    ).fetchall()
+    [(inferences,)] = store.connection.execute("SELECT count(*) FROM inferences").fetchall()
+    counted = [text.plural(hosts, "host"), text.plural(runs, "run"), text.plural(inferences, "inference")]
+    say(f"{', '.join(counted)}; {text.plural(groups, 'measurement')}", sys.stdout)
+    rows = [[_cell(value) for value in row] for row in store.connection.execute(_OVERVIEW).fetchall()]
+    widths = [max(map(len, column)) for column in zip(_HEADINGS, *rows, strict=True)]
+    for row in [list(_HEADINGS), *rows] if rows else []:
+        cells = [
+            value.ljust(width) if number < 3 else value.rjust(width)
+            for number, (value, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        say("  ".join(cells).rstrip(), sys.stdout)
+    if groups > len(rows):
+        say(f"… and {groups - len(rows)} more; --csv or --json has all of them.", sys.stdout)
+    if inferences:
+        say("Inferences are single measurements: --sql with FROM inferences has them.", sys.stdout)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else text.shorten(text.one_line(str(value)), 60)

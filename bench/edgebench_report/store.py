@@ -1,0 +1,380 @@
+"""Records of any number in an embedded database: what a fleet of ten thousand hosts leaves is summarised by SQL.
+
+DuckDB reads the files, many small ones as one (``joined``), with the columns that numbers rest on. What repeats
+share is looked at once for each different text (``settings``), by the schema and the code that the page uses, too;
+what differs from line to line is checked in SQL. Files in which a line is not cleared are halved down to the one
+that has it, which is read line by line as ``load`` reads it. docs/scale.md has the tables.
+"""
+
+import json
+import tempfile
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import duckdb
+
+from edgebench_report import joined, load, text
+from edgebench_report.errors import ReportError
+from edgebench_report.export import COLUMNS
+from edgebench_report.load import Problem, Validator
+from edgebench_report.settings import PARTS, SHOWN, Setting, Settings
+
+MEMORY_BYTES = 320 * 2**20
+# Up to this size (some thousands of records) every line is held against the whole schema.
+SMALL_BYTES = 8 * 2**20
+# Beyond it a number of the database is no whole one any more.
+MAX_REPEAT = 2**53
+_NAMED = 20
+_SQL = Path(__file__).with_name("sql")
+_NAMES = ("host", "run_id", "session")
+# Of each repeat: its place in a record, a number or null.
+_VALUES = {
+    **{name: ("times", name) for name in ("data_s", "build_s", "train_s", "test_s", "wall_s")},
+    "quality": ("quality", "value"),
+    "mae_celsius": ("quality", "mae_celsius"),
+    "throughput_per_s": ("throughput_per_s",),
+    "latency_mean_us": ("latency", "mean_us"),
+    "latency_jitter_us": ("latency", "jitter_us"),
+}
+_METRICS = (
+    *("train_total_s", "data_s", "build_s", "train_s", "test_s", "other_s", "wall_s"),
+    *("quality", "mae_celsius"),
+)
+
+
+@dataclass
+class Store:
+    """An open database of records, to be closed (it is a context manager).
+
+    ``problems`` are what was left out; ``duplicates`` counts copies; ``files`` are those that were read.
+    The views of ``connection`` are described in docs/scale.md.
+    """
+
+    memory_bytes: int = MEMORY_BYTES
+    thorough: bool = False
+    problems: list[Problem] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    duplicates: int = 0
+
+    def __post_init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="edgebench-")
+        self._scratch = Path(self._folder.name)
+        self._validator = Validator()
+        self._schema = self._validator.schema
+        self._shown = (self._scratch / "circumstances.jsonl").open("w", encoding="utf-8")
+        self._settings = Settings(self._schema, self._shown)
+        self.connection = duckdb.connect(
+            config={
+                "memory_limit": f"{self.memory_bytes}B",
+                "temp_directory": str(self._scratch / "spill"),
+                "preserve_insertion_order": "false",
+                # Files are written over.
+                "enable_external_file_cache": "false",
+                # Nothing is fetched: what is needed is built in.
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+            }
+        )
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database and remove what it put on the disk."""
+        self.connection.close()
+        self._shown.close()
+        self._folder.cleanup()
+
+    def read(self, paths: Iterable[Path]) -> None:
+        """Read ``.jsonl`` files, Parquet files of ``edgebench-report export``, and those in and below folders.
+
+        Raises ReportError when a path does not exist, or when there is not one run or inference in all of them.
+        """
+        found = load.files(paths, self.problems, (".jsonl", ".parquet"))
+        self.files = [str(each) for each in found]
+        lines = [each for each in found if each.suffix != ".parquet"]
+        sizes = [(each, _size(each)) for each in lines]
+        self.connection.execute((_SQL / "tables.sql").read_text("utf-8"))
+        for each in found:
+            if each.suffix == ".parquet":
+                self._read_exported(each)
+        if self.thorough or sum(size for _, size in sizes) <= SMALL_BYTES:
+            self._read_lines(lines)
+        else:
+            self._read_lines(self._read_fast(sizes))
+        self._count_once()
+        self._arrange()
+        if not self._number("SELECT count(*) FROM members"):
+            raise ReportError(load.nothing_message(load.Loaded(problems=self.problems, files=self.files)))
+
+    # Reading
+
+    def _read_fast(self, sizes: list[tuple[Path, int]]) -> list[Path]:
+        """Let the database read files; return those that have a line which it does not clear."""
+        left: list[Path] = []
+        sources = [self._scratch / "even.jsonl", self._scratch / "odd.jsonl"]
+        batches = list(joined.batches(sizes))
+        with ThreadPoolExecutor(1) as beside:
+            coming = beside.submit(joined.join, sources[0], batches[0])
+            for number, batch in enumerate(batches):
+                source = coming.result()
+                if number + 1 < len(batches):
+                    coming = beside.submit(joined.join, sources[(number + 1) % 2], batches[number + 1])
+                if not self._insert("records.sql", source):
+                    left += self._halved(batch)
+        return left
+
+    def _halved(self, paths: list[Path]) -> list[Path]:
+        if len(paths) == 1:
+            return paths
+        middle = len(paths) // 2
+        left: list[Path] = []
+        for half in (paths[:middle], paths[middle:]):
+            if not self._insert("records.sql", joined.join(self._scratch / "half.jsonl", half)):
+                left += self._halved(half)
+        return left
+
+    def _read_lines(self, paths: list[Path]) -> None:
+        """Read files line by line; the valid records go into the database, and the rest is named."""
+        target = self._scratch / "lines.jsonl"
+        remaining = iter(paths)
+        more = True
+        while more:
+            with target.open("wb") as handle:
+                while more and handle.tell() < joined.BATCH_BYTES:
+                    path = next(remaining, None)
+                    more = path is not None
+                    for where, outcome in load.parsed(path, self._validator) if path else ():
+                        if isinstance(outcome, Problem):
+                            self.problems.append(outcome)
+                        elif max(outcome.get("repeat", 1), outcome.get("attempt", 1)) > MAX_REPEAT:
+                            said = f"a repeat or an attempt beyond {MAX_REPEAT}"
+                            self.problems.append(Problem(where, said, "Check what wrote the record."))
+                        else:
+                            handle.write(json.dumps(outcome).encode() + b"\n")
+            if not self._insert("records.sql", target):
+                raise ReportError(
+                    "valid records that the database does not take; name fewer files to find them."
+                )
+
+    def _read_exported(self, path: Path) -> None:
+        link = joined.join(self._scratch / "exported.parquet", [path])
+        remedy = "Name records, or a file that `edgebench-report export --format parquet` wrote."
+        try:
+            described = self._rows("DESCRIBE SELECT * FROM read_parquet($path)", path=str(link))
+            found = {str(row[0]): str(row[1]) for row in described}
+            if any(found.get(each.name) != each.kind for each in COLUMNS):
+                raise duckdb.InvalidInputException("it has other columns")
+        except duckdb.Error as failure:
+            said = text.shorten(text.one_line(str(failure).split("\n")[0]), 120)
+            self.problems.append(Problem(str(path), f"holds no exported records ({said})", remedy))
+            return
+        if not self._insert("exported.sql", link):
+            self.problems.append(Problem(str(path), "holds a row that is no record's", remedy))
+
+    def _insert(self, reader: str, source: Path) -> bool:
+        """Read a file into ``members``, all of it or, where a line is not cleared, nothing: then returns False."""
+        try:
+            query = self._query(reader)
+            self._execute(f"CREATE OR REPLACE TEMP TABLE shared AS {query}", path=str(source))
+        except duckdb.OutOfMemoryException:
+            raise
+        except duckdb.Error:
+            return False
+        if self._number("SELECT coalesce(sum(doubtful), 0) FROM shared"):
+            return False
+        rows = self._rows(f"SELECT rowid, {', '.join(_quoted_names(PARTS))} FROM shared")
+        settings = {row[0]: self._settings.of(row[1:], reader == "exported.sql") for row in rows}
+        if None in settings.values():
+            return False
+        known: dict[int, Setting] = {row: each for row, each in settings.items() if each is not None}
+        known = {row: each for row, each in known.items() if each.kind != "host"}
+        self._execute(
+            "CREATE OR REPLACE TEMP TABLE batch AS SELECT kind, circumstance, asked, includes_build,"
+            " unnest(members, recursive := true) FROM shared JOIN (SELECT unnest($rows) AS row,"
+            " unnest($kinds) AS kind, unnest($circumstances) AS circumstance, unnest($asked) AS asked,"
+            " unnest($builds) AS includes_build) AS known ON shared.rowid = known.row",
+            rows=list(known),
+            kinds=[each.kind for each in known.values()],
+            circumstances=[each.circumstance for each in known.values()],
+            asked=[each.asked for each in known.values()],
+            builds=[each.includes_build for each in known.values()],
+        )
+        for name in _NAMES:
+            pattern = self._schema["properties"][name]["pattern"]
+            wrong = f"regexp_full_match({name}, $pattern) IS NOT TRUE"
+            if self._rows(
+                f"SELECT 1 FROM (SELECT DISTINCT {name} FROM batch) WHERE {wrong}", pattern=pattern
+            ):
+                return False
+        self._execute("INSERT INTO members BY NAME FROM batch")
+        return True
+
+    def _query(self, reader: str) -> str:
+        statuses = self._schema["definitions"]["run"]["properties"]["status"]["enum"]
+        places = {name: ".".join(_quoted_names(place)) for name, place in _VALUES.items()}
+        exported = reader == "exported.sql"
+        return (
+            (_SQL / reader)
+            .read_text("utf-8")
+            .format(
+                values=", ".join(
+                    f"{name} := {name if exported else place}" for name, place in places.items()
+                ),
+                statuses=", ".join(map(_quoted, statuses)),
+                whole=" AND ".join(
+                    f"{each} BETWEEN 1 AND {MAX_REPEAT} AND {each} = floor({each})"
+                    for each in ("repeat", "attempt")
+                ),
+                bounds=" AND ".join(
+                    f"({place} IS NULL OR {place} BETWEEN 0 AND {self._maximum(_VALUES[name])})"
+                    for name, place in places.items()
+                ),
+                columns=_columns(),
+                line_bytes=load.MAX_LINE_BYTES,
+            )
+        )
+
+    def _maximum(self, place: tuple[str, ...]) -> float:
+        """Return what a value may not exceed in any kind of record, by the schema."""
+        found = []
+        for kind in ("run", "inference"):
+            schema = self._schema["definitions"][kind]
+            for name in place:
+                rest = schema.get("additionalProperties", {})
+                schema = schema.get("properties", {}).get(name, rest)
+                schema = (
+                    self._schema["definitions"][schema["$ref"].rsplit("/", 1)[1]]
+                    if "$ref" in schema
+                    else schema
+                )
+            found += [float(schema["maximum"])] if "maximum" in schema else []
+        return max(found)
+
+    # Arranging
+
+    def _count_once(self) -> None:
+        """Count copies of a record once; of two records of one run and attempt keep the one that finished later."""
+        same = "host, run_id, asked, repeat"
+        # By a number first: that most runs have one record shows in a moment.
+        self._execute(
+            f"CREATE TABLE again AS SELECT hash({same}) AS code FROM members GROUP BY code HAVING count(*) > 1"
+        )
+        self._execute(
+            f"CREATE TEMP TABLE several AS SELECT rowid AS row, * FROM members"
+            f" WHERE hash({same}) IN (SELECT code FROM again)"
+        )
+        columns = [name for name, *_ in self._rows("DESCRIBE members")]
+        everything = ", ".join(columns)
+        self._execute(
+            "CREATE TEMP TABLE copies AS SELECT row FROM several"
+            f" QUALIFY row_number() OVER (PARTITION BY {everything}) > 1"
+        )
+        self._execute(
+            "CREATE TEMP TABLE rivals AS SELECT row, host, run_id, repeat, attempt FROM several"
+            " WHERE row NOT IN (FROM copies) QUALIFY row_number() OVER"
+            f" (PARTITION BY {same}, attempt ORDER BY finished DESC NULLS LAST, {everything}) > 1"
+        )
+        self.duplicates = self._number("SELECT count(*) FROM copies")
+        self._tell_rivals()
+        self._execute(
+            "DELETE FROM members WHERE rowid IN (SELECT row FROM copies UNION ALL SELECT row FROM rivals)"
+        )
+        self._execute(
+            f"CREATE TABLE late AS SELECT {same}, max(attempt) AS newest FROM several GROUP BY ALL"
+            " HAVING count(DISTINCT attempt) > 1"
+        )
+
+    def _tell_rivals(self) -> None:
+        remedy = "Give different runs different run ids."
+        count = self._number("SELECT count(*) FROM rivals")
+        for host, run_id, repeat, attempt in self._rows(
+            f"SELECT * EXCLUDE row FROM rivals ORDER BY ALL LIMIT {_NAMED}"
+        ):
+            said = f"repeat {repeat:g}, attempt {attempt:g}: different records, the one that finished later is used"
+            self.problems.append(Problem(f"{host}, run id {run_id}", said, remedy))
+        if count > _NAMED:
+            self.problems.append(Problem("records", f"{count - _NAMED} more of these", remedy))
+
+    def _arrange(self) -> None:
+        self._shown.flush()
+        types = {"circumstance": "BIGINT", **SHOWN}
+        self._execute(
+            f"CREATE TABLE circumstances AS FROM read_json($path, format = 'newline_delimited', columns = {types!r},"
+            f" maximum_object_size = {4 * load.MAX_LINE_BYTES})",
+            path=self._shown.name,
+        )
+        self._execute((_SQL / "views.sql").read_text("utf-8"))
+        self._execute(_medians(self._schema["definitions"]["run"]["properties"]["status"]["enum"]))
+
+    # Speaking with the database
+
+    def _execute(self, sql: str, **given: Any) -> None:
+        self.connection.execute(sql, given or None)
+
+    def _rows(self, sql: str, **given: Any) -> list[tuple[Any, ...]]:
+        return self.connection.execute(sql, given or None).fetchall()
+
+    def _number(self, sql: str) -> int:
+        [(number,)] = self._rows(sql)
+        return int(number)
+
+
+def _columns() -> str:
+    columns = dict.fromkeys((*PARTS[:-1],), "JSON")
+    columns.update(dict.fromkeys((*_NAMES, "status", "finished_utc"), "VARCHAR"))
+    columns.update(dict.fromkeys(("repeat", "attempt"), "DOUBLE"))
+    inside: dict[str, list[str]] = {"quality": ["metric JSON"]}
+    for outer, *inner in _VALUES.values():
+        if inner:
+            inside.setdefault(outer, []).append(f'"{inner[0]}" DOUBLE')
+        else:
+            columns[outer] = "DOUBLE"
+    columns.update({outer: f"STRUCT({', '.join(names)})" for outer, names in inside.items()})
+    return "{" + ", ".join(f"{_quoted(name)}: {_quoted(kind)}" for name, kind in columns.items()) + "}"
+
+
+def _medians(statuses: list[str]) -> str:
+    lists = (
+        f"list_sort(list({each}) FILTER (status = 'ok' AND {each} IS NOT NULL)) AS {each}"
+        for each in _METRICS
+    )
+    shown = (
+        f"median_of(lists.{each}) AS {each}, quantile_of(lists.{each}, 0.25) AS {each}_q1,"
+        f" quantile_of(lists.{each}, 0.75) AS {each}_q3, lists.{each}[1] AS {each}_min,"
+        f" lists.{each}[-1] AS {each}_max, coalesce(len(lists.{each}), 0) AS {each}_n"
+        for each in _METRICS
+    )
+    counts = (f"count(*) FILTER (status = '{each}') AS {each}" for each in statuses)
+    return f"""
+        CREATE VIEW medians AS WITH lists AS (
+            SELECT host, circumstance, count(*) AS runs, {", ".join(counts)}, {", ".join(lists)}
+            FROM measured WHERE kind = 'run' AND counts GROUP BY host, circumstance
+        )
+        SELECT host, circumstances.*, runs, {", ".join(statuses)}, {", ".join(shown)}
+        FROM lists JOIN circumstances USING (circumstance)
+    """
+
+
+def _quoted_names(names: Iterable[str]) -> list[str]:
+    return [f'"{each}"' for each in names]
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
