@@ -8,9 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+import hypothesis
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+# A machine with other work on it is slow, which no property is about.
+hypothesis.settings.register_profile("edgebench", deadline=None)
+hypothesis.settings.load_profile("edgebench")
 
 
 def lacking(what: str) -> NoReturn:

@@ -5,13 +5,12 @@ import random
 import pytest
 from edgebench.errors import EdgebenchError
 from edgebench.explain import curve
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 SIZES = (16, 32, 64, 128, 256, 512)
 
 
-@settings(deadline=None)
 @given(overhead_us=st.floats(0, 1e5), sample_us=st.floats(0.01, 1e4))
 def test_a_line_is_found_again(overhead_us: float, sample_us: float) -> None:
     found = curve.fit([(size, overhead_us + sample_us * size) for size in SIZES])

@@ -320,7 +320,7 @@ def test_ten_thousand_fuzzed_command_lines_all_end_in_ready() -> None:
     assert ask(device, b"name") == b"m-name-dut-[unspecified]\r\n"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.binary(max_size=200), max_size=10))
 def test_any_bytes_get_one_ready_for_each_percent_sign(pieces: list[bytes]) -> None:
     clock = Clock()
