@@ -94,7 +94,7 @@ def test_latex_is_parsed_and_every_row_has_all_cells(mixed: Path, tmp_path: Path
     nodes, _, _ = LatexWalker(source, tolerant_parsing=False).get_latex_nodes()
     found = [each for each in nodes if isinstance(each, LatexEnvironmentNode)]
 
-    assert [each.environmentname for each in found] == ["table"] * 10
+    assert [each.environmentname for each in found] == ["table"] * 11
     for table in found:
         inside = [
             each
