@@ -3,6 +3,7 @@
 import gc
 import math
 import time
+from collections import namedtuple
 
 from edgebench.errors import EdgebenchError
 from edgebench.tuning import search
@@ -10,7 +11,7 @@ from edgebench.tuning import search
 # A stretch is as long as clocks and schedulers need to agree, and no longer.
 _STRETCH_S = 1.0
 # Enough that several executions of several steps are in it, where that does not take too long.
-_LEAST_STEPS, _LEAST_SLOW_STEPS, _SLOW_STEP_S = 50, 10, 0.25
+_LEAST_STEPS, _LEAST_SLOW_STEPS, _SLOW_STEP_S = 50, 10, 0.04
 _SHARE_OF_TRAINING = 0.5
 _LEAST_LIMIT_S, _MOST_LIMIT_S = 120, 600
 _KEPT_MODELS = 3
@@ -60,6 +61,9 @@ def _reasons(without):
     return "; ".join("{}: {}".format(name, without[name]) for name in sorted(without))
 
 
+_Fit = namedtuple("_Fit", "start_s seconds loss whole_s cpu_s")
+
+
 class _Trials:
     """Trains stretches under settings; each network is built once, and the last few are kept."""
 
@@ -80,15 +84,16 @@ class _Trials:
         model = self._build(self.whole)
         self._weights = model.get_weights()
         few = self.whole.part(min(_LEAST_SLOW_STEPS, self.whole.steps))
-        once_s, seconds, _ = self._fit(model, few)
-        self.step_s = seconds / few.steps
+        fresh = self._fit(model, few)
+        self.step_s = fresh.seconds / few.steps
         self.steps = _stretch(self.step_s, self.whole.steps)
         if self.steps > few.steps:
             # What an epoch costs besides its steps is most of so few.
-            self.step_s = self._fit(model, self.whole.part(self.steps))[1] / self.steps
+            self.step_s = self._fit(model, self.whole.part(self.steps)).seconds / self.steps
             self.steps = _stretch(self.step_s, self.whole.steps)
         self.samples = _samples(self.whole.part(self.steps), self.whole)
-        self._models.append(({}, model, self._part(None), once_s))
+        compile_s = _compile_s(fresh, self._fit(model, few))
+        self._models.append(({}, model, self._part(None), compile_s))
 
     def choices(self):
         """Return ([(setting, values)], {setting: why it cannot be had}), those first that others build on."""
@@ -99,7 +104,10 @@ class _Trials:
             without["input"] = "these samples have no smaller form, or it was asked for or chosen by memory"
         if "steps_per_execution" in offered:
             offered["steps_per_execution"] = self._executions(offered["steps_per_execution"], without)
-        order = ("input", "steps_per_execution", "jit_compile", "gru_implementation")
+        order = ["input", "steps_per_execution", "jit_compile", "gru_implementation"]
+        if self.step_s > _SLOW_STEP_S:
+            # What it costs to start a step is little of it.
+            order.append(order.pop(1))
         return [(name, offered[name]) for name in order if offered.get(name)], without
 
     def _executions(self, values, without):
@@ -118,24 +126,22 @@ class _Trials:
     def measure(self, settings, turn):
         """Train one stretch and return its search.Measured."""
         self._framework.execute_with(settings)
-        model, part, once_s = self._ready(settings)
-        _, seconds, loss = self._fit(model, part, turn)
-        return search.Measured(seconds, once_s, loss)
+        model, part, compile_s = self._ready(settings)
+        took = self._fit(model, part, turn)
+        return search.Measured(took.seconds, compile_s + took.start_s, took.loss)
 
     def _fit(self, model, part, turn=0):
-        """Train two epochs from the start; return (what the first took longer, seconds of the second, its loss).
-
-        The first begins what a training begins once, and compiles for the last, smaller batch.
-        """
+        """Train two epochs from the start and return a _Fit: the first begins what a training begins once."""
         model.set_weights(self._weights)
         self._framework.reset_optimizer(model)
         self._framework.set_seed(self._seed + turn)
-        marks = [time.monotonic()]
+        cpu_s, marks = time.process_time(), [time.monotonic()]
         losses = self._framework.fit(model, part, 2, lambda done: marks.append(time.monotonic()))
         if not all(math.isfinite(each) for each in losses):
             raise search.RefusedError("the loss is {}".format(losses))
         first_s, seconds = (later - earlier for earlier, later in zip(marks, marks[1:]))
-        return max(0.0, first_s - seconds), seconds, losses[-1]
+        whole_s, cpu_s = marks[-1] - marks[0], time.process_time() - cpu_s
+        return _Fit(max(0.0, first_s - seconds), seconds, losses[-1], whole_s, cpu_s)
 
     def _ready(self, settings):
         for entry in self._models:
@@ -148,7 +154,7 @@ class _Trials:
         try:
             part = self._part(settings.get("input"))
             model = self._build(part)
-            once_s, _, _ = self._fit(model, part)
+            compile_s = _compile_s(self._fit(model, part), self._fit(model, part))
         except (MemoryError, search.RefusedError):
             raise
         except EdgebenchError as error:
@@ -158,7 +164,7 @@ class _Trials:
             raise search.RefusedError("{}: {}".format(type(error).__name__, lines[0]))
         # The default, first of all, stays: it is what the winner is measured against.
         self._models = self._models[:1] + self._models[1:][-(_KEPT_MODELS - 2) :]
-        self._models.append((dict(settings), model, part, once_s))
+        self._models.append((dict(settings), model, part, compile_s))
         gc.collect()
         return self._models[-1][1:]
 
@@ -167,6 +173,15 @@ class _Trials:
             part = self.whole.part(self.steps)
             self._parts[kind] = part if kind is None else part.as_bytes()
         return self._parts[kind]
+
+
+def _compile_s(fresh, again):
+    """Return the seconds that a network's first training, a _Fit, took longer than the same again.
+
+    That is compiling, which happens once and cannot be measured again; what
+    else the machine did meanwhile is no processor time of this process.
+    """
+    return max(0.0, min(fresh.whole_s - again.whole_s, fresh.cpu_s - again.cpu_s))
 
 
 def _stretch(step_s, steps):
