@@ -84,16 +84,13 @@ class _Trials:
         model = self._build(self.whole)
         self._weights = model.get_weights()
         few = self.whole.part(min(_LEAST_SLOW_STEPS, self.whole.steps))
-        fresh = self._fit(model, few)
-        self.step_s = fresh.seconds / few.steps
+        self.step_s = self._fit(model, few).seconds / few.steps
         self.steps = _stretch(self.step_s, self.whole.steps)
         if self.steps > few.steps:
             # What an epoch costs besides its steps is most of so few.
             self.step_s = self._fit(model, self.whole.part(self.steps)).seconds / self.steps
             self.steps = _stretch(self.step_s, self.whole.steps)
         self.samples = _samples(self.whole.part(self.steps), self.whole)
-        compile_s = _compile_s(fresh, self._fit(model, few))
-        self._models.append(({}, model, self._part(None), compile_s))
 
     def choices(self):
         """Return ([(setting, values)], {setting: why it cannot be had}), those first that others build on."""
@@ -162,7 +159,7 @@ class _Trials:
         except Exception as error:  # noqa: BLE001 - whatever the framework raises refuses the setting
             lines = str(error).strip().splitlines() or ["no message"]
             raise search.RefusedError("{}: {}".format(type(error).__name__, lines[0]))
-        # The default, first of all, stays: it is what the winner is measured against.
+        # The default, which is measured first, stays: it is what the winner is measured against.
         self._models = self._models[:1] + self._models[1:][-(_KEPT_MODELS - 2) :]
         self._models.append((dict(settings), model, part, compile_s))
         gc.collect()
