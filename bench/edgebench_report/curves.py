@@ -174,14 +174,16 @@ def _plane(frame: _Frame, with_numbers: bool) -> list[str]:
             out.append(f'<path class="s" style="stroke:{line.colour}" d="M{_n(x + 2)} {_n(y - 2.6)}h5"/>')
             out.append(f'<text class="m" x="{_n(x + 11)}" y="{_n(y)}">{_words(line.name, 40)}</text>')
             x += _key_width(line)
+    bands, names = "", []
     for place, (start, end, name) in enumerate(plane.bands):
         x, width = frame.x(start), frame.x(end) - frame.x(start)
         if place % 2 == 0:
-            out.append(
-                f'<rect class="b" x="{_n(x)}" y="{_n(top)}" width="{_n(width)}" height="{_n(plane.height)}"/>'
-            )
+            bands += f"M{_n(x)} {_n(top)}h{_n(width)}v{_n(plane.height)}h-{_n(width)}z"
         if name and width > 0.8 * _CHAR * len(name):
-            out.append(f'<text class="x" x="{_n(x + width / 2)}" y="{_n(top + 8)}">{_words(name, 40)}</text>')
+            names.append(
+                f'<text class="x" x="{_n(x + width / 2)}" y="{_n(top + 8)}">{_words(name, 40)}</text>'
+            )
+    out += [f'<path class="b" d="{bands}"/>', *names] if bands else names
     grid = ""
     for each in _ticks(plane.y, plane.log, 3):
         grid += f"M{_n(_LEFT)} {_n(frame.y(each))}H{_n(_WIDTH - _RIGHT)}"

@@ -233,7 +233,7 @@ def _chart(
             curves.Line(
                 name,
                 drawing.HUES[place],
-                [curves.thinned([(at / scale, value) for at, value in part], x, stretches) for part in parts],
+                _thinned([[(at / scale, value) for at, value in part] for part in parts], x, stretches),
             )
             for place, (name, parts) in enumerate(lines)
         ]
@@ -251,6 +251,15 @@ def _chart(
     return curves.draw(
         f"timeline_{number}", title, caption, alt, planes, f"Time since the first sample [{unit}]"
     )
+
+
+def _thinned(
+    parts: list[list[curves.Point]], x: tuple[float, float], stretches: int
+) -> list[list[curves.Point]]:
+    """Thin a line of one part a run; of more runs than could be told apart the parts are joined."""
+    if len(parts) > stretches // 2:
+        parts = [sorted(point for part in parts for point in part)]
+    return [curves.thinned(part, x, stretches) for part in parts]
 
 
 def _bands(session: _Session, facts: Facts, scale: float) -> list[tuple[float, float, str]]:

@@ -114,6 +114,17 @@ def test_a_long_series_has_a_bounded_size_and_keeps_its_peak(make: Maker, tmp_pa
     assert chart.inline.count('class="w"') == 4
 
 
+def test_a_line_of_very_many_runs_has_a_bounded_number_of_points() -> None:
+    parts = [[(3.0 * run, float(run)), (3.0 * run + 2, 50.0), (3.0 * run + 2.5, -9.0)] for run in range(80)]
+    ends = (0.0, 240.0)
+    few = timeline._thinned(parts, ends, 41)
+    assert len(few) == 1
+    assert len(few[0]) <= 2 * 42
+    assert {min(each[1] for each in few[0]), max(each[1] for each in few[0])} == {-9.0, 79.0}
+    apart = timeline._thinned(parts[:20], ends, 41)
+    assert len(apart) == 20
+
+
 @given(
     st.lists(st.tuples(st.floats(0, 100), st.floats(-50, 150)), min_size=1, max_size=400).map(sorted),
     st.integers(5, 40),
