@@ -64,7 +64,7 @@ def build(paths: list[Path], out: Path, title: str = DEFAULT_TITLE, against: str
     head = summary.summarise(loaded, facts, timelines.problems, certainty.drifts(facts)[1])
     present = tables_of(facts, answers, surveys)
     if against == answer.PUBLISHED:
-        present.insert(1, beside.table(facts))
+        present.insert(0, beside.table(facts))
     contents = page.Contents(
         text.one_line(title) or DEFAULT_TITLE,
         head,
