@@ -6,9 +6,10 @@ import json
 import math
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from edgebench_report import markup, telemetry, terminal, text
+from edgebench_report import junit, markup, telemetry, terminal, text
 from edgebench_report.cli_import import Say
 from edgebench_report.compare import BY, Comparison, Outcome, compare, select
 from edgebench_report.errors import ReportError
@@ -65,6 +66,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", say: Sa
         "--json", metavar="FILE", help="write the comparison as JSON; - prints it and no table"
     )
     parser.add_argument("--markdown", metavar="FILE", help="write it as Markdown; - prints it and no table")
+    parser.add_argument(
+        "--junit", metavar="FILE", help="write it as JUnit's XML for CI systems, regressions as failures"
+    )
     parser.set_defaults(run=functools.partial(_run, say))
 
 
@@ -82,8 +86,11 @@ def share(given: str, option: str) -> float:
 def _run(say: Say, given: argparse.Namespace) -> int:
     threshold = share(given.threshold, "--threshold")
     accuracy_threshold = share(given.accuracy_threshold, "--accuracy-threshold")
-    if given.json == "-" and given.markdown == "-":
-        raise ReportError("--json - and --markdown - both want the terminal. Name a file for one of them.")
+    to_terminal = [f"--{form} -" for form in _FORMS if getattr(given, form) == "-"]
+    if len(to_terminal) > 1:
+        raise ReportError(
+            f"{' and '.join(to_terminal[:2])} both want the terminal. Name a file for one of them."
+        )
     by = [each.strip() for part in given.by for each in part.split(",")]
     unknown = [each for each in by if each not in BY]
     if unknown:
@@ -91,13 +98,13 @@ def _run(say: Say, given: argparse.Namespace) -> int:
     sides = _sides(say, given)
     found = compare(sides[0], sides[1], threshold, accuracy_threshold, by)
     made = table(found)
-    for name, content in (("json", as_json(found)), ("markdown", as_markdown(found, made))):
-        out = getattr(given, name)
+    for form in _FORMS:
+        out = getattr(given, form)
         if out == "-":
-            say(content.rstrip("\n"), sys.stdout)
+            say(_FORMS[form](found).rstrip("\n"), sys.stdout)
         elif out is not None:
-            write(Path(out), content)
-    if "-" not in (given.json, given.markdown):
+            write(Path(out), _FORMS[form](found))
+    if not to_terminal:
         width = min(max(shutil.get_terminal_size((110, 40)).columns, terminal.NARROWEST), terminal.WIDEST)
         if made.rows:
             say(terminal.table_lines(made, width), sys.stdout)
@@ -221,8 +228,9 @@ def conclusions(found: Comparison) -> list[str]:
     return lines
 
 
-def as_markdown(found: Comparison, made: Table) -> str:
+def as_markdown(found: Comparison) -> str:
     """Return the comparison as Markdown."""
+    made = table(found)
     said = "\n".join(f"- {markup.escape_markdown(each)}" for each in conclusions(found))
     return f"{markup.markdown(made) if made.rows else ''}\n{said}\n".lstrip("\n")
 
@@ -265,3 +273,10 @@ def as_json(found: Comparison) -> str:
         ],
     }
     return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+_FORMS: dict[str, Callable[[Comparison], str]] = {
+    "json": as_json,
+    "markdown": as_markdown,
+    "junit": lambda found: junit.as_xml(junit.of_comparison(found)),
+}

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from edgebench_report import export, markup, mlflow_log, text
+from edgebench_report import export, junit, markup, mlflow_log, text
 from edgebench_report.cli_import import Say
 from edgebench_report.errors import ReportError
 from edgebench_report.load import load
@@ -32,15 +32,16 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", say: Sa
     parser = commands.add_parser(
         "export",
         help="write records or tables for other programs",
-        description="Writes every run as a row (csv, parquet, json), or the tables of the report for a README "
-        "(markdown) or a paper (latex, with booktabs). docs/export.md describes the columns.",
+        description="Writes every run as a row (csv, parquet, json) or as a test for CI systems (junit), or the "
+        "tables of the report for a README (markdown) or a paper (latex, with booktabs). docs/export.md describes "
+        "the columns.",
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "paths", nargs="+", type=Path, metavar="PATH", help=".jsonl file, or folder searched for them"
     )
-    parser.add_argument("--format", choices=[*_TIDY, *_TABLES], help="what to write")
+    parser.add_argument("--format", choices=[*_TIDY, *_TABLES, "junit"], help="what to write")
     parser.add_argument("--out", type=Path, metavar="FILE", help="where to write it")
     parser.add_argument(
         "--tables",
@@ -69,6 +70,11 @@ def _run(say: Say, given: argparse.Namespace) -> int:
     if given.format in _TIDY:
         write(given.out, _TIDY[given.format](rows))
         say(f"{text.plural(len(rows), 'row')}: {given.out}", sys.stdout)
+    elif given.format == "junit":
+        suites = junit.of_runs(rows, [text.one_line(str(each)) for each in loaded.problems])
+        write(given.out, junit.as_xml(suites))
+        said = [f"{sum(each.counted(name) for each in suites)} {name}" for name in junit.OUTCOMES]
+        say(f"{', '.join(said)}: {given.out}", sys.stdout)
     elif given.format is not None:
         # With matplotlib behind it, it takes longer to import than other commands take.
         from edgebench_report.build import facts_of, tables_of
