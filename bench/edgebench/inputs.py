@@ -32,9 +32,9 @@ class Arrays:
         """The batches of an epoch, the last of which may be smaller."""
         return -(-len(self.x) // self.batch)
 
-    def first_batch(self):
-        """Return the input cut down to one batch."""
-        return Arrays(self.x[: self.batch], self.y[: self.batch], self.batch)
+    def each_shape(self):
+        """Return the input cut down to one batch of each shape: a whole one, and a smaller one where the last is."""
+        return self.part(2 if len(self.x) % self.batch else 1)
 
     def part(self, steps):
         """Return the input cut down to so many batches, the last as small as that of the whole."""
@@ -55,10 +55,6 @@ class Stream:
     def __init__(self, make_batches, steps):
         self.batches = make_batches
         self.steps = steps
-
-    def first_batch(self):
-        """Return the input cut down to one batch."""
-        return self.part(1)
 
     def part(self, steps):
         """Return the input cut down to so many batches an epoch."""

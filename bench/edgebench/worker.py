@@ -169,7 +169,7 @@ def _tune(job, emit):
     def build(train):
         framework.set_seed(job["seed"])
         model = _built(framework, module, job["options"])
-        _first_step(framework, model, train)
+        _first_steps(framework, model, train)
         return model
 
     tuning_job.run(framework, read, build, sizes_for(module.SPEC, job["profile"]), job, emit)
@@ -226,7 +226,7 @@ def _ready(job, emit):
     started = time.monotonic()
     model = _built(framework, module, job["options"])
     emit("update", record={"sizes": {"parameters": model.count_params()}})
-    _first_step(framework, model, fed[0])
+    _first_steps(framework, model, fed[0])
     emit("update", record={"times": {"build_s": time.monotonic() - started}})
     return framework, spec, data, model, fed
 
@@ -254,11 +254,11 @@ def _built(framework, module, options):
     return model
 
 
-def _first_step(framework, model, train):
-    """Take one training step, which builds the graph, and undo it, so that training starts where it should."""
+def _first_steps(framework, model, train):
+    """Take the first steps, which build and compile, and undo them, so that training starts where it should."""
     weights = model.get_weights()
     try:
-        few = train.part(framework.steps_at_once) if train.streamed else train.first_batch()
+        few = train.part(framework.steps_at_once) if train.streamed else train.each_shape()
         loss = framework.fit(model, few, epochs=1)[0]
     except (MemoryError, DataError):
         raise

@@ -26,7 +26,7 @@ def main() -> None:
     job = Job(spec.dataset, "quick", spec.quick, options, "synthetic", "dense_float32", None)
     train, _, _ = module.inputs(job)
     model = worker._built(framework, module, options)
-    worker._first_step(framework, model, train)
+    worker._first_steps(framework, model, train)
     bare = bare_keras.Bare(workload)
 
     def ours_s() -> float:

@@ -59,7 +59,7 @@ def train_in_turns(zipapp: str, workload: str, pairs: int, epochs: int) -> None:
     job = Job(spec.dataset, "quick", spec.quick, options, "synthetic", "dense_float32", None)
     train, _, _ = module.inputs(job)
     model = worker._built(framework, module, options)
-    worker._first_step(framework, model, train)
+    worker._first_steps(framework, model, train)
 
     def train_s() -> tuple[float, float]:
         told: list[dict[str, Any]] = []

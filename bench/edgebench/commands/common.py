@@ -40,6 +40,27 @@ def add_data_options(command):
     command.add_argument("--offline", action="store_true", help="do not try the network for data")
 
 
+def add_training_options(command):
+    """Add what changes a training, and with it what its numbers may be compared with."""
+    command.add_argument(
+        "--precision",
+        choices=("float32", "float16"),
+        default="float32",
+        help="float16 is mixed precision, before TensorFlow 2.4 Keras' floatx (default: %(default)s)",
+    )
+    command.add_argument(
+        "--lookback",
+        type=int,
+        choices=(1440, 720),
+        default=1440,
+        help="rows of look-back of the weather workloads: the report's code has 1440, its text 720 "
+        "(default: %(default)s)",
+    )
+    command.add_argument(
+        "--threads", type=positive, metavar="N", help="threads of the framework (default: its own)"
+    )
+
+
 def add_device_option(command):
     """Add what computes."""
     command.add_argument(

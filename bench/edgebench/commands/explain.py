@@ -13,6 +13,7 @@ from edgebench.commands.common import (
     add_data_options,
     add_device_option,
     add_records_options,
+    add_training_options,
     add_workload_option,
     cache_dir,
     data_dir,
@@ -43,19 +44,7 @@ def add(commands):
         help="auto: real data, a synthetic stand-in where it cannot be had (default: %(default)s)",
     )
     add_data_options(command)
-    command.add_argument(
-        "--precision", choices=("float32", "float16"), default="float32", help="(default: %(default)s)"
-    )
-    command.add_argument(
-        "--lookback",
-        type=int,
-        choices=(1440, 720),
-        default=1440,
-        help="rows of look-back of the weather workloads (default: %(default)s)",
-    )
-    command.add_argument(
-        "--threads", type=positive, metavar="N", help="threads of the framework (default: its own)"
-    )
+    add_training_options(command)
     add_device_option(command)
     command.add_argument(
         "--peaks",

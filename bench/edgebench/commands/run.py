@@ -15,6 +15,7 @@ from edgebench.commands.common import (
     add_data_options,
     add_device_option,
     add_records_options,
+    add_training_options,
     add_workload_option,
     cache_dir,
     data_dir,
@@ -58,23 +59,7 @@ def add(commands):
         "data of the same shape, its accuracy means nothing (default: %(default)s)",
     )
     add_data_options(command)
-    command.add_argument(
-        "--precision",
-        choices=("float32", "float16"),
-        default="float32",
-        help="float16 is mixed precision, before TensorFlow 2.4 Keras' floatx (default: %(default)s)",
-    )
-    command.add_argument(
-        "--lookback",
-        type=int,
-        choices=(1440, 720),
-        default=1440,
-        help="rows of look-back of the weather workloads: the report's code has 1440, its text 720 "
-        "(default: %(default)s)",
-    )
-    command.add_argument(
-        "--threads", type=positive, metavar="N", help="threads of the framework (default: its own)"
-    )
+    add_training_options(command)
     command.add_argument(
         "--engines",
         nargs="+",

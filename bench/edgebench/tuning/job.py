@@ -21,7 +21,7 @@ def run(framework, read, build, sizes, job, emit):
     """Search and tell the ``tuning`` part of a record.
 
     read() returns (what to train on, the other input modes that it could
-    have); build(train) a compiled network whose first step is taken and undone.
+    have); build(train) a compiled network whose first steps are taken and undone.
     """
     emit("phase", phase="tune")
     started = time.monotonic()
@@ -151,7 +151,8 @@ class _Trials:
         try:
             part = self._part(settings.get("input"))
             model = self._build(part)
-            compile_s = _compile_s(self._fit(model, part), self._fit(model, part))
+            # Building has seen each shape of a batch, but for the last one of a stream.
+            compile_s = _compile_s(self._fit(model, part), self._fit(model, part)) if part.streamed else 0.0
         except (MemoryError, search.RefusedError):
             raise
         except EdgebenchError as error:

@@ -46,3 +46,11 @@ def test_an_address_space_limit_bounds_the_available_memory() -> None:
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (GIB, GIB)),
     )
     assert 0 < int(done.stdout) < GIB
+
+
+@pytest.mark.parametrize(("rows", "sizes"), [(10, [4, 2]), (8, [4]), (3, [3]), (4, [4])])
+def test_what_warms_a_graph_has_one_batch_of_each_shape(rows: int, sizes: list[int]) -> None:
+    warm = inputs.Arrays(numpy.zeros((rows, 2)), numpy.zeros(rows), 4).each_shape()
+    starts = range(0, len(warm.x), 4)
+    assert [len(warm.x[start : start + 4]) for start in starts] == sizes
+    assert len(warm.y) == len(warm.x)
