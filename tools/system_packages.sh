@@ -4,7 +4,7 @@
 set -eu
 
 # Command (on PATH or in /usr/sbin) and the package that has it, for the tests without hosts of their own.
-needed='chromium:chromium sshd:openssh-server qemu-x86_64-static:qemu-user-static'
+needed='chromium:chromium sshd:openssh-server qemu-x86_64-static:qemu-user-static pdflatex:texlive-latex-recommended'
 
 missing=$(
     for pair in $needed; do

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -114,6 +115,25 @@ def test_latex_is_parsed_and_every_row_has_all_cells(mixed: Path, tmp_path: Path
         macros = {each.macroname for each in inside[0].nodelist if isinstance(each, LatexMacroNode)}
         assert {"toprule", "midrule", "bottomrule"} <= macros
     assert "\x1b" not in source
+
+
+def test_latex_compiles(mixed: Path, tmp_path: Path, lack: Callable[[str], NoReturn]) -> None:
+    latex = shutil.which("pdflatex")
+    if latex is None:
+        lack("pdflatex not found: install the Debian package texlive-latex-recommended")
+    tables = exported(mixed, "latex", tmp_path / "tables.tex").read_text("utf-8")
+    document = tmp_path / "paper.tex"
+    # A width that no table fills: what is judged is that it compiles, not how a paper would place it.
+    document.write_text(
+        r"\documentclass{article}\usepackage[paperwidth=300cm,paperheight=300cm,margin=1cm]{geometry}"
+        r"\usepackage{booktabs}\usepackage{textcomp}\begin{document}" + tables + r"\end{document}",
+        "utf-8",
+    )
+    command = [latex, "-no-shell-escape", "-interaction=nonstopmode", "-halt-on-error", document.name]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Missing character" not in done.stdout
+    assert (tmp_path / "paper.pdf").stat().st_size > 10_000
 
 
 def test_nothing_hostile_is_a_command_in_latex() -> None:
