@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-from edgebench_report import cli_aggregate, cli_compare, cli_export, cli_import, text
+from edgebench_report import text
 from edgebench_report.errors import ReportError
 
 _DESCRIPTION = (
@@ -29,11 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_build(commands)
-    cli_import.add(commands, _say)
-    cli_compare.add(commands, _say)
-    cli_export.add(commands, _say)
-    cli_aggregate.add(commands, _say)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    _add(commands, *arguments[:1])
     given = parser.parse_args(arguments)
     try:
         code: int = given.run(given)
@@ -41,6 +38,23 @@ def main(arguments: list[str] | None = None) -> int:
         _say(f"edgebench-report: {error}", sys.stderr)
         return 2
     return code
+
+
+def _add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", named: str | None = None) -> None:
+    """Add the command that is named, or all of them where none is."""
+    if named == "aggregate":
+        # It does not wait for what only the others import.
+        from edgebench_report import cli_aggregate
+
+        cli_aggregate.add(commands, _say)
+        return
+    from edgebench_report import cli_aggregate, cli_compare, cli_export, cli_import
+
+    _add_build(commands)
+    cli_import.add(commands, _say)
+    cli_compare.add(commands, _say)
+    cli_export.add(commands, _say)
+    cli_aggregate.add(commands, _say)
 
 
 def _add_build(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -95,7 +95,9 @@ def files(
 
     Raises ReportError where a path does not exist; what cannot be read becomes a Problem.
     """
-    found: dict[Path, Path] = {}
+    found: dict[tuple[str, str], Path] = {}
+    # Asked once for each folder, not for each of ten thousand files.
+    real_folder = functools.cache(os.path.realpath)
     for path in paths:
         if not path.exists():
             raise ReportError(
@@ -115,7 +117,8 @@ def files(
         for each in inside:
             # A pipe or a device would keep its reader waiting for ever.
             if _is_regular(each, problems):
-                found.setdefault(each.resolve(), each)
+                folder, name = os.path.split(os.path.realpath(each) if each.is_symlink() else each)
+                found.setdefault((real_folder(folder), name), each)
     return sorted(found.values(), key=str)
 
 

@@ -21,7 +21,7 @@ from edgebench_report import joined, load, text
 from edgebench_report.errors import ReportError
 from edgebench_report.export import COLUMNS
 from edgebench_report.load import Problem, Validator
-from edgebench_report.settings import PARTS, SHOWN, Setting, Settings
+from edgebench_report.settings import PARTS, SHOWN, Settings
 
 MEMORY_BYTES = 320 * 2**20
 # Up to this size (some thousands of records) every line is held against the whole schema.
@@ -63,8 +63,9 @@ class Store:
     def __post_init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="edgebench-")
         self._scratch = Path(self._folder.name)
-        self._validator = Validator()
-        self._schema = self._validator.schema
+        self._schema: dict[str, Any] = json.loads(load.SCHEMA_FILE.read_text("utf-8"))
+        self._batch = 0
+        self._codes: set[int] = set()
         self._shown = (self._scratch / "circumstances.jsonl").open("w", encoding="utf-8")
         self._settings = Settings(self._schema, self._shown)
         self.connection = duckdb.connect(
@@ -113,7 +114,7 @@ class Store:
             self._read_lines(self._read_fast(sizes))
         self._count_once()
         self._arrange()
-        if not self._number("SELECT count(*) FROM members"):
+        if not self._number("SELECT count(*) FROM entries"):
             raise ReportError(load.nothing_message(load.Loaded(problems=self.problems, files=self.files)))
 
     # Reading
@@ -145,6 +146,9 @@ class Store:
 
     def _read_lines(self, paths: list[Path]) -> None:
         """Read files line by line; the valid records go into the database, and the rest is named."""
+        if not paths:
+            return
+        validator = Validator()
         target = self._scratch / "lines.jsonl"
         remaining = iter(paths)
         more = True
@@ -153,7 +157,7 @@ class Store:
                 while more and handle.tell() < joined.BATCH_BYTES:
                     path = next(remaining, None)
                     more = path is not None
-                    for where, outcome in load.parsed(path, self._validator) if path else ():
+                    for where, outcome in load.parsed(path, validator) if path else ():
                         if isinstance(outcome, Problem):
                             self.problems.append(outcome)
                         elif max(outcome.get("repeat", 1), outcome.get("attempt", 1)) > MAX_REPEAT:
@@ -183,40 +187,59 @@ class Store:
 
     def _insert(self, reader: str, source: Path) -> bool:
         """Read a file into ``members``, all of it or, where a line is not cleared, nothing: then returns False."""
+        taken = False
+        self.connection.begin()
         try:
-            query = self._query(reader)
-            self._execute(f"CREATE OR REPLACE TEMP TABLE shared AS {query}", path=str(source))
+            taken = self._take(reader, source)
         except duckdb.OutOfMemoryException:
             raise
         except duckdb.Error:
-            return False
-        if self._number("SELECT coalesce(sum(doubtful), 0) FROM shared"):
-            return False
-        rows = self._rows(f"SELECT rowid, {', '.join(_quoted_names(PARTS))} FROM shared")
-        settings = {row[0]: self._settings.of(row[1:], reader == "exported.sql") for row in rows}
-        if None in settings.values():
-            return False
-        known: dict[int, Setting] = {row: each for row, each in settings.items() if each is not None}
-        known = {row: each for row, each in known.items() if each.kind != "host"}
+            pass
+        finally:
+            (self.connection.commit if taken else self.connection.rollback)()
+        return taken
+
+    def _take(self, reader: str, source: Path) -> bool:
+        self._batch += 1
+        query, shared = self._query(reader), ", ".join(_quoted_names(PARTS))
+        # What was exported is trusted, which nothing else may be for having its text.
+        code = f"hash({_quoted(reader)}, {shared})"
         self._execute(
-            "CREATE OR REPLACE TEMP TABLE batch AS SELECT kind, circumstance, asked, includes_build,"
-            " unnest(members, recursive := true) FROM shared JOIN (SELECT unnest($rows) AS row,"
-            " unnest($kinds) AS kind, unnest($circumstances) AS circumstance, unnest($asked) AS asked,"
-            " unnest($builds) AS includes_build) AS known ON shared.rowid = known.row",
-            rows=list(known),
+            f"INSERT INTO members BY NAME SELECT CASE WHEN cleared THEN {code} ELSE error('not cleared') END AS code,"
+            f" {self._batch} AS batch, * EXCLUDE (cleared, {shared}) FROM ({query})",
+            path=str(source),
+        )
+        found = self._rows("SELECT DISTINCT code FROM members WHERE batch = $batch", batch=self._batch)
+        new = {code for (code,) in found} - self._codes
+        # Most files of a fleet bring nothing new; one which does is read again for it.
+        return not new or self._learn(
+            new,
+            self._rows(
+                f"SELECT DISTINCT {code} AS code, {shared} FROM ({query})"
+                " WHERE code IN (SELECT unnest($codes::UBIGINT[]))",
+                path=str(source),
+                codes=list(new),
+            ),
+            trusted=reader == "exported.sql",
+        )
+
+    def _learn(self, codes: set[int], rows: list[tuple[Any, ...]], trusted: bool) -> bool:
+        """Look at what ``codes`` stand for, each given with its text; return whether all of it is valid."""
+        settings = {row[0]: self._settings.of(row[1:], trusted) for row in rows}
+        known = {row: each for row, each in settings.items() if each is not None}
+        # Of two texts with one code neither is taken.
+        if known.keys() != codes or len(rows) != len(codes):
+            return False
+        self._execute(
+            "INSERT INTO known SELECT unnest($codes::UBIGINT[]), unnest($kinds), unnest($circumstances),"
+            " unnest($asked), unnest($builds)",
+            codes=list(known),
             kinds=[each.kind for each in known.values()],
             circumstances=[each.circumstance for each in known.values()],
             asked=[each.asked for each in known.values()],
             builds=[each.includes_build for each in known.values()],
         )
-        for name in _NAMES:
-            pattern = self._schema["properties"][name]["pattern"]
-            wrong = f"regexp_full_match({name}, $pattern) IS NOT TRUE"
-            if self._rows(
-                f"SELECT 1 FROM (SELECT DISTINCT {name} FROM batch) WHERE {wrong}", pattern=pattern
-            ):
-                return False
-        self._execute("INSERT INTO members BY NAME FROM batch")
+        self._codes |= codes
         return True
 
     def _query(self, reader: str) -> str:
@@ -228,7 +251,11 @@ class Store:
             .read_text("utf-8")
             .format(
                 values=", ".join(
-                    f"{name} := {name if exported else place}" for name, place in places.items()
+                    name if exported else f"{place} AS {name}" for name, place in places.items()
+                ),
+                names=" AND ".join(
+                    f"regexp_full_match({name}, {_quoted(self._schema['properties'][name]['pattern'])})"
+                    for name in _NAMES
                 ),
                 statuses=", ".join(map(_quoted, statuses)),
                 whole=" AND ".join(
@@ -267,13 +294,12 @@ class Store:
         same = "host, run_id, asked, repeat"
         # By a number first: that most runs have one record shows in a moment.
         self._execute(
-            f"CREATE TABLE again AS SELECT hash({same}) AS code FROM members GROUP BY code HAVING count(*) > 1"
+            f"CREATE TABLE again AS SELECT hash({same}) AS code FROM entries GROUP BY code HAVING count(*) > 1"
         )
         self._execute(
-            f"CREATE TEMP TABLE several AS SELECT rowid AS row, * FROM members"
-            f" WHERE hash({same}) IN (SELECT code FROM again)"
+            f"CREATE TEMP TABLE several AS FROM entries WHERE hash({same}) IN (SELECT code FROM again)"
         )
-        columns = [name for name, *_ in self._rows("DESCRIBE members")]
+        columns = [name for name, *_ in self._rows("DESCRIBE entries") if name != "row"]
         everything = ", ".join(columns)
         self._execute(
             "CREATE TEMP TABLE copies AS SELECT row FROM several"

@@ -20,11 +20,8 @@ SELECT
         'id', model, 'form', model_form, 'precision', "precision", 'weights', model_weights, 'sha256', model_sha256
     ) END AS model,
     to_json(metric) AS metric,
-    list(struct_pack(
-        host := host, run_id := run_id, session := session, status := status, repeat := repeat::DOUBLE,
-        attempt := attempt::DOUBLE, finished := try_cast(finished_utc[:19] AS TIMESTAMP),
-        {values}
-    )) AS members,
-    count(*) FILTER ((record IN ('run', 'inference') AND status IN ({statuses})) IS NOT TRUE) AS doubtful
+    host, run_id, session, status, repeat::DOUBLE AS repeat, attempt::DOUBLE AS attempt,
+    try_cast(finished_utc[:19] AS TIMESTAMP) AS finished,
+    {values},
+    record IN ('run', 'inference') AND status IN ({statuses}) AND {names} AS cleared
 FROM read_parquet($path, hive_partitioning = false)
-GROUP BY ALL

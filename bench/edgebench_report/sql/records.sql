@@ -1,18 +1,14 @@
--- Records, put together by what they share: a row for each different text of it, the rest of each record in a list.
--- What they share is read as JSON text, which settings.py looks at once. `doubtful` counts the lines that are not cleared.
+-- Records: what each shares with others as JSON text, which settings.py looks at once, and what is its own.
+-- `cleared` says whether a line is one that numbers may rest on.
 SELECT
     record, "schema", workload, profile, variant, options, "precision", sizes, data, framework, device, threads,
     imported, engine, model, quality.metric AS metric,
-    list(struct_pack(
-        host := host, run_id := run_id, session := session, status := status, repeat := repeat, attempt := attempt,
-        finished := try_cast(finished_utc[:19] AS TIMESTAMP),
-        {values}
-    )) AS members,
-    count(*) FILTER ((
-        record = '"host"' OR (status IN ({statuses}) AND {whole} AND {bounds})
-    ) IS NOT TRUE) AS doubtful
+    host, run_id, session, status, repeat, attempt, try_cast(finished_utc[:19] AS TIMESTAMP) AS finished,
+    {values},
+    record = '"host"' OR (
+        status IN ({statuses}) AND {whole} AND {bounds} AND {names}
+    ) AS cleared
 FROM read_json(
     $path, columns = {columns}, format = 'newline_delimited', compression = 'uncompressed',
     hive_partitioning = false, maximum_object_size = {line_bytes}
 )
-GROUP BY ALL

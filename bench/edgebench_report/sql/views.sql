@@ -8,7 +8,7 @@ SELECT
     CASE WHEN wall_s IS NOT NULL AND data_s + build_s + train_s + test_s IS NOT NULL
         THEN greatest(0, wall_s - (data_s + build_s + train_s + test_s)) END AS other_s,
     newest IS NULL OR attempt = newest AS counts
-FROM members LEFT JOIN late USING (host, run_id, asked, repeat);
+FROM entries LEFT JOIN late USING (host, run_id, asked, repeat);
 
 CREATE VIEW runs AS
 SELECT

@@ -30,6 +30,23 @@ def test_folders_are_searched_recursively_and_files_read_once(make: Any, records
     assert len(loaded.runs) == 1
 
 
+def test_a_file_that_is_reached_by_several_ways_is_read_once(
+    make: Any, records_file: RecordsFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = records_file([make.run()], "deep/er/edge-01.jsonl")
+    other = records_file([make.run(repeat=2)], "other/edge-01.jsonl")
+    (path.parents[2] / "folder").symlink_to(path.parent)
+    (path.parents[2] / "link.jsonl").symlink_to(path)
+    monkeypatch.chdir(path.parent)
+
+    ways = [Path(path.name), Path("../er") / path.name, path.parents[2] / "folder", path.parents[2]]
+    loaded = load([*ways, other])
+
+    assert len(loaded.files) == 2
+    assert sorted(run["repeat"] for run in loaded.runs) == [1, 2]
+    assert loaded.duplicates == 0
+
+
 def test_a_bad_line_is_named_and_the_good_ones_are_used(make: Any, records_file: RecordsFile) -> None:
     path = records_file([make.run(repeat=1), make.run(repeat=2)])
     first, second = path.read_text("utf-8").splitlines()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from edgebench_report import aggregate, export, load, settings, statistics, store
+from edgebench_report import aggregate, export, joined, load, settings, statistics, store
 from edgebench_report.errors import ReportError
 from edgebench_report.load import Loaded
 from edgebench_report.store import Store
@@ -140,6 +140,37 @@ def check(paths: list[Path]) -> tuple[Loaded, Store]:
 
 def test_the_awkward_records_of_the_report(make: Maker, records_file: RecordsFile, reading: str) -> None:
     check([records_file(mixed_records(make))])
+
+
+def test_circumstances_that_come_with_later_files(
+    make: Maker, records_file: RecordsFile, fast: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(joined, "BATCH_BYTES", 20_000)
+    paths = [
+        records_file([each, make.run(repeat=number, run_id="again")], f"{number:02d}.jsonl")
+        for number, each in enumerate(mixed_records(make), 1)
+    ]
+    bad = merge(Maker().run(repeat=98, run_id="again"), {"framework": {"version": 2}})
+    paths.append(records_file([make.run(repeat=99, run_id="again"), bad], "bad.jsonl"))
+
+    _, found = check(paths)
+
+    assert [each.where for each in found.problems if "not a valid record" in each.what] == [f"{paths[-1]}:2"]
+
+
+def test_a_fault_of_a_host_record_is_named(make: Maker, records_file: RecordsFile, fast: None) -> None:
+    path = records_file([make.run(), merge(make.suite(1)[0], {"schema": 9}), make.run(repeat=2)])
+
+    _, found = check([path])
+
+    assert [each.where for each in found.problems] == [f"{path}:2"]
+
+
+def test_what_the_quick_way_takes_for_a_number(make: Maker, records_file: RecordsFile, fast: None) -> None:
+    times = {"train_s": "2.5", "build_s": True, "test_s": False}
+    [row] = rows(read(records_file([make.run(times=times)])), "FROM runs")
+
+    assert (row["train_s"], row["build_s"], row["test_s"]) == (2.5, 1, 0)
 
 
 @st.composite
