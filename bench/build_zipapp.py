@@ -18,12 +18,8 @@ import yaml
 
 BENCH = Path(__file__).resolve().parent
 FILES = BENCH.parent / "files"
-# What the runner reads of files/, by its place in the archive.
-_FACTS = {
-    "edgebench/data/datasets.json": "datasets.yml",
-    "edgebench/roofline/published_kws_2021.json": "published_kws_2021.yml",
-    "edgebench/explain/published_2019.json": "published_2019.yml",
-}
+# What the runner reads of files/.
+_FACTS = ("datasets", "published_2019", "published_kws_2021")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MAIN = "import sys\n\nfrom edgebench.cli import main\n\nsys.exit(main())\n"
 
@@ -34,10 +30,12 @@ def contents() -> dict[str, bytes]:
     for path in sorted((BENCH / "edgebench").rglob("*")):
         if path.suffix in (".py", ".json"):
             names[path.relative_to(BENCH).as_posix()] = path.read_bytes()
-    for name, source in _FACTS.items():
-        facts = yaml.safe_load((FILES / source).read_text())
+    for name in _FACTS:
+        facts = yaml.safe_load((FILES / (name + ".yml")).read_text())
         # A date has no form in JSON but its text.
-        names[name] = json.dumps(facts, indent=1, sort_keys=True, default=str).encode()
+        names[f"edgebench/files/{name}.json"] = json.dumps(
+            facts, indent=1, sort_keys=True, default=str
+        ).encode()
     return names
 
 

@@ -4,6 +4,7 @@ import json
 import math
 import sys
 
+from edgebench import facts
 from edgebench.commands.common import (
     NOT_ALL_OK,
     OK,
@@ -102,7 +103,7 @@ def _roofline(options):
     if options.like:
         from edgebench.roofline import published
 
-        redone = published.redone(published.load())
+        redone = published.redone(facts.read("published_kws_2021"))
         return _print(options, redone, tables.published(redone))
     if options.nvprof or options.nsys:
         return _profile(options, tables)

@@ -12,13 +12,10 @@ batch, but for the weather's 500 an epoch.
 """
 
 import itertools
-import json
-import os
-import pkgutil
 
 import numpy
 
-from edgebench import workloads
+from edgebench import facts, workloads
 from edgebench.errors import UsageError
 from edgebench.roofline import survey
 
@@ -28,32 +25,13 @@ _LARGE_SHARE = 0.25
 _PART_NAMES = ("overhead", "recurrence", "input", "arithmetic")
 
 
-def load():
-    """Return files/published_2019.yml, from the zipapp or the checkout. Raises UsageError in one without PyYAML."""
-    try:
-        text = pkgutil.get_data("edgebench.explain", "published_2019.json")
-    except (IOError, OSError):
-        text = None
-    if text is not None:
-        return json.loads(text.decode("utf-8"))
-    path = os.path.join(os.path.dirname(__file__), "..", "..", "..", "files", "published_2019.yml")
-    try:
-        import yaml
-    except ImportError:
-        raise UsageError(
-            "Run from a checkout, the runner needs PyYAML to read {}. Use the zipapp.".format(path)
-        )
-    with open(path) as handle:
-        return yaml.safe_load(handle)
-
-
 def explained(threads=None):
     """Return {"workloads": {name: what a step does}, "hosts": [what ``fitted`` gives]}; networks are built to count.
 
     threads: of the framework that builds them. Raises UsageError where there is none.
     """
     work = _work(threads)
-    data = load()
+    data = facts.read("published_2019")
     trainings_s = _trainings_s(data)
     hosts = []
     for host in data["hosts"]:

@@ -1,32 +1,8 @@
 """The 2021 report's arithmetic done again: from its own peaks, with its own count of MACCs and with the right one."""
 
-import json
-import os
-import pkgutil
-
-from edgebench.errors import UsageError
 from edgebench.kws import network
 
 LIKE = ("nano-2021",)
-
-
-def load():
-    """Return files/published_kws_2021.yml, from the zipapp or the checkout. Raises UsageError in one without PyYAML."""
-    try:
-        text = pkgutil.get_data("edgebench.roofline", "published_kws_2021.json")
-    except (IOError, OSError):
-        text = None
-    if text is not None:
-        return json.loads(text.decode("utf-8"))
-    path = os.path.join(os.path.dirname(__file__), "..", "..", "..", "files", "published_kws_2021.yml")
-    try:
-        import yaml
-    except ImportError:
-        raise UsageError(
-            "Run from a checkout, the runner needs PyYAML to read {}. Use the zipapp.".format(path)
-        )
-    with open(path) as handle:
-        return yaml.safe_load(handle)
 
 
 def redone(data):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy
 import pytest
-from edgebench import cli, inputs, records
+from edgebench import cli, facts, inputs, records
 from edgebench.errors import EdgebenchError
 from edgebench.explain import gpu, measure, parts, published, words
 from edgebench.roofline.analysis import Peak
@@ -225,7 +225,7 @@ def test_the_numbers_of_a_host_are_found_again() -> None:
 
 
 def test_misprints_of_the_report_do_not_count() -> None:
-    trainings_s = published._trainings_s(published.load())
+    trainings_s = published._trainings_s(facts.read("published_2019"))
     assert trainings_s["dogs_vs_cats"]["boromir"] == 560.2
     assert trainings_s["mnist_1d"]["frodo"] == 255.8
 

@@ -3,13 +3,14 @@
 from typing import Any
 
 import pytest
+from edgebench import facts
 from edgebench.kws import network
 from edgebench.roofline import published
 
 
 @pytest.fixture(scope="module")
 def data() -> dict[str, Any]:
-    return dict(published.load())
+    return dict(facts.read("published_kws_2021"))
 
 
 @pytest.fixture(scope="module")
