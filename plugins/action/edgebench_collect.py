@@ -65,9 +65,9 @@ EXAMPLES = r"""
 RETURN = r"""
 runs:
   description: >-
-    One entry a run, with C(run_id), C(state) (C(running), C(exit-CODE), C(lost) or C(none)), C(records), the number of
-    run records, C(not_ok), one line for every run whose newest attempt is not ok, and C(disturbed), one for every
-    run whose newest attempt is ok and was disturbed.
+    One entry a run, with C(run_id), C(state) (C(running), C(resuming), C(exit-CODE), C(lost) or C(none)), C(records),
+    the number of run records, C(not_ok), one line for every run whose newest attempt is not ok, and C(disturbed), one
+    for every run whose newest attempt is ok and was disturbed.
   type: list
   elements: dict
   returned: success
@@ -82,7 +82,7 @@ files:
 PIECE = 8 * 2**20
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 SERIES = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}\.jsonl\Z")
-STATE = re.compile(r"(running|lost|none|exit-[0-9]{1,3})\Z")
+STATE = re.compile(r"(running|resuming|lost|none|exit-[0-9]{1,3})\Z")
 
 # More than any campaign has; what is beyond comes from a host that is broken or means harm.
 MOST_FILES = 20_000
@@ -426,7 +426,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 }
             for name in batch:
                 # What is still written may have grown since it was listed.
-                under_way = states[name.split("/")[0]] == "running"
+                under_way = states[name.split("/")[0]] in ("running", "resuming")
                 pieces = checked(contents[name], name, None if under_way else files[name][1])
                 if self._store(dest / name, name, pieces):
                     changed.append(name)

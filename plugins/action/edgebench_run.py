@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import getpass
 import re
 import shlex
+import socket
 import time
 from typing import Any
 
@@ -49,6 +51,11 @@ options:
     description: Seconds for which a lost connection is tried again.
     type: int
     default: 900
+  boots:
+    description: >-
+      How many times the host takes the run up by itself after a reboot or a power cut, where it has the unit for that.
+    type: int
+    default: 0
 author: The edgebench authors
 """
 
@@ -67,7 +74,9 @@ started:
   type: bool
   returned: success
 exit_code:
-  description: Exit code of the runner; null where it ended without one (killed, or the power went).
+  description: >-
+    Exit code of the runner, 137 where it was killed; null where the run ended without one (all of it was killed, or the
+    power went).
   type: int
   returned: success
 progress:
@@ -79,9 +88,11 @@ progress:
 display = Display()
 
 KEPT_LINES = 20
-TIMED_OUT = (124, 137)
+TIMED_OUT = 124
 MOST_LINE = 2000
-POLLED = re.compile(r"(running|lost|none|exit-[0-9]{1,3}) ([0-9]{1,15})\Z")
+# A host that has booted takes an interrupted run up within two minutes; more is none that does.
+RESUMING_S = 300
+POLLED = re.compile(r"(running|resuming|lost|none|exit-[0-9]{1,3}) ([0-9]{1,15})\Z")
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 
 
@@ -89,6 +100,16 @@ def shown(said: object) -> str:
     """Return a line of a host without control characters, which could drive the terminal, and not endless."""
     line = "".join(each if each.isprintable() else " " for each in str(said)[:MOST_LINE])
     return line.rstrip()
+
+
+def caller() -> str:
+    """Return who starts runs here, for whoever finds one under way: user, machine and time."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "somebody"
+    now = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+    return shown(f"{user} on {socket.gethostname()}, {now}")
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
@@ -109,6 +130,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 "limit_s": {"type": "int", "required": True},
                 "poll_s": {"type": "int", "default": 10},
                 "reconnect_s": {"type": "int", "default": 900},
+                "boots": {"type": "int", "default": 0},
             }
         )
         self._host = (task_vars or {})["inventory_hostname"]
@@ -127,7 +149,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             raise
         result.update(started=started, changed=True, progress=self._lines[-KEPT_LINES:])
         result["exit_code"] = int(state.removeprefix("exit-")) if state.startswith("exit-") else None
-        if result["exit_code"] in TIMED_OUT:
+        if result["exit_code"] == TIMED_OUT:
             result.update(
                 failed=True, msg=f"the run was ended after {arguments['limit_s']} s, its limit as a whole"
             )
@@ -136,25 +158,35 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _start(self, arguments: dict[str, Any]) -> bool:
         """Start the run and return whether it was started; false where it was under way already."""
         self._shown, self._partial, self._lines = 0, "", []
-        words = ["start", self._host, self._run_id, str(arguments["limit_s"]), *arguments["arguments"]]
-        answer = self._ask(words).strip()
-        if answer.startswith("busy"):
+        words = [
+            "start",
+            self._host,
+            self._run_id,
+            str(arguments["limit_s"]),
+            str(arguments["boots"]),
+            caller(),
+        ]
+        answer, _, rest = self._ask([*words, *arguments["arguments"]]).strip().partition(" ")
+        if answer == "busy":
             # It goes into commands that a person copies.
-            other = answer.removeprefix("busy").strip()
+            other, _, by = rest.partition(" ")
             other = other if RUN_ID.match(other) else ""
+            whose = f" (started by {shown(by)})" if by else ""
             raise AnsibleActionFail(
-                f"another run, {other or 'without a name'}, is under way on {self._host}, and two at a time would "
-                f"disturb each other. Wait for it, follow it (-e bench_run_id={other or 'RUN_ID'}), or end it on the "
-                f"host: {self._script} stop {self._host} {other or 'RUN_ID'}"
+                f"another run, {other or 'without a name'}, is under way on {self._host}{whose}, and two at a time "
+                f"would disturb each other. Wait for it, follow it (-e bench_run_id={other or 'RUN_ID'}), or end it "
+                f"on the host: {self._script} stop {self._host} {other or 'RUN_ID'}"
             )
         if answer not in ("started", "attached"):
             raise AnsibleActionFail(f"{self._script} answered {shown(answer)!r}, expected 'started'")
-        verb = "runs" if answer == "started" else "was already under way"
+        by = f" (started by {shown(rest)})" if rest else ""
+        verb = "runs" if answer == "started" else f"was already under way{by}"
         self._say(f"{self._run_id} {verb}, apart from this connection.")
         return answer == "started"
 
     def _follow(self, poll_s: int) -> str:
         """Show the progress until the run has ended, and return its last state."""
+        down_at: float | None = None
         while True:
             first, _, text = self._ask(["poll", self._host, self._run_id, str(self._shown)]).partition("\n")
             polled = POLLED.match(first.strip())
@@ -165,7 +197,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             state = polled[1]
             self._shown = int(polled[2])
             self._show(text)
-            if state != "running":
+            if state == "resuming":
+                if down_at is None:
+                    down_at = time.monotonic()
+                    self._say("the host goes down, or has just come up; it takes the run up by itself")
+                if time.monotonic() - down_at > RESUMING_S:
+                    state = "lost"
+            else:
+                down_at = None
+            if state not in ("running", "resuming"):
                 if self._partial:
                     self._show("\n")
                 return state

@@ -99,7 +99,7 @@ ask verify sh -c 'set -- $(grep -ls "^# Written by the role" /etc/systemd/system
     test $# -eq 0 || systemd-analyze verify "$@"'
 for unit in edgebench-performance.path edgebench-performance.service xrdp.service xrdp-sesman.service \
     nfs-server.service edgebench-fan.service nvfancontrol.service edgebench-usb-root.service \
-    edgebench-kws-device.service; do
+    edgebench-kws-device.service edgebench-resume.service; do
     ask "unit $unit" systemctl show -p LoadState -p ActiveState -p SubState -p UnitFileState "$unit"
 done
 ask kws_device_console sh -c 'test ! -e /etc/edgebench-kws-device.getty || while read -r unit _; do

@@ -1,7 +1,10 @@
 """The script that runs a benchmark apart from the connection, with a short program in the launcher's place."""
 
+import json
+import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,9 +27,12 @@ def home(root: Path, tmp_path: Path) -> Path:
 def script(home: Path) -> Iterator[Callable[..., str]]:
     runs = []
 
-    def call(action: str, run_id: str, *arguments: str) -> str:
+    def call(action: str, run_id: str, *arguments: str, boots: str = "0") -> str:
         runs.append(run_id)
-        command = [str(home / "bin/edgebench-detached"), action, "nano", run_id, *arguments]
+        words = list(arguments)
+        if action == "start":
+            words[1:1] = [boots, "anna on desk, today"]
+        command = [str(home / "bin/edgebench-detached"), action, "nano", run_id, *words]
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
         return done.stdout
 
@@ -45,6 +51,18 @@ def ended(script: Callable[..., str], run_id: str) -> str:
     pytest.fail("still running after 10 s")
 
 
+def cut_off(script: Callable[..., str], home: Path) -> str:
+    """Kill all of the run r1, what was just being started as well, and return its state."""
+    session = (home / "results/r1/nano.pid").read_text().strip()
+    for _ in range(100):
+        subprocess.run(["pkill", "-KILL", "-s", session], check=False)
+        state = script("poll", "r1", "0").split()[0]
+        if state != "running":
+            return state
+        time.sleep(0.05)
+    pytest.fail("still running after 5 s")
+
+
 def test_exit_code_and_progress(script: Callable[..., str]) -> None:
     assert script("start", "r1", "60", "run", "echo one; echo two >&2; exit 3") == "started\n"
     assert ended(script, "r1") == "exit-3"
@@ -56,8 +74,8 @@ def test_exit_code_and_progress(script: Callable[..., str]) -> None:
 
 def test_one_run_at_a_time(script: Callable[..., str]) -> None:
     assert script("start", "r1", "60", "run", "sleep 30") == "started\n"
-    assert script("start", "r1", "60", "run", "echo never") == "attached\n"
-    assert script("start", "r2", "60", "run", "echo never") == "busy r1\n"
+    assert script("start", "r1", "60", "run", "echo never") == "attached anna on desk, today\n"
+    assert script("start", "r2", "60", "run", "echo never") == "busy r1 anna on desk, today\n"
     assert script("poll", "r1", "0").startswith("running ")
     assert script("poll", "r2", "0") == "none 0\n"
     script("stop", "r1")
@@ -70,9 +88,7 @@ def test_a_run_that_was_killed_is_lost_and_can_be_started_again(
     script: Callable[..., str], home: Path
 ) -> None:
     script("start", "r1", "60", "run", "sleep 30")
-    session = (home / "results/r1/nano.pid").read_text().strip()
-    subprocess.run(["pkill", "-KILL", "-s", session], check=True)
-    assert ended(script, "r1") == "lost"
+    assert cut_off(script, home) == "lost"
     assert script("start", "r1", "60", "run", "true") == "started\n"
     assert ended(script, "r1") == "exit-0"
 
@@ -80,6 +96,116 @@ def test_a_run_that_was_killed_is_lost_and_can_be_started_again(
 def test_the_limit_of_the_whole(script: Callable[..., str]) -> None:
     script("start", "r1", "1", "run", "sleep 30")
     assert ended(script, "r1") == "exit-124"
+
+
+def test_a_program_that_is_killed_is_not_taken_for_one_at_its_limit(script: Callable[..., str]) -> None:
+    script("start", "r1", "60", "run", "kill -KILL $$")
+    assert ended(script, "r1") == "exit-137"
+
+
+def test_what_an_earlier_boot_left_is_taken_up_as_often_as_allowed(
+    script: Callable[..., str], home: Path
+) -> None:
+    note = home / "nano.resume"
+
+    def go_down() -> None:
+        assert cut_off(script, home) == "lost"
+        # As the next boot finds it.
+        lines = note.read_text().splitlines()
+        note.write_text("\n".join([*lines[:2], "another-boot", *lines[3:]]) + "\n")
+        assert script("poll", "r1", "0").startswith("resuming ")
+
+    def boot(state: str, end: str) -> None:
+        command = [str(home / "bin/edgebench-detached"), "resume", "nano"]
+        with (home / "unit.log").open("wb") as log:
+            units.append(subprocess.Popen(command, stdout=log, stderr=log))
+        told = ""
+        for _ in range(100):
+            told = script("poll", "r1", "0")
+            if told.startswith(f"{state} ") and told.endswith(f"{end}\n"):
+                return
+            time.sleep(0.1)
+        pytest.fail(told)
+
+    units: list[subprocess.Popen[bytes]] = []
+    # Words with spaces and quotes come back as they were.
+    script("start", "r1", "60", "run", "sleep 30", "it's a word", boots="2")
+    assert note.read_text().splitlines()[:2] == ["r1", "2"]
+    for left in (1, 0):
+        go_down()
+        boot("running", f"would do so {left} time(s) more.\narguments: run sleep 30 it's a word")
+    go_down()
+    boot("lost", "go on by bench.yml.")
+    assert not note.exists()
+    assert [unit.wait(10) for unit in units] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("command", ["true", "exit 1", "kill -KILL $$"])
+def test_a_run_that_has_ended_is_not_taken_up(script: Callable[..., str], home: Path, command: str) -> None:
+    script("start", "r1", "60", "run", command, boots="3")
+    assert ended(script, "r1").startswith("exit-")
+    deadline = time.monotonic() + 5
+    while (home / "nano.resume").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not (home / "nano.resume").exists()
+
+
+def test_a_run_that_is_stopped_is_not_taken_up(script: Callable[..., str], home: Path) -> None:
+    script("start", "r1", "60", "run", "sleep 30", boots="3")
+    script("stop", "r1")
+    assert ended(script, "r1") == "exit-143"
+    assert not (home / "nano.resume").exists()
+
+
+def test_a_playbook_follows_a_run_over_a_reboot(
+    script: Callable[..., str], home: Path, root: Path, tmp_path: Path
+) -> None:
+    words = {"home": str(home), "run_id": "r1", "limit_s": 60, "poll_s": 1, "boots": 1}
+    # Again, it ends by itself.
+    arguments = ["run", f"test -e {tmp_path}/again && exit 0; touch {tmp_path}/again; sleep 30"]
+    log = tmp_path / "play.log"
+    with log.open("wb") as stream:
+        play = subprocess.Popen(
+            [
+                *(Path(sys.executable).with_name("ansible"), "-i", "nano,", "nano", "-c", "local"),
+                *("-m", "edgebench_run", "-a", json.dumps({**words, "arguments": arguments})),
+            ],
+            cwd=root,
+            env={**os.environ, "ANSIBLE_CACHE_PLUGIN": "memory", "ANSIBLE_NOCOLOR": "1"},
+            stdout=stream,
+            stderr=stream,
+        )
+
+    def wait_for(what: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 60
+        while not what():
+            assert time.monotonic() < deadline, log.read_text()
+            assert play.poll() is None, log.read_text()
+            time.sleep(0.1)
+
+    wait_for((tmp_path / "again").exists)
+    # As after a power cut: of another boot, and nothing of the run is left.
+    note = home / "nano.resume"
+    lines = note.read_text().splitlines()
+    note.write_text("\n".join([*lines[:2], "another-boot", *lines[3:]]) + "\n")
+    assert cut_off(script, home) == "resuming"
+    down = "nano | the host goes down, or has just come up; it takes the run up by itself"
+    wait_for(lambda: down in log.read_text())
+    subprocess.run([home / "bin/edgebench-detached", "resume", "nano"], check=True, timeout=30)
+    assert play.wait(60) == 0, log.read_text()
+    assert "nano | This host was down; it takes the run up by itself" in log.read_text()
+    assert "exit_code: 0" in log.read_text()
+
+
+def test_a_note_that_somebody_took_is_no_error(script: Callable[..., str], home: Path) -> None:
+    script("start", "r1", "60", "run", "sleep 30")
+    # A run is under way, so there is nothing to take up; and none is noted.
+    subprocess.run([home / "bin/edgebench-detached", "resume", "nano"], check=True, timeout=30)
+    assert script("poll", "r1", "0").startswith("running ")
+    script("stop", "r1")
+    assert ended(script, "r1") == "exit-143"
+    subprocess.run([home / "bin/edgebench-detached", "resume", "nano"], check=True, timeout=30)
+    assert script("poll", "r1", "0").startswith("exit-143 ")
 
 
 def test_it_is_in_a_session_of_its_own(script: Callable[..., str], home: Path) -> None:
