@@ -4,7 +4,7 @@ import functools
 import json
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ MAX_LINE_BYTES = 8 * 2**20
 MAX_NAMED = 100
 Record = dict[str, Any]
 
+_FAILURE = ".problem.txt"
+_MOST_SAID = 2000
 _NOT_OURS = "If it is not a records file of edgebench, do not name it (or move it out of the folder)."
 
 
@@ -48,7 +50,8 @@ class Loaded:
 
     ``runs`` are the records of trainings that count, ``inferences`` those of inference, ``superseded`` the
     earlier attempts of retried ones of both kinds, ``explanations`` the newest of each, ``hosts`` the host
-    records; ``origin`` gives ``file:line`` of a record by its ``id()``.
+    records; ``origin`` gives ``file:line`` of a record by its ``id()``. ``failures`` are what playbooks noted
+    of hosts that failed or could not be reached, as (run id, host, what was said).
     """
 
     hosts: list[Record] = field(default_factory=list)
@@ -60,9 +63,10 @@ class Loaded:
     files: list[str] = field(default_factory=list)
     duplicates: int = 0
     origin: dict[int, str] = field(default_factory=dict)
+    failures: list[tuple[str, str, str]] = field(default_factory=list)
 
 
-def load(paths: Iterable[Path], max_hosts: int | None = None) -> Loaded:
+def load(paths: Sequence[Path], max_hosts: int | None = None) -> Loaded:
     """Read records from files, and from all ``.jsonl`` files in and below folders but for series of telemetry.
 
     Raises ReportError when a path does not exist, when there are more than ``max_hosts`` hosts, or when nothing at
@@ -79,6 +83,7 @@ def load(paths: Iterable[Path], max_hosts: int | None = None) -> Loaded:
                 f"records of more than {max_hosts} hosts, too many for one page. Name fewer; "
                 "`edgebench-report aggregate` has the medians of any number."
             )
+    loaded.failures = _failures(paths)
     loaded.hosts = _counted_once(loaded.hosts, loaded)
     loaded.runs = _newest_attempts(_without_duplicates(loaded.runs, loaded), loaded)
     loaded.inferences = _newest_attempts(_without_duplicates(loaded.inferences, loaded), loaded)
@@ -120,6 +125,25 @@ def files(
                 folder, name = os.path.split(os.path.realpath(each) if each.is_symlink() else each)
                 found.setdefault((real_folder(folder), name), each)
     return sorted(found.values(), key=str)
+
+
+def _failures(paths: Sequence[Path]) -> list[tuple[str, str, str]]:
+    """Return what stands in the files RUN_ID/HOST.problem.txt below the folders."""
+    found = {}
+    for folder in paths:
+        for path in sorted(folder.rglob(f"*{_FAILURE}")) if folder.is_dir() else []:
+            try:
+                # A pipe of this name would be waited for.
+                if not path.is_file():
+                    continue
+                with path.open(encoding="utf-8", errors="replace") as handle:
+                    said = handle.read(_MOST_SAID)
+            except OSError:
+                continue
+            host = path.name.removesuffix(_FAILURE)
+            run_id = path.resolve().parent.name
+            found[path.resolve()] = (text.one_line(run_id), text.one_line(host), text.one_line(said))
+    return list(found.values())
 
 
 def _is_regular(path: Path, problems: list[Problem]) -> bool:

@@ -73,8 +73,19 @@ def summarise(loaded: Loaded, facts: Facts, more_warnings: Sequence[str] = (), d
     warnings = _warnings(runs, facts) + [text.one_line(each) for each in more_warnings]
     if warnings:
         lines.append(("Warnings", f"{len(warnings)}, listed below the tables"))
-    banners = _banners(loaded.runs, facts) + _inference_banners(loaded.inferences)
+    banners = _failures(loaded) + _banners(loaded.runs, facts) + _inference_banners(loaded.inferences)
     return Summary(headline, lines, banners, warnings, loaded.problems)
+
+
+def _failures(loaded: Loaded) -> list[str]:
+    """Return a line for each host that a playbook could not follow to the end of a run."""
+    records = loaded.runs + loaded.inferences + loaded.explanations
+    recorded = {(each["run_id"], each["host"]) for each in records}
+    return [
+        f"{host} {'may have more than is here' if (run_id, host) in recorded else 'is missing: it has no record'} "
+        f"of the run {run_id}. {text.shorten(said, 400)}"
+        for run_id, host, said in loaded.failures
+    ]
 
 
 def _counts(records: list[Record]) -> str:

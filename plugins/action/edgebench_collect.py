@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
+import fcntl
 import hashlib
 import io
 import json
@@ -261,6 +263,19 @@ def write_whole(path: Path, pieces: Iterable[bytes]) -> None:
         raise
 
 
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other playbooks from adding to the folder's records between a look at them and the writing of more."""
+    folder.mkdir(parents=True, exist_ok=True)
+    # A file, for NFS locks only what is open for writing, which a folder never is.
+    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def checked(pieces: Iterable[bytes], name: str, sha256: str | None) -> Iterator[bytes]:
     """Yield the pieces and raise ValueError after the last where they are not what was promised, if anything was."""
     digest = hashlib.sha256()
@@ -367,6 +382,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             ) from error
         runs = []
         for run_id, state in states.items():
+            if not self._play_context.check_mode:
+                # What kept a host from being reported on, as role bench noted it, is over.
+                (dest / run_id / f"{host}.problem.txt").unlink(missing_ok=True)
             name = f"{run_id}/{host}.jsonl"
             # In check mode, what would be here.
             content = self._records.get(name)
@@ -478,13 +496,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _store(self, path: Path, name: str, pieces: Iterable[bytes]) -> bool:
         """Write a file where it is new or has grown, and return whether it is and has."""
         if are_records(name):
-            local = path.read_bytes() if path.exists() else b""
-            content = merge_records(str(path), local, whole_lines(b"".join(pieces)))
-            self._records[name] = content
-            if content == local and path.exists():
-                return False
-            pieces = [content]
-        elif name.endswith(".jsonl"):
+            remote = whole_lines(b"".join(pieces))
+            with contextlib.nullcontext() if self._play_context.check_mode else alone(path.parent):
+                local = path.read_bytes() if path.exists() else b""
+                content = merge_records(str(path), local, remote)
+                self._records[name] = content
+                if content == local and path.exists():
+                    return False
+                if not self._play_context.check_mode:
+                    write_whole(path, [content])
+            return True
+        if name.endswith(".jsonl"):
             content = b"".join(pieces)
             # A host whose disk lost the end of a series takes nothing from the controller.
             if path.exists() and path.read_bytes().startswith(content):

@@ -214,7 +214,8 @@ def test_a_host_that_is_gone_does_not_stop_the_others(controller: Controller, re
     assert recap(done.stdout)["bilbo"]["failed"] == 1
     assert recap(done.stdout)["frodo"]["failed"] == 0
     assert len(runs(controller.results / "r1/frodo.jsonl")) == 1
-    assert (controller.results / "r1/report/index.html").exists()
+    page = (controller.results / "r1/report/index.html").read_text()
+    assert "bilbo is missing: it has no record of the run r1. bilbo cannot be reached" in page
 
     provisioned = controller.run("provision.yml", "--tags", "runner")
     assert provisioned.returncode == 2
@@ -233,6 +234,8 @@ def test_runs_that_are_not_ok_are_named(controller: Controller, remote: Remote) 
     assert done.returncode == 2
     assert "mnist_1d repeat 1: timeout" in done.stdout
     assert "Table 4" in done.stdout
+    # It is in the tables, and nothing is missing.
+    assert not (controller.results / "r1/frodo.problem.txt").exists()
     assert {record["status"] for record in runs(controller.results / "r1/frodo.jsonl")} == {"timeout"}
 
 

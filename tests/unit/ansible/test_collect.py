@@ -1,5 +1,6 @@
 """What is taken from a host's archive, and what the controller keeps."""
 
+import fcntl
 import hashlib
 import io
 import json
@@ -166,6 +167,15 @@ def test_a_file_is_written_whole_or_not_at_all(collect: ModuleType, tmp_path: Pa
         collect.write_whole(target.with_name("taken"), [b"new\n"])
     assert sorted(path.name for path in target.parent.iterdir()) == ["nano.jsonl", "taken"]
     assert target.read_bytes() == b"old\n"
+
+
+def test_two_that_collect_into_a_folder_take_turns(collect: ModuleType, tmp_path: Path) -> None:
+    with collect.alone(tmp_path / "r1"):
+        other = (tmp_path / "r1/.lock").open("rb+")
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with other:
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_what_is_not_as_promised_is_not_written(collect: ModuleType, tmp_path: Path) -> None:

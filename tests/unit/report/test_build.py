@@ -307,6 +307,23 @@ def test_a_report_over_an_older_one_replaces_it(make: Any, records_file: Records
     assert [each.name for each in out.rglob(".*")] == []
 
 
+def test_hosts_that_could_not_be_followed_are_named_first(
+    make: Any, records_file: RecordsFile, tmp_path: Path
+) -> None:
+    run = make.run(run_id="r1")
+    path = records_file([make.host(run_id="r1"), run], f"r1/{run['host']}.jsonl")
+    for host in (run["host"], "bilbo"):
+        path.with_name(f"{host}.problem.txt").write_text(f"{host} went <i>out</i> of reach\n")
+    path.with_name("pipe.problem.txt").mkdir()
+
+    assert cli.main(["build", str(path.parent), "--out", str(tmp_path / "r"), "--quiet"]) == 0
+
+    page = (tmp_path / "r/index.html").read_text("utf-8")
+    assert "bilbo is missing: it has no record of the run r1. bilbo went &lt;i&gt;out" in page
+    assert f"{run['host']} may have more than is here of the run r1." in page
+    assert page.index("bilbo is missing") < page.index("<table")
+
+
 def test_a_record_of_failures_alone_still_makes_a_report(
     make: Any, records_file: RecordsFile, tmp_path: Path
 ) -> None:

@@ -248,3 +248,16 @@ def test_a_page_has_an_end_of_hosts(make: Any, records_file: RecordsFile) -> Non
     assert len(load(paths, 3).runs) == 3
     with pytest.raises(ReportError, match=r"more than 2 hosts.*aggregate"):
         load(paths, 2)
+
+
+def test_what_kept_a_host_away_is_read(make: Any, records_file: RecordsFile) -> None:
+    path = records_file([make.run(run_id="r1")], "r1/edge-01.jsonl")
+    (path.parent / "bilbo.problem.txt").write_text("bilbo cannot\nbe <b>reached</b>\x1b[31m", "utf-8")
+
+    loaded = load([path.parents[1]])
+
+    assert loaded.problems == []
+    [(run_id, host, said)] = loaded.failures
+    assert (run_id, host) == ("r1", "bilbo")
+    assert said.startswith("bilbo cannot be <b>reached</b>")
+    assert "\x1b" not in said
