@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 # The benchmark and the timing tests want the machine for themselves, so -j changes nothing here.
 .NOTPARALLEL:
-.PHONY: help bench report verify lab lab-down test packages lint format unit fuzz audit release stacks integration scenarios skipped-none perf perf-fleet perf-kws perf-page perf-report perf-runner perf-explain perf-telemetry perf-tuned lock clean venv venv-test
+.PHONY: help bench report verify lab lab-down test packages lint format unit fuzz faults audit release stacks integration scenarios skipped-none perf perf-fleet perf-kws perf-page perf-report perf-runner perf-explain perf-telemetry perf-tuned lock clean venv venv-test
 
 export PYTHON
 export UPGRADE
@@ -26,6 +26,7 @@ PERF_EXPLAIN_ARGS :=
 FUZZ_SECONDS := 600
 FUZZ_TARGETS :=
 PERF_REPORT_ARGS :=
+FAULTS_KILLS := 100
 INVENTORY := inventory
 # Those that install TensorFlow under emulation take a quarter of an hour each and are run by name: SCENARIOS='phenom arm'.
 # The stacks' tests have an emulated Phenom, too.
@@ -92,6 +93,13 @@ unit: venv-test ## tests of the runner, the reporter and the plugins
 
 fuzz: venv-test ## feed the readers of what others send for FUZZ_SECONDS=600 (FUZZ_TARGETS='records series')
 	@$(STEP) 'Fuzzing' $(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+faults: venv-test packages ## kill, cut off and fill up what can be (as root, an hour), and write docs/reliability.md (FAULTS_KILLS=100)
+	@$(STEP) 'Faults of disks, memory and clocks' $(BIN)/python -m tests.faults.machine
+	@$(STEP) 'Faults of links, power and controllers' $(BIN)/python -m tests.faults.hosts
+	@$(STEP) '$(FAULTS_KILLS) random kills' $(BIN)/python -m tests.faults.campaign --kills $(FAULTS_KILLS)
+	@$(BIN)/python -m lab down --name faults
+	@$(BIN)/python -m tests.faults.table
 
 stacks: venv-test ## the runner on real TensorFlow 1.5 to 2.21 and on an emulated Phenom
 	@$(STEP) 'Tests on real framework stacks' $(PYTEST) -m stacks $(PYTEST_ARGS)
