@@ -82,7 +82,7 @@ lint: venv-test ## linters, types, Python 3.5 floor of the runner, playbook synt
 	@$(STEP) 'vermin: Python 3.5 for bench/edgebench' $(BIN)/vermin --quiet --no-tips --violations -t=3.5- bench/edgebench
 	@$(STEP) 'yamllint' $(BIN)/yamllint --strict .
 	@$(STEP) 'ansible-lint' $(WITH_VENV) $(BIN)/ansible-lint --offline --profile production
-	@$(STEP) 'playbook syntax' $(BIN)/ansible-playbook --syntax-check provision.yml bench.yml collect.yml report.yml
+	@$(STEP) 'playbook syntax' $(BIN)/ansible-playbook --syntax-check provision.yml bench.yml collect.yml report.yml nightly.yml
 
 format: venv-test ## let ruff rewrite what it can
 	@$(BIN)/ruff check --fix .
