@@ -6,16 +6,18 @@ from pathlib import Path
 
 # So much of small files is read as one; a larger one is by itself.
 BATCH_BYTES = 64 * 2**20
+# Of a fleet the first files bring most of what is new, for which they are read twice.
+FIRST_BYTES = 8 * 2**20
 
 
 def batches(sizes: Iterable[tuple[Path, int]]) -> Iterator[list[Path]]:
-    """Yield files, given with their sizes in bytes, in lists of about BATCH_BYTES."""
+    """Yield files, given with their sizes in bytes, in lists of about BATCH_BYTES, but for a smaller first one."""
     batch: list[Path] = []
-    together = 0
+    together, most = 0, min(FIRST_BYTES, BATCH_BYTES)
     for path, size in sizes:
-        if batch and together + size > BATCH_BYTES:
+        if batch and together + size > most:
             yield batch
-            batch, together = [], 0
+            batch, together, most = [], 0, BATCH_BYTES
         batch.append(path)
         together += size
     if batch:
