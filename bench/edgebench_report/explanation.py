@@ -214,17 +214,18 @@ def _sentence(bound: str, records: list[Record]) -> str:
     listed = text.spoken_list(shares)
     if bound == "overhead":
         return (
-            f"Most of a step is the framework's overhead in {listed}: it is the same for every batch, and no "
-            f"accelerator shortens it. Were all arithmetic free, a step would be at most {gain} as fast."
+            f"The largest part of a step is the framework's overhead in {listed}: it is the same for "
+            f"every batch, and no accelerator shortens it. Were all arithmetic free, a step would be at most "
+            f"{gain} as fast."
         )
     if bound == "input":
         return (
-            f"Most of a step is input in {listed}: with free arithmetic it would be at most {gain} as fast; preparing "
-            "batches beforehand helps, a GPU does not."
+            f"The largest part of a step is input in {listed}: with free arithmetic it would be at most "
+            f"{gain} as fast; preparing batches beforehand helps, a GPU does not."
         )
     what = "arithmetic" if bound == "arithmetic" else "reading and updating the weights"
     end = f": were it free, a step would be up to {gain} as fast" if gain else ""
-    return f"Most of a step is {what} in {listed}, which a GPU takes over{end}."
+    return f"The largest part of a step is {what} in {listed}, which a GPU takes over{end}."
 
 
 def _share(record: Record, bound: str) -> float:

@@ -69,7 +69,7 @@ def paragraph(records):
         there = [record for record in records if record["bound"] == bound]
         if there:
             lines.append(
-                "Most of a step goes to {}: {}.".format(
+                "The largest part of a step goes to {}: {}.".format(
                     BOUNDS[bound], ", ".join("{} ({})".format(each["title"], _most(each)) for each in there)
                 )
             )

@@ -59,7 +59,7 @@ def test_sentences_name_bounds_and_whether_they_hold() -> None:
     [(label, lines)] = section.said
     assert label == "boromir"
     assert any(
-        line.startswith("Most of a step is arithmetic in MNIST Digits 1D (")
+        line.startswith("The largest part of a step is arithmetic in MNIST Digits 1D (")
         and "which a GPU takes over" in line
         for line in lines
     )
@@ -77,8 +77,9 @@ def test_overhead_is_said_to_be_beyond_a_gpu() -> None:
     record.update(parts=parts, bound="overhead", ceiling=10 / 9)
     [line, _] = explanation.sentences(explanation.groups([record])[0])
     assert line == (
-        "Most of a step is the framework's overhead in MNIST Digits 1D (90 %): it is the same for every batch, and no "
-        "accelerator shortens it. Were all arithmetic free, a step would be at most 1.11 times as fast."
+        "The largest part of a step is the framework's overhead in MNIST Digits 1D (90 %): it is the same for "
+        "every batch, and no accelerator shortens it. Were all arithmetic free, a step would be at most "
+        "1.11 times as fast."
     )
 
 

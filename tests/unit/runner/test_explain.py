@@ -147,7 +147,7 @@ def test_single_slow_samples_do_not_count() -> None:
 
 def test_words_name_what_most_goes_to() -> None:
     lines = "\n".join(words.told([explanation_record(), explanation_record(noise=2.0)]))
-    assert "Most of a step goes to arithmetic and memory: MNIST Digits 1D (at most" in lines
+    assert "The largest part of a step goes to arithmetic and memory: MNIST Digits 1D (at most" in lines
     assert "mnist_1d: the parts add up to 0.50 times the measured training" in lines
 
 
