@@ -71,7 +71,8 @@ def _run(say: Say, given: argparse.Namespace) -> int:
         write(given.out, _TIDY[given.format](rows))
         say(f"{text.plural(len(rows), 'row')}: {given.out}", sys.stdout)
     elif given.format == "junit":
-        suites = junit.of_runs(rows, [text.one_line(str(each)) for each in loaded.problems])
+        left_out = [text.one_line(str(each)) for each in loaded.problems]
+        suites = junit.of_runs(rows, left_out, loaded.failures)
         write(given.out, junit.as_xml(suites))
         said = [f"{sum(each.counted(name) for each in suites)} {name}" for name in junit.OUTCOMES]
         say(f"{', '.join(said)}: {given.out}", sys.stdout)

@@ -57,24 +57,37 @@ class Suite:
         return sum(each.outcome == outcome for each in self.cases)
 
 
-def of_runs(rows: Iterable[dict[str, Value]], left_out: Sequence[str] = ()) -> list[Suite]:
+def of_runs(
+    rows: Iterable[dict[str, Value]],
+    left_out: Sequence[str] = (),
+    unfinished: Sequence[tuple[str, str, str]] = (),
+) -> list[Suite]:
     """Return a suite for each run of a host, a case for each row of the export that counts.
 
     A run that is not ok is a failure, one that the host cannot do (``unsupported``) is skipped; ``left_out`` are
-    lines of the records that could not be read, each an error.
+    lines of the records that could not be read, each an error, and so is each of ``unfinished``: (run id, host, why) of
+    a host that the playbook could not follow to the end.
     """
     by_run: dict[tuple[str, str], list[dict[str, Value]]] = {}
     for row in rows:
         if row["counts"]:
             by_run.setdefault((str(row["host"]), str(row["run_id"])), []).append(row)
-    hosts = [host for host, _ in by_run]
+    why = {(host, run_id): said for run_id, host, said in unfinished}
+    hosts = [host for host, _ in {**by_run, **why}]
     suites = []
-    for (host, run_id), members in sorted(by_run.items()):
+    for host, run_id in sorted({**by_run, **why}):
+        members = by_run.get((host, run_id), [])
         # A name stays the same from run to run, so that CI systems know a test again; two runs in one file need two.
         name = host if hosts.count(host) == 1 else f"{host}.{run_id}"
         started = min((str(each["started_utc"]) for each in members if each["started_utc"]), default="")
         suite = Suite(name, host=host, started_utc=started, properties=_shared(members))
         suite.cases += [_run(name, row) for row in members]
+        if (host, run_id) in why:
+            suite.cases.append(
+                Case(
+                    name, "followed to its end", "error", "unfinished", why[host, run_id] or "no reason noted"
+                )
+            )
         suites.append(suite)
     if left_out:
         cases = [Case("records", each, "error", "left out", each) for each in left_out]

@@ -117,6 +117,19 @@ def test_a_line_that_was_left_out_is_an_error(make: Any, records_file: RecordsFi
     assert ":2" in lost.attrib["name"]
 
 
+def test_a_host_that_never_answered_is_an_error(make: Any, records_file: RecordsFile) -> None:
+    path = records_file([make.run(run_id="night")])
+    folder = path.parent / "night"
+    folder.mkdir()
+    path.rename(folder / "edge-01.jsonl")
+    (folder / "Sam.problem.txt").write_text("no route to host\n", "utf-8")
+    root = exported(folder, folder / "x.xml")
+    (missing,) = cases(root, "error")
+    assert missing.attrib == {"classname": "Sam", "name": "followed to its end"}
+    assert missing.findtext("error") == "no route to host"
+    assert [each.get("hostname") for each in root.iter("testsuite")] == ["Sam", "edge-01"]
+
+
 def test_two_runs_of_a_host_keep_their_tests_apart(make: Any, records_file: RecordsFile) -> None:
     path = records_file([make.run(), make.run(run_id="r2")])
     groups = [each.attrib["classname"] for each in exported(path, path.with_suffix(".xml")).iter("testcase")]
