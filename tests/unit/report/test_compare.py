@@ -210,8 +210,12 @@ def test_the_same_record_on_both_sides_is_refused(make: Any) -> None:
 
 
 def test_the_command_picks_by_selectors_and_prints_a_table(
-    make: Any, records_file: RecordsFile, capsys: pytest.CaptureFixture[str]
+    make: Any,
+    records_file: RecordsFile,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     path = records_file(timed(make, SAME) + timed(make, SLOWER, run_id="r2"))
 
     assert cli.main(["compare", "run=r1", "run=r2,host=edge-01", str(path)]) == 1
