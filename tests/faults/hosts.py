@@ -3,7 +3,6 @@
 python -m tests.faults.hosts [link boots away controllers versions …]
 """
 
-import argparse
 import json
 import re
 import subprocess
@@ -16,6 +15,7 @@ from typing import Any
 
 from tests.faults import fleet, ledger
 from tests.faults.campaign import HOSTS
+from tests.faults.chosen import chosen
 from tests.faults.fleet import HOME, Board
 from tests.faults.machine import expect, line_with, lost
 
@@ -285,16 +285,11 @@ TRIALS: dict[str, Callable[[Path], None]] = {
 
 def main() -> int:
     """Try all faults of hosts, or those named."""
-    parser = argparse.ArgumentParser(description="Try faults on hosts of the lab.")
-    parser.add_argument("faults", nargs="*", metavar="FAULT", help=", ".join(TRIALS))
-    given = parser.parse_args()
-    unknown = set(given.faults) - set(TRIALS)
-    if unknown:
-        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(TRIALS)}")
+    names = chosen("Try faults on hosts of the lab.", TRIALS)
     folder = Path(tempfile.mkdtemp(prefix="edgebench-faults-"))
     print(f"all of it in {folder}", flush=True)
     fleet.provision(folder, HOSTS[0], [*HOSTS[1:], *fleet.OTHERS])
-    for name in given.faults or TRIALS:
+    for name in names:
         for host in fleet.OTHERS:
             Board(host).shell(f"rm -rf {HOME}/results/* {HOME}/*.resume")
         each = folder / name

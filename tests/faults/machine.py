@@ -5,7 +5,6 @@
 The real runner with a real TensorFlow, below a home of its own; needs root for file systems and control groups.
 """
 
-import argparse
 import json
 import os
 import shutil
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults import fleet, ledger
+from tests.faults.chosen import chosen
 from tests.faults.disks import Disk, mounted
 from tests.stacks.conftest import stack_python
 
@@ -472,12 +472,7 @@ TRIALS: dict[str, Callable[[Path, Path], None]] = {
 
 def main() -> int:
     """Try all faults of this machine, or those named."""
-    parser = argparse.ArgumentParser(description="Try faults on this machine.")
-    parser.add_argument("faults", nargs="*", metavar="FAULT", help=", ".join(TRIALS))
-    given = parser.parse_args()
-    unknown = set(given.faults) - set(TRIALS)
-    if unknown:
-        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(TRIALS)}")
+    names = chosen("Try faults on this machine.", TRIALS)
     folder = Path(tempfile.mkdtemp(prefix="edgebench-faults-"))
     zipapp = folder / "edgebench.pyz"
     subprocess.run(
@@ -485,7 +480,7 @@ def main() -> int:
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    for name in given.faults or TRIALS:
+    for name in names:
         each = folder / name
         each.mkdir()
         TRIALS[name](each, zipapp)
