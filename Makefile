@@ -15,6 +15,8 @@ BIN := .venv/bin
 # Linters and Ansible's tools call one another by name.
 WITH_VENV := env PATH="$(CURDIR)/$(BIN):$$PATH"
 PYTEST := $(WITH_VENV) $(BIN)/python -m pytest
+# Two at a time, whole files each, since tests of a file share hosts and suites; as many as CI has cores.
+IN_PARALLEL := --numprocesses=2 --dist=loadfile
 # What a caller adds to ansible-playbook and pytest, for example ANSIBLE_ARGS='-v' or PYTEST_ARGS='-x -k records'.
 ANSIBLE_ARGS :=
 PYTEST_ARGS :=
@@ -89,7 +91,7 @@ format: venv-test ## let ruff rewrite what it can
 	@$(BIN)/ruff format .
 
 unit: venv-test ## tests of the runner, the reporter and the plugins
-	@$(STEP) 'Unit tests' $(PYTEST) -m 'not stacks and not integration' --ignore=tests/host $(PYTEST_ARGS)
+	@$(STEP) 'Unit tests' $(PYTEST) -m 'not stacks and not integration' --ignore=tests/host $(IN_PARALLEL) $(PYTEST_ARGS)
 
 fuzz: venv-test ## feed the readers of what others send for FUZZ_SECONDS=600 (FUZZ_TARGETS='records series')
 	@$(STEP) 'Fuzzing' $(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
@@ -102,10 +104,10 @@ faults: venv-test packages ## kill, cut off and fill up what can be (as root, an
 	@$(BIN)/python -m tests.faults.table
 
 stacks: venv-test ## the runner on real TensorFlow 1.5 to 2.21 and on an emulated Phenom
-	@$(STEP) 'Tests on real framework stacks' $(PYTEST) -m stacks $(PYTEST_ARGS)
+	@$(STEP) 'Tests on real framework stacks' $(PYTEST) -m stacks $(IN_PARALLEL) $(PYTEST_ARGS)
 
 integration: venv-test ## playbooks and make bench against real hosts
-	@$(STEP) 'Integration tests' $(PYTEST) -m integration $(PYTEST_ARGS)
+	@$(STEP) 'Integration tests' $(PYTEST) -m integration $(IN_PARALLEL) $(PYTEST_ARGS)
 
 scenarios: venv-test ## molecule: provisioning real hosts from bare to benchmarked (SCENARIOS='phenom arm')
 	@tools/scenarios.sh $(SCENARIOS)

@@ -1,5 +1,6 @@
 """Hosts for the playbooks: this machine, and a "remote" one behind a real sshd on a loopback port."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -125,14 +126,17 @@ def controller(repository: Path, tmp_path: Path) -> Controller:
 @pytest.fixture(scope="session")
 def provisioned(repository: Path) -> Path:
     """The home of this machine, with the real TensorFlow that `make bench` uses, installed now where it is not yet."""
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("ansible-playbook")), "provision.yml", "-l", "local"],
-        cwd=repository,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    with (repository / ".venv" / "provisioned.lock").open("w") as lock:
+        # Another process of these tests may be about it.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = subprocess.run(
+            [str(Path(sys.executable).with_name("ansible-playbook")), "provision.yml", "-l", "local"],
+            cwd=repository,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
     assert done.returncode == 0, done.stdout
     return repository / ".edgebench"
 

@@ -115,7 +115,7 @@ def phenom() -> str:
 @pytest.fixture(scope="session")
 def phenom_training(phenom: str, start: Callable[..., Started]) -> Started:
     """TensorFlow 1.5.0 training two workloads on the emulated Phenom."""
-    # One thread, so that the emulator leaves the other core to the tests that go on meanwhile.
+    # One thread, for the other core has tests of its own.
     arguments = [
         "-w",
         "mnist_1d",
@@ -128,11 +128,3 @@ def phenom_training(phenom: str, start: Callable[..., Started]) -> Started:
         "2400",
     ]
     return start("py36-tf1.5.0", arguments, prefix=phenom)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _phenom_first(request: pytest.FixtureRequest) -> None:
-    # The emulator takes minutes for what takes seconds: begin with it and ask for its records last.
-    names = (name for item in request.session.items for name in getattr(item, "fixturenames", ()))
-    if "phenom_training" in names and shutil.which(_EMULATOR):
-        request.getfixturevalue("phenom_training")
