@@ -38,7 +38,7 @@ def main() -> int:
         "--python", type=Path, default=HOME / "venv/bin/python", help="Python with the framework"
     )
     parser.add_argument("--zipapp", type=Path, default=HOME / "edgebench.pyz", help="the runner")
-    parser.add_argument("--budget", type=int, default=60, help="seconds a workload (default: %(default)s)")
+    parser.add_argument("--budget", type=int, default=180, help="seconds a workload (default: %(default)s)")
     parser.add_argument("--peaks", type=Path, help="file with peaks, instead of measuring them")
     parser.add_argument("--out", type=Path, help="keep the records in this file, and go on with it")
     parser.add_argument("-w", "--workload", nargs="+", metavar="NAME")

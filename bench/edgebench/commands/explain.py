@@ -61,7 +61,7 @@ def add(commands):
     command.add_argument(
         "--budget",
         type=natural,
-        default=60,
+        default=90,
         metavar="S",
         help="seconds for the rounds of each workload; three rounds are made at least (default: %(default)s)",
     )

@@ -145,6 +145,16 @@ def test_single_slow_samples_do_not_count() -> None:
     assert explained_again(disturb)["curve"] == explained_again(lambda _: None)["curve"]
 
 
+def test_short_samples_that_scatter_add_up_to_a_long_one_that_does_not() -> None:
+    def scatter(measured: dict[str, Any]) -> None:
+        # A machine of two speeds, which a long training sees both of.
+        for each in measured["fed"][:-1]:
+            for kind in ("first_s", "later_s"):
+                each[kind] = [factor * value for value in each[kind] for factor in (0.7, 1.3)]
+
+    assert abs(explained_again(scatter)["checks"]["sum_error"]) < 0.02
+
+
 def test_words_name_what_most_goes_to() -> None:
     lines = "\n".join(words.told([explanation_record(), explanation_record(noise=2.0)]))
     assert "The largest part of a step goes to arithmetic and memory: MNIST Digits 1D (at most" in lines
