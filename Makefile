@@ -16,7 +16,7 @@ BIN := .venv/bin
 WITH_VENV := env PATH="$(CURDIR)/$(BIN):$$PATH"
 PYTEST := $(WITH_VENV) $(BIN)/python -m pytest
 # Two at a time, whole files each, since tests of a file share hosts and suites; as many as CI has cores.
-IN_PARALLEL := --numprocesses=2 --dist=loadfile
+IN_PARALLEL := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 # What a caller adds to ansible-playbook and pytest, for example ANSIBLE_ARGS='-v' or PYTEST_ARGS='-x -k records'.
 ANSIBLE_ARGS :=
 PYTEST_ARGS :=
