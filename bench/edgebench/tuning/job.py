@@ -10,6 +10,8 @@ from edgebench.tuning import search
 
 # A stretch is as long as clocks and schedulers need to agree, and no longer.
 _STRETCH_S = 1.0
+# An epoch of no more is a stretch, so that all of its steps in one call can be tried.
+_SHORT_EPOCH_S = 3.0
 # Enough that several executions of several steps are in it, where that does not take too long.
 _LEAST_STEPS, _LEAST_SLOW_STEPS, _SLOW_STEP_S = 50, 10, 0.04
 _SHARE_OF_TRAINING = 0.5
@@ -108,8 +110,10 @@ class _Trials:
         return [(name, offered[name]) for name in order if offered.get(name)], without
 
     def _executions(self, values, without):
+        # The most first: what is clearly slower than the best so far is left after fewer turns.
         fitting = sorted(
-            {min(each, self.whole.steps) for each in values if min(each, self.whole.steps) <= self.steps}
+            {each for each in values + [self.whole.steps] if each <= self.steps},
+            reverse=True,
         )
         if self.whole.streamed:
             # A stream has no end, and whole executions alone are taken of it.
@@ -183,7 +187,9 @@ def _compile_s(fresh, again):
 
 
 def _stretch(step_s, steps):
-    """Return how many steps make a stretch: about a second, a multiple of 50 or 10, and no more than an epoch."""
+    """Return how many steps make a stretch: a short epoch, else about a second and a multiple of 50 or 10."""
+    if steps * step_s <= _SHORT_EPOCH_S:
+        return steps
     least = _LEAST_SLOW_STEPS if step_s > _SLOW_STEP_S else _LEAST_STEPS
     wanted = max(least, math.ceil(_STRETCH_S / max(step_s, 1e-6)))
     for unit in (250, 50, 10):
