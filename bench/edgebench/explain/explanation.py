@@ -87,9 +87,9 @@ def explain(record, peaks, threads):
     record["counts"] = {"flop": flop, "moved_bytes": least.moved_bytes if least else None}
     record["peak"] = dict(peak._asdict()) if peak else None
 
-    short, half, whole = measured["fed"]
+    whole = measured["fed"][-1]
     fed = parts.fed(
-        *((each["steps"], each["first_typical_s"], each["later_typical_s"]) for each in (short, half))
+        *((each["steps"], each["first_typical_s"], each["later_typical_s"]) for each in measured["fed"])
     )
     split = parts.split(
         curve.at(fitted, batch),
@@ -187,10 +187,10 @@ def _cpu_checks(measured, batch):
         for each in measured["sweep"]
         if each["check"]
     ]
-    short, half, whole = measured["fed"]
     fed = parts.fed(
-        *((each["steps"], each["cpu_first_typical_s"], each["cpu_later_typical_s"]) for each in (short, half))
+        *((each["steps"], each["cpu_first_typical_s"], each["cpu_later_typical_s"]) for each in measured["fed"])
     )
+    whole = measured["fed"][-1]
     told_s = curve.at(fitted, batch) + max(fed.step_s - step_s[batch], 0.0)
     told_s = parts.training_s(fed, told_s, whole["epochs"], whole["steps"])
     return {

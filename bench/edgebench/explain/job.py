@@ -28,8 +28,12 @@ def run(framework, spec, model, train, job, emit):
             "sizes": {"batch": spec.paper.batch, "parameters": layers.parameters(counted)},
         },
     )
-    if measure.steps_in(train) < 2:
-        raise EdgebenchError("the input of {} makes fewer than 2 steps: nothing to measure".format(spec.name))
+    if measure.steps_in(train) < measure.LEAST_STEPS:
+        raise EdgebenchError(
+            "the input of {} makes fewer than {} steps: nothing to measure".format(
+                spec.name, measure.LEAST_STEPS
+            )
+        )
     plan = measure.plan_of(
         spec.paper.batch, _bytes_each(counted), available_memory_bytes(), float(job["budget_s"])
     )

@@ -13,6 +13,8 @@ import numpy
 
 from edgebench import inputs as feeding
 
+# Of an epoch that three trainings of different lengths can be cut from.
+LEAST_STEPS = 4
 _SAMPLE_S = 0.05
 _SAMPLES_A_ROUND = 3
 _TRAINING_S = 1.5

@@ -73,16 +73,22 @@ def split(held_s, overhead_s, empty_s, update_s, fed_s, least_):
     return found
 
 
-def fed(short, half):
-    """Return the Fed by two trainings of different lengths, each (steps, seconds of the first and of a later epoch)."""
-    (few, few_first, few_later), (many, many_first, many_later) = short, half
+def fed(short, half, whole):
+    """Return the Fed by three trainings, each (steps of an epoch, seconds of the first and of a later epoch).
+
+    Steps and turns are told by the later epochs of ``short`` and ``half``. A
+    start is what a first epoch takes longer, and does not follow a line: copies
+    that the allocator has no memory for wait until the system finds some. So it
+    is that of ``whole`` at its length, and between that and ``short`` elsewhere.
+    """
+    (few, few_first, few_later), (many, _, many_later), (all_, all_first, all_later) = short, half, whole
     step_s = (many_later - few_later) / float(many - few)
     if step_s <= 0 or few_later < few * step_s:
         step_s = many_later / float(many)
     turn_s = max(few_later - few * step_s, 0.0)
-    starts = (max(few_first - few_later, 0.0), max(many_first - many_later, 0.0))
-    growth = max((starts[1] - starts[0]) / float(many - few), 0.0)
-    return Fed(step_s, turn_s, max(starts[0] - few * growth, 0.0), growth)
+    least_s, start_s = (max(few_first - few_later, 0.0), max(all_first - all_later, 0.0))
+    growth = min(max((start_s - least_s) / float(all_ - few), 0.0), start_s / all_)
+    return Fed(step_s, turn_s, start_s - all_ * growth, growth)
 
 
 def training_s(fed_, step_s, epochs, steps):

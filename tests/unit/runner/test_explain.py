@@ -68,11 +68,22 @@ def test_a_training_of_another_length_is_told_from_two(start_per_step: float) ->
         later_s = 0.03 + steps * 0.005
         return steps, later_s + 0.2 + start_per_step * steps, later_s
 
-    found = parts.fed(training(2), training(50))
+    found = parts.fed(training(2), training(50), training(100))
     assert found == pytest.approx((0.005, 0.03, 0.2, start_per_step))
     assert parts.training_s(found, found.step_s, 4, 300) == pytest.approx(
         0.2 + start_per_step * 300 + 4 * (0.03 + 300 * 0.005)
     )
+
+
+@pytest.mark.parametrize("jump_s", [0.4, -0.1, -0.3])
+def test_a_start_that_follows_no_line_is_the_measured_one(jump_s: float) -> None:
+    def training(steps: int, start_s: float) -> tuple[int, float, float]:
+        return steps, start_s + 0.03 + steps * 0.005, 0.03 + steps * 0.005
+
+    found = parts.fed(training(2, 0.2), training(50, 0.21), training(100, max(0.0, 0.22 + jump_s)))
+    told_s = parts.training_s(found, found.step_s, 2, 100)
+    assert told_s == pytest.approx(max(0.0, 0.22 + jump_s) + 2 * (0.03 + 100 * 0.005))
+    assert min(found) >= 0
 
 
 def test_a_record_follows_its_schema_and_checks_itself() -> None:
@@ -269,5 +280,5 @@ def test_too_short_an_input_is_said() -> None:
     model = SimpleNamespace(layers=[])
     fed = inputs.Arrays(numpy.zeros((4, 784)), numpy.zeros((4, 10)), 128)
     spec = SimpleNamespace(name="mnist_1d", paper=SimpleNamespace(batch=128), input_shape=(784,))
-    with pytest.raises(EdgebenchError, match="fewer than 2 steps"):
+    with pytest.raises(EdgebenchError, match="fewer than 4 steps"):
         job.run(None, spec, model, fed, {"options": {}}, lambda event, **values: told.append(values))
