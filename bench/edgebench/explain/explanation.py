@@ -188,7 +188,10 @@ def _cpu_checks(measured, batch):
         if each["check"]
     ]
     fed = parts.fed(
-        *((each["steps"], each["cpu_first_typical_s"], each["cpu_later_typical_s"]) for each in measured["fed"])
+        *(
+            (each["steps"], each["cpu_first_typical_s"], each["cpu_later_typical_s"])
+            for each in measured["fed"]
+        )
     )
     whole = measured["fed"][-1]
     told_s = curve.at(fitted, batch) + max(fed.step_s - step_s[batch], 0.0)
