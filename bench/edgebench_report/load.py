@@ -75,7 +75,7 @@ def load(paths: Sequence[Path], max_hosts: int | None = None) -> Loaded:
     names: set[str] = set()
     loaded = Loaded()
     validator = Validator()
-    for path in files(paths, loaded.problems):
+    for path, _ in files(paths, loaded.problems):
         loaded.files.append(str(path))
         names |= _read_file(path, validator, loaded)
         if max_hosts is not None and len(names) > max_hosts:
@@ -95,12 +95,13 @@ def load(paths: Sequence[Path], max_hosts: int | None = None) -> Loaded:
 
 def files(
     paths: Iterable[Path], problems: list[Problem], suffixes: tuple[str, ...] = (".jsonl",)
-) -> list[Path]:
+) -> list[tuple[Path, int]]:
     """Return the files that ``paths`` name, and those with one of ``suffixes`` in and below folders, each once.
 
-    Raises ReportError where a path does not exist; what cannot be read becomes a Problem.
+    They are in order, with their sizes in bytes. Raises ReportError where a path does not exist; what cannot be read
+    becomes a Problem.
     """
-    found: dict[tuple[str, str], Path] = {}
+    found: dict[tuple[str, str], tuple[Path, int]] = {}
     # Asked once for each folder, not for each of ten thousand files.
     real_folder = functools.cache(os.path.realpath)
     for path in paths:
@@ -120,11 +121,11 @@ def files(
                 )
             )
         for each in inside:
-            # A pipe or a device would keep its reader waiting for ever.
-            if _is_regular(each, problems):
-                folder, name = os.path.split(os.path.realpath(each) if each.is_symlink() else each)
-                found.setdefault((real_folder(folder), name), each)
-    return sorted(found.values(), key=str)
+            if (regular := _regular(each, problems)) is not None:
+                place, size = regular
+                folder, name = os.path.split(place)
+                found.setdefault((real_folder(folder), name), (each, size))
+    return sorted(found.values(), key=lambda one: str(one[0]))
 
 
 def _failures(paths: Sequence[Path]) -> list[tuple[str, str, str]]:
@@ -146,15 +147,23 @@ def _failures(paths: Sequence[Path]) -> list[tuple[str, str, str]]:
     return list(found.values())
 
 
-def _is_regular(path: Path, problems: list[Problem]) -> bool:
+def _regular(path: Path, problems: list[Problem]) -> tuple[str, int] | None:
+    """Return where the regular file lies that a path is or links to, and its bytes; any other is a Problem."""
+    place = str(path)
     try:
-        regular = stat.S_ISREG(path.stat().st_mode)
+        # Of ten thousand files few are links: only they are asked twice.
+        status = os.lstat(place)
+        if stat.S_ISLNK(status.st_mode):
+            place = os.path.realpath(place)
+            status = Path(place).stat()
     except OSError as failure:
         problems.append(_unreadable(str(path), failure))
-        return False
-    if not regular:
+        return None
+    # A pipe or a device would keep its reader waiting for ever.
+    if not stat.S_ISREG(status.st_mode):
         problems.append(Problem(str(path), "is no regular file", _NOT_OURS))
-    return regular
+        return None
+    return place, status.st_size
 
 
 def _below(folder: Path, suffixes: tuple[str, ...], problems: list[Problem]) -> list[Path]:
@@ -165,7 +174,8 @@ def _below(folder: Path, suffixes: tuple[str, ...], problems: list[Problem]) -> 
     for parent, folders, names in os.walk(folder, onerror=unreadable):
         # Series of samples lie there, no records.
         folders[:] = [each for each in folders if not each.endswith(SERIES_FOLDER)]
-        found += [Path(parent, name) for name in names if name.endswith(suffixes)]
+        inside = Path(parent)
+        found += [inside / name for name in names if name.endswith(suffixes)]
     return found
 
 

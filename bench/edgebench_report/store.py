@@ -101,17 +101,16 @@ class Store:
         Raises ReportError when a path does not exist, or when there is not one run or inference in all of them.
         """
         found = load.files(paths, self.problems, (".jsonl", ".parquet"))
-        self.files = [str(each) for each in found]
-        lines = [each for each in found if each.suffix != ".parquet"]
-        sizes = [(each, _size(each)) for each in lines]
+        self.files = [str(each) for each, _ in found]
+        lines = [(each, size) for each, size in found if each.suffix != ".parquet"]
         self.connection.execute((_SQL / "tables.sql").read_text("utf-8"))
-        for each in found:
+        for each, _ in found:
             if each.suffix == ".parquet":
                 self._read_exported(each)
-        if self.thorough or sum(size for _, size in sizes) <= SMALL_BYTES:
-            self._read_lines(lines)
+        if self.thorough or sum(size for _, size in lines) <= SMALL_BYTES:
+            self._read_lines([each for each, _ in lines])
         else:
-            self._read_lines(self._read_fast(sizes))
+            self._read_lines(self._read_fast(lines))
         self._count_once()
         self._arrange()
         if not self._number("SELECT count(*) FROM entries"):
@@ -397,10 +396,3 @@ def _quoted_names(names: Iterable[str]) -> list[str]:
 
 def _quoted(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
