@@ -16,11 +16,14 @@ from edgebench_report import aggregate, load
 from edgebench_report.errors import ReportError
 from edgebench_report.load import Record
 
-# The columns, as JSON texts, by which records are put together; the metric is that of quality.
+# The columns by which records are put together, as JSON texts but for WORDS; the metric is that of quality.
 PARTS = (
     *("record", "schema", "workload", "profile", "variant", "options", "precision", "sizes", "data"),
     *("framework", "device", "threads", "imported", "engine", "model", "metric"),
 )
+# Those of which the schema knows all values come as they are read: nothing but a string is one of these words, and the
+# database need not write each down as JSON.
+WORDS = ("record", "profile", "precision", "metric")
 # What is shown of the circumstances, beside the host: a column's name and its type.
 SHOWN = {
     **dict.fromkeys(("workload", "profile", "variant", "precision", "metric"), "VARCHAR"),
@@ -62,23 +65,19 @@ class Settings:
         self._is_valid = functools.lru_cache(_CACHED)(self._look)
 
     def of(self, texts: tuple[str | None, ...], trusted: bool = False) -> Setting | None:
-        """Return the Setting of JSON texts in the order of PARTS, or None where one of them is not valid."""
+        """Return the Setting of texts in the order of PARTS, or None where one of them is not valid."""
         return self._of(texts, trusted)
 
     def _look_up(self, texts: tuple[str | None, ...], trusted: bool) -> Setting | None:
-        kind = (texts[0] or "")[1:-1]
+        kind = texts[0]
         if kind not in ("host", "run", "inference"):
             return None
-        if not trusted and not all(
-            self._is_valid(kind, name, value) for name, value in zip(PARTS, texts, strict=True)
-        ):
+        parts = {name: _as_json(name, value) for name, value in zip(PARTS, texts, strict=True)}
+        if not trusted and not all(self._is_valid(kind, *each) for each in parts.items()):
             return None
         if kind == "host":
             return Setting(kind, 0, 0, False)
-        record: Record = {
-            name: None if value is None else json.loads(value)
-            for name, value in zip(PARTS, texts, strict=True)
-        }
+        record: Record = {name: None if value is None else json.loads(value) for name, value in parts.items()}
         # Beside a fact that many share stand others that need not; what is not asked for here is null.
         record.update(host="", quality={"metric": record["metric"]}, run_id=None, repeat=None)
         number = self._circumstance(kind, record)
@@ -118,6 +117,10 @@ class Settings:
             return False
         definitions = {"definitions": self._schema["definitions"]}
         return all(Draft7Validator({**definitions, **each}).is_valid(found) for each in schemas)
+
+
+def _as_json(name: str, value: str | None) -> str | None:
+    return json.dumps(value) if value is not None and name in WORDS else value
 
 
 def _digest(text: str) -> bytes:

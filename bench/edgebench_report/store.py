@@ -21,7 +21,7 @@ from edgebench_report import joined, load, text
 from edgebench_report.errors import ReportError
 from edgebench_report.export import COLUMNS
 from edgebench_report.load import Problem, Validator
-from edgebench_report.settings import PARTS, SHOWN, Settings
+from edgebench_report.settings import PARTS, SHOWN, WORDS, Settings
 
 MEMORY_BYTES = 320 * 2**20
 # Up to this size (some thousands of records) every line is held against the whole schema.
@@ -355,10 +355,10 @@ class Store:
 
 
 def _columns() -> str:
-    columns = dict.fromkeys((*PARTS[:-1],), "JSON")
+    columns = {name: "VARCHAR" if name in WORDS else "JSON" for name in PARTS if name != "metric"}
     columns.update(dict.fromkeys((*_NAMES, "status", "finished_utc"), "VARCHAR"))
     columns.update(dict.fromkeys(("repeat", "attempt"), "DOUBLE"))
-    inside: dict[str, list[str]] = {"quality": ["metric JSON"]}
+    inside: dict[str, list[str]] = {"quality": ["metric VARCHAR"]}
     for outer, *inner in _VALUES.values():
         if inner:
             inside.setdefault(outer, []).append(f'"{inner[0]}" DOUBLE')

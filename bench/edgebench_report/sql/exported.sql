@@ -1,8 +1,8 @@
 -- The rows that `edgebench-report export --format parquet` wrote, as records.sql reads records.
 SELECT
-    to_json(record) AS record, '2'::JSON AS "schema", to_json(workload) AS workload, to_json(profile) AS profile,
+    record, '2'::JSON AS "schema", to_json(workload) AS workload, profile,
     to_json(variant) AS variant, options::JSON AS options,
-    CASE WHEN record = 'run' THEN to_json("precision") END AS "precision",
+    CASE WHEN record = 'run' THEN "precision" END AS "precision",
     CASE WHEN record = 'run' THEN json_object(
         'train_samples', train_samples, 'test_samples', test_samples, 'epochs', epochs, 'batch', batch
     ) END AS sizes,
@@ -19,7 +19,7 @@ SELECT
     CASE WHEN record = 'inference' THEN json_object(
         'id', model, 'form', model_form, 'precision', "precision", 'weights', model_weights, 'sha256', model_sha256
     ) END AS model,
-    to_json(metric) AS metric,
+    metric,
     host, run_id, session, status, repeat::DOUBLE AS repeat, attempt::DOUBLE AS attempt,
     try_cast(finished_utc[:19] AS TIMESTAMP) AS finished,
     {values},

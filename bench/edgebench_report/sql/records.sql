@@ -1,11 +1,11 @@
--- Records: what each shares with others as JSON text, which settings.py looks at once, and what is its own.
+-- Records: what each shares with others as text, which settings.py looks at once, and what is its own.
 -- `cleared` says whether a line is one that numbers may rest on.
 SELECT
     record, "schema", workload, profile, variant, options, "precision", sizes, data, framework, device, threads,
     imported, engine, model, quality.metric AS metric,
     host, run_id, session, status, repeat, attempt, try_cast(finished_utc[:19] AS TIMESTAMP) AS finished,
     {values},
-    record = '"host"' OR (
+    record = 'host' OR (
         status IN ({statuses}) AND {whole} AND {bounds} AND {names}
     ) AS cleared
 FROM read_json(
