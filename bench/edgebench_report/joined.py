@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 # So much of small files is read as one; a larger one is by itself.
-BATCH_BYTES = 64 * 2**20
+BATCH_BYTES = 128 * 2**20
 # Of a fleet the first files bring most of what is new, for which they are read twice.
 FIRST_BYTES = 8 * 2**20
 

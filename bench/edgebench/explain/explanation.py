@@ -106,12 +106,15 @@ def explain(record, peaks, threads):
         "fed_s": fed.step_s,
         "cpu_s": next(each["cpu_typical_s"] for each in measured["sweep"] if each["batch"] == batch),
     }
-    predicted_s = parts.training_s(fed, summed_s, whole["epochs"], whole["steps"])
+    # A fit returns later than its last epoch ends where it waits for threads of its input to notice.
+    end_s = max(whole["typical_s"] - whole["first_typical_s"] - whole["later_typical_s"], 0.0)
+    predicted_s = end_s + parts.training_s(fed, summed_s, whole["epochs"], whole["steps"])
     record["training"] = {
         "epochs": whole["epochs"],
         "steps": whole["steps"],
         "start_s": fed.start_s + fed.start_s_per_step * whole["steps"],
         "turn_s": fed.turn_s,
+        "end_s": end_s,
         "explained_s": predicted_s,
         "measured_s": whole["typical_s"],
     }

@@ -99,8 +99,9 @@ LABELS = ["down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes",
 def explanation_record(**changes: Any) -> Record:
     """Return a valid record of an explanation as the runner makes it of made-up samples, with top-level ``changes``.
 
-    A step takes 2 ms and 20 us a sample, of which 1 ms is the loop; fed, 1 ms longer. ``noise`` is multiplied into
-    the training that is to be explained, ``kind`` is of the device, ``workload`` as in the runner.
+    A step takes 2 ms and 20 us a sample, of which 1 ms is the loop; fed, 1 ms longer; a fit returns 0.01 s late.
+    ``noise`` is multiplied into the epochs of the training that is to be explained, ``kind`` is of the device,
+    ``workload`` as in the runner.
     """
     from edgebench.explain import explanation
 
@@ -140,14 +141,14 @@ def explanation_record(**changes: Any) -> Record:
             {
                 "steps": steps,
                 "epochs": 2,
-                "first_s": [start_s + turn_s + steps * fed_s] * 3,
-                "later_s": [turn_s + steps * fed_s] * 3,
-                "samples_s": [noise * (start_s + 2 * (turn_s + steps * fed_s))] * 3,
+                "first_s": [start_s + factor * (turn_s + steps * fed_s)] * 3,
+                "later_s": [factor * (turn_s + steps * fed_s)] * 3,
+                "samples_s": [start_s + 2 * factor * (turn_s + steps * fed_s) + 0.01] * 3,
                 "cpu_first_s": [1.1 * (start_s + turn_s + steps * fed_s)] * 3,
                 "cpu_later_s": [1.1 * (turn_s + steps * fed_s)] * 3,
                 "cpu_samples_s": [1.1 * (start_s + 2 * (turn_s + steps * fed_s))] * 3,
             }
-            for steps in (2, 50, 100)
+            for steps, factor in ((2, 1.0), (50, 1.0), (100, noise))
         ],
         "gpu_busy_share": 0.25 if kind == "gpu" else None,
         "others_cpu_share": 0.01,
