@@ -1,10 +1,10 @@
 #!/bin/sh
-# Runs molecule's scenarios, one after the other, on hosts of the lab.
+# Runs molecule's scenarios on hosts of the lab, two at a time: much of one is waiting, or one emulated core.
 #
 #   scenarios.sh SCENARIO...
 #
-# Without root or the lab's packages they are skipped, and the reason is kept for the last line of `make test`; with
-# CI=true that is a failure.
+# Each line says whose it is. Without root or the lab's packages they are skipped, and the reason is kept for the last
+# line of `make test`; with CI=true that is a failure.
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
@@ -29,13 +29,17 @@ fi
 # For the scenarios that use mitogen.
 ANSIBLE_STRATEGY_PLUGINS=$(tools/with_mitogen.sh printenv ANSIBLE_STRATEGY_PLUGINS)
 export ANSIBLE_STRATEGY_PLUGINS
-failed=
-for scenario in "$@"; do
-    tools/step.sh "Scenario $scenario" molecule test --no-command-borders --scenario-name "$scenario" || failed="$failed $scenario"
-    # A scenario that was cut short leaves its hosts behind.
-    python -m lab down --name "$scenario" >/dev/null
-done
-if [ -n "$failed" ]; then
-    echo "edgebench: these scenarios failed:$failed" >&2
+FAILED=$(mktemp)
+export FAILED
+trap 'rm -f "$FAILED"' EXIT
+# A scenario that was cut short leaves its hosts behind.
+printf '%s\n' "$@" | xargs -P 2 -I '{}' sh -c '
+    {
+        tools/step.sh "Scenario $1" molecule test --no-command-borders --scenario-name "$1" || echo "$1" >>"$FAILED"
+        python -m lab down --name "$1" >/dev/null
+    } 2>&1 | sed -u "s/^/$1 | /"
+' sh '{}'
+if [ -s "$FAILED" ]; then
+    echo "edgebench: these scenarios failed: $(xargs <"$FAILED")" >&2
     exit 1
 fi
