@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs molecule's scenarios on hosts of the lab, two at a time: much of one is waiting, or one emulated core.
+# Runs molecule's scenarios on hosts of the lab, one after the other, but side by side those that a comma joins.
 #
-#   scenarios.sh SCENARIO...
+#   scenarios.sh SCENARIO[,SCENARIO...]...
 #
 # Each line says whose it is. Without root or the lab's packages they are skipped, and the reason is kept for the last
 # line of `make test`; with CI=true that is a failure.
@@ -32,13 +32,15 @@ export ANSIBLE_STRATEGY_PLUGINS
 FAILED=$(mktemp)
 export FAILED
 trap 'rm -f "$FAILED"' EXIT
-# A scenario that was cut short leaves its hosts behind.
-printf '%s\n' "$@" | xargs -P 2 -I '{}' sh -c '
-    {
-        tools/step.sh "Scenario $1" molecule test --no-command-borders --scenario-name "$1" || echo "$1" >>"$FAILED"
-        python -m lab down --name "$1" >/dev/null
-    } 2>&1 | sed -u "s/^/$1 | /"
-' sh '{}'
+for together in "$@"; do
+    # Not by the shell's own &, which would keep an interrupt from them. Those cut short leave hosts behind.
+    echo "$together" | tr , '\n' | xargs -P 9 -I '{}' sh -c '
+        {
+            tools/step.sh "Scenario $1" molecule test --no-command-borders --scenario-name "$1" || echo "$1" >>"$FAILED"
+            python -m lab down --name "$1" >/dev/null
+        } 2>&1 | sed -u "s/^/$1 | /"
+    ' sh '{}'
+done
 if [ -s "$FAILED" ]; then
     echo "edgebench: these scenarios failed: $(xargs <"$FAILED")" >&2
     exit 1
