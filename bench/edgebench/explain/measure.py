@@ -24,7 +24,8 @@ _FED_S = 3.0
 _MOST_STEPS = 2000
 # What is slower than this a step at the published batch is not measured beyond twice that batch.
 _SLOW_S = 0.25
-_EPOCHS = 2
+# Of the training that is explained; of those that tell a step more, for only later epochs do, and scatter.
+_EPOCHS, _MORE_EPOCHS = 2, 4
 
 Plan = namedtuple("Plan", "sizes checks published budget_s")
 Plan.__doc__ = """What to measure. sizes: batches that the fit is made from; checks: batches that it has to predict;
@@ -103,25 +104,25 @@ class Steps:
 
 
 class Fed:
-    """Trainings through the workload's own input, of ``steps`` steps an epoch."""
+    """Trainings through the workload's own input, of ``epochs`` epochs of ``steps`` steps."""
 
-    def __init__(self, framework, model, inputs, steps):
-        self._framework, self._model, self.steps = framework, model, steps
+    def __init__(self, framework, model, inputs, steps, epochs):
+        self._framework, self._model, self.steps, self.epochs = framework, model, steps, epochs
         self._inputs = cut(inputs, steps)
         self.first = []
         self.later = []
         self.whole = []
 
     def take(self):
-        """Train two epochs and keep what the first, the second and the whole took."""
+        """Train and keep what the first epoch, each later one and the whole took."""
         clock = Clock()
         whole = Clock()
-        self._framework.fit(self._model, self._inputs, _EPOCHS, clock.mark)
+        self._framework.fit(self._model, self._inputs, self.epochs, clock.mark)
         whole.mark()
         self.whole += whole.spans()
         spans = clock.spans()
         self.first.append(spans[0])
-        self.later.append(spans[-1])
+        self.later += spans[1:]
 
     def forget(self):
         """Drop what was taken so far: the first training builds its graph."""
@@ -186,8 +187,12 @@ class Subjects:
             published_s = took_s if size == self.plan.published else published_s
         steps = int(min(max(6, _TRAINING_S / max(published_s or 0, 1e-6)), steps_in(self._inputs)))
         self.fed = [
-            Fed(self._framework, self._network, self._inputs, max(1, count))
-            for count in (min(2, steps // 4), steps // 2, steps)
+            Fed(self._framework, self._network, self._inputs, max(1, count), epochs)
+            for count, epochs in (
+                (min(2, steps // 4), _MORE_EPOCHS),
+                (steps // 2, _MORE_EPOCHS),
+                (steps, _EPOCHS),
+            )
         ]
         for fed in self.fed:
             fed.take()
@@ -246,7 +251,7 @@ def _steps(steps):
 def _fed(fed):
     return {
         "steps": fed.steps,
-        "epochs": _EPOCHS,
+        "epochs": fed.epochs,
         "first_s": [each.wall_s for each in fed.first],
         "later_s": [each.wall_s for each in fed.later],
         "samples_s": [each.wall_s for each in fed.whole],
