@@ -8,7 +8,7 @@ from edgebench import __version__, storage
 from edgebench.commands import data, explain, host, kws, roofline, run, telemetry
 from edgebench.commands import list as listing
 from edgebench.commands.common import USAGE, show_help
-from edgebench.errors import EdgebenchError
+from edgebench.errors import EdgebenchError, with_code
 
 
 def main(arguments=None):
@@ -23,7 +23,7 @@ def main(arguments=None):
     try:
         return options.command(options)
     except EdgebenchError as error:
-        return _fail(str(error))
+        return _fail(with_code(error, error.code))
     except OSError as error:
         return _fail(storage.explained(error))
 

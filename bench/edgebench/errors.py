@@ -2,7 +2,22 @@
 
 
 class EdgebenchError(Exception):
-    """Any error whose text is meant for the person at the keyboard."""
+    """Any error whose text is meant for the person at the keyboard.
+
+    ``code`` identifies the error for scripts and tests ("data-dir-missing"); it stays when the text is reworded.
+    """
+
+    code = None
+
+    def __init__(self, message="", code=None):
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+
+
+def with_code(message, code):
+    """Return the message with its code in brackets at the end, as every command prints errors."""
+    return "{} [{}]".format(message, code) if code else str(message)
 
 
 class UsageError(EdgebenchError):

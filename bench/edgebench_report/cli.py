@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TextIO
 
 from edgebench_report import text
-from edgebench_report.errors import ReportError
+from edgebench_report.errors import ReportError, with_code
 
 _DESCRIPTION = (
     "Turns the records of edgebench runs, and logs of other programs, into tables, charts and a page."
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         code: int = given.run(given)
     except ReportError as error:
-        _say(f"edgebench-report: {error}", sys.stderr)
+        _say(f"edgebench-report: {with_code(error, error.code)}", sys.stderr)
         return 2
     return code
 
