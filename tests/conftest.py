@@ -1,31 +1,35 @@
 """Fixtures that tests of all kinds share."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
 
-import hypothesis
 import pytest
+
+from tests import needs, properties
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
-# A machine with other work on it is slow, which no property is about.
-hypothesis.settings.register_profile("edgebench", deadline=None)
-hypothesis.settings.load_profile("edgebench")
+properties.load()
 
 
-def lacking(what: str) -> NoReturn:
-    """Skip the test for want of ``what`` and keep that for the last line of `make test`; with CI=true, fail it."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(what, pytrace=False)
-    if "EDGEBENCH_SKIPPED" in os.environ:
-        with Path(os.environ["EDGEBENCH_SKIPPED"]).open("a") as skipped:
-            skipped.write(f"{what}\n")
-    pytest.skip(what)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip or fail a test whose needs are not met, before its fixtures are set up."""
+    needs.check(item)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Log the time of each phase of a test, and why it was skipped, for the summary of `make test`."""
+    log = os.environ.get("EDGEBENCH_TEST_LOG")
+    # With xdist, the controller gets the reports of all workers.
+    if log and "PYTEST_XDIST_WORKER" not in os.environ:
+        reason = report.longrepr[2] if report.skipped and isinstance(report.longrepr, tuple) else None
+        line = {"test": report.nodeid, "seconds": round(report.duration, 3), "skipped": reason}
+        with Path(log, "tests.jsonl").open("a") as handle:
+            handle.write(json.dumps(line) + "\n")
 
 
 def hear_signals() -> None:
@@ -33,12 +37,6 @@ def hear_signals() -> None:
     # Who runs the tests in the background or by nohup has these ignored, and what is ignored is inherited.
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
-
-
-@pytest.fixture(scope="session")
-def lack() -> Callable[[str], NoReturn]:
-    """The function to call with "NAME not found: what to do" when the machine lacks what a test needs."""
-    return lacking
 
 
 @pytest.fixture(scope="session")
@@ -60,8 +58,4 @@ def zipapp(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder with real data for tests: EDGEBENCH_DATA_DIR, else shared/data beside the checkout."""
-    named = os.environ.get("EDGEBENCH_DATA_DIR")
-    folder = Path(named) if named else REPOSITORY.parent / "shared" / "data"
-    if not folder.is_dir():
-        lacking(f"data for tests not found: {folder} is no directory; name one by EDGEBENCH_DATA_DIR")
-    return folder.resolve()
+    return needs.data_folder().resolve()

@@ -3,12 +3,12 @@
 ``make fuzz`` looks for longer and with coverage; what it finds it leaves in tests/fuzz/found/TARGET, which is run here.
 """
 
-import os
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from tests import properties
 from tests.fuzz import data_files, texts
 from tests.fuzz.mutations import inputs
 from tests.fuzz.target import Target
@@ -16,7 +16,7 @@ from tests.fuzz.target import Target
 TARGETS = {target.name: target for target in (*texts.TARGETS, *data_files.TARGETS)}
 FOUND = sorted(path for path in (Path(__file__).parent / "found").glob("*/*") if path.is_file())
 # A tenth of what fits into a minute on one slow core is enough to find what is easily found.
-EXAMPLES = int(os.environ.get("EDGEBENCH_FUZZ_EXAMPLES", "120"))
+EXAMPLES = properties.examples(120)
 
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
@@ -35,9 +35,6 @@ def test_any_input_is_read_or_refused(target: Target) -> None:
     # The same every time, so that a change is not stopped by what another one has to answer for.
     @settings(
         max_examples=EXAMPLES,
-        deadline=None,
-        derandomize="EDGEBENCH_FUZZ_EXAMPLES" not in os.environ,
-        database=None,
         suppress_health_check=list(HealthCheck),
     )
     @given(inputs(target))

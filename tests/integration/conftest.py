@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -12,10 +11,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 import yaml
+
+from tests import needs
 
 
 @dataclass
@@ -142,11 +142,9 @@ def provisioned(repository: Path) -> Path:
 
 
 @pytest.fixture
-def sshd(tmp_path: Path, lack: Callable[[str], NoReturn]) -> Iterator[Sshd]:
+def sshd(tmp_path: Path) -> Iterator[Sshd]:
     """An sshd with a host key and an authorized key made for this test."""
-    program = shutil.which("sshd", path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin")
-    if program is None:
-        lack("sshd not found: install the Debian package openssh-server")
+    program = str(needs.program("sshd"))
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)
     folder = tmp_path / "ssh"

@@ -8,12 +8,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 import yaml
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.needs("containers", "ssh")]
 
 LAB = "jetson-roles"
 SYSFS = "/run/l4t/sys"
@@ -145,13 +144,9 @@ def until(what: Callable[[], bool], seconds: float = 20) -> None:
 
 
 @pytest.fixture(scope="module")
-def boards(
-    repository: Path, tmp_path_factory: pytest.TempPathFactory, lack: Callable[[str], NoReturn]
-) -> Iterator[Boards]:
+def boards(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Boards]:
     """Three faked boards and a host that is none, provisioned once in check mode and once for good."""
     made = Boards(repository, tmp_path_factory.mktemp("jetson"))
-    if os.geteuid() != 0 or made.lab("check").returncode:
-        lack("the lab's programs not found: run as root, after `make packages`")
     inventory = made.declare()
     started = made.lab("up", "--name", LAB, "--inventory", str(inventory))
     try:

@@ -7,12 +7,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 import yaml
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.needs("containers", "ssh")]
 
 LAB, ADDRESS = "kws-device", "10.77.43.21"
 UNIT = "edgebench-kws-device.service"
@@ -155,18 +154,9 @@ def changed(text: str) -> int:
 
 
 @pytest.fixture(scope="module")
-def host(
-    repository: Path, tmp_path_factory: pytest.TempPathFactory, lack: Callable[[str], NoReturn]
-) -> Iterator[Host]:
+def host(repository: Path, tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Iterator[Host]:
     """A host with a serial line, a login console on it, and everything but the device."""
     made = Host(repository, tmp_path_factory.mktemp("kws"))
-    data = os.environ.get("EDGEBENCH_DATA_DIR")
-    if not data or not Path(data, "kws01/y_labels.csv").exists():
-        lack(
-            "the inputs of keyword spotting not found: set EDGEBENCH_DATA_DIR to a folder with kws01 and models"
-        )
-    if os.geteuid() != 0 or made.lab("check").returncode:
-        lack("the lab's programs not found: run as root, after `make packages`")
     started = made.lab("up", "--name", LAB, "--inventory", str(made.inventory))
     try:
         assert started.returncode == 0, started.stdout
@@ -177,7 +167,7 @@ def host(
         until(lambda: made.console() == ["enabled", "active"])
         made.play("-e", "kws_device_port=")
         packed = subprocess.run(
-            ["tar", "-C", data, "-cz", "kws01", "models"], stdout=subprocess.PIPE, check=True
+            ["tar", "-C", data_dir, "-cz", "kws01", "models"], stdout=subprocess.PIPE, check=True
         ).stdout
         subprocess.run([*made.ssh, "cat > /tmp/data.tgz"], input=packed, check=True)
         told = made.there(RUNTIME)

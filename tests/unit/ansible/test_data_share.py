@@ -3,7 +3,6 @@
 import ipaddress
 import json
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -232,7 +231,7 @@ def test_ipv6_and_a_home_of_its_own(root: Path, share: ModuleType) -> None:
     assert Rendered(root, share, "bilbo", hosts).unit("mount")["Mount"]["What"] == "[fd00::1]:/opt/bench/data"
 
 
-@pytest.mark.skipif(shutil.which("systemd-escape") is None, reason="no systemd here")
+@pytest.mark.needs("systemd-escape")
 @pytest.mark.parametrize("path", ["/srv/edgebench-data", "/mnt/a/b-c_d.e", "/opt/x--y/z-"])
 def test_the_units_have_the_names_that_systemd_gives_them(root: Path, share: ModuleType, path: str) -> None:
     rendered = Rendered(root, share, "bilbo", fleet(), data_share_mount=path)
@@ -243,7 +242,7 @@ def test_the_units_have_the_names_that_systemd_gives_them(root: Path, share: Mod
     assert rendered.value("__data_share_units") == [f"{escaped}.automount", f"{escaped}.mount"]
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
+@pytest.mark.needs("systemd-analyze")
 def test_systemd_finds_nothing_wrong_with_the_units(root: Path, share: ModuleType, tmp_path: Path) -> None:
     rendered = Rendered(root, share, "bilbo", fleet())
     paths = []

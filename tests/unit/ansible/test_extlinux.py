@@ -16,6 +16,8 @@ from typing import Any, NoReturn
 import pytest
 import yaml
 
+from tests import needs
+
 HERE = Path(__file__).resolve().parent
 L4T = (HERE / "extlinux/l4t_32_7.conf").read_bytes()
 STEPPING = HERE / "extlinux/stepping.py"
@@ -112,24 +114,16 @@ class Board:
         return sorted(path.name for path in self.folder.iterdir())
 
 
-def find_python(name: str, lack: Callable[[str], NoReturn]) -> Path:
-    candidates = [Path(folder) / name for folder in os.environ["PATH"].split(os.pathsep)]
-    candidates += Path.home().glob(f".pyenv/versions/{name.removeprefix('python')}*/bin/{name}")
-    for python in candidates:
-        if (
-            python.exists()
-            and subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
-        ):
-            return python
-    return lack(f"{name} not found: put it on the PATH")
-
-
-@pytest.fixture(params=["python2.7", "python3.6", "python3.12"])
-def board(
-    request: pytest.FixtureRequest, tmp_path: Path, library: Path, root: Path, lack: Callable[[str], NoReturn]
-) -> Board:
-    """A board whose Python is each of these in turn."""
-    return Board(tmp_path, find_python(request.param, lack), library, root / "plugins/modules/extlinux.py")
+@pytest.fixture(
+    params=[
+        pytest.param(each, marks=pytest.mark.needs(f"python{each}")) if each else pytest.param(each, id="own")
+        for each in ("2.7", "3.6", None)
+    ]
+)
+def board(request: pytest.FixtureRequest, tmp_path: Path, library: Path, root: Path) -> Board:
+    """A board whose Python is each of these in turn: two old ones, and the one that runs the tests."""
+    python = needs.interpreter(request.param) if request.param else Path(sys.executable)
+    return Board(tmp_path, python, library, root / "plugins/modules/extlinux.py")
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from tests import properties
+
 HERE = Path(__file__).resolve().parent
 CORPUS = sorted((HERE / "extlinux").glob("*.conf"))
 
@@ -476,7 +478,7 @@ def parse_or_none(conf: ModuleType, data: bytes) -> Any:
         raise
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=properties.examples(500))
 @given(data=st.one_of(st.binary(max_size=300), some_file()))
 def test_any_bytes_parse_to_themselves_or_give_a_message(conf: ModuleType, data: bytes) -> None:
     parsed = parse_or_none(conf, data)
@@ -575,7 +577,7 @@ class Reader:
                 return
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=properties.examples(500))
 @given(data=some_file())
 @example(data=b"LABEL a\nINITRD a\nINITRD ")
 def test_it_reads_what_u_boot_reads(conf: ModuleType, data: bytes) -> None:
@@ -668,7 +670,7 @@ def rest(parsed: Any, name: bytes, keys: list[str]) -> list[bytes]:
     return [line for line in lines if line.strip()]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=properties.examples(300))
 @given(data=valid_file(), name=st.sampled_from([b"a", b"usb", b"a b"]), values=VALUES, like=st.booleans())
 def test_a_label_is_set_once_and_all_else_stays(
     conf: ModuleType, data: bytes, name: bytes, values: dict[str, bytes | None], like: bool
@@ -699,7 +701,7 @@ def test_a_label_is_set_once_and_all_else_stays(
     assert parsed.data() == once
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=properties.examples(300))
 @given(data=valid_file(), pick=st.integers(0, 4))
 def test_a_label_is_removed_and_all_else_stays(conf: ModuleType, data: bytes, pick: int) -> None:
     parsed = conf.parse(data)
@@ -712,7 +714,7 @@ def test_a_label_is_removed_and_all_else_stays(conf: ModuleType, data: bytes, pi
     assert rest(parsed, name, []) == before
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=properties.examples(300))
 @given(data=st.one_of(valid_file(), some_file()), pick=st.integers(0, 5), tenths=st.integers(0, 600))
 def test_the_default_is_a_label_after_every_write(
     conf: ModuleType, data: bytes, pick: int, tenths: int
@@ -744,7 +746,7 @@ def test_the_default_is_a_label_after_every_write(
     assert len(added) <= len(removed) + 1
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=properties.examples(300))
 @given(data=st.one_of(valid_file(), some_file()))
 def test_a_label_added_and_removed_leaves_the_file_as_it_was(conf: ModuleType, data: bytes) -> None:
     parsed = parse_or_none(conf, data)

@@ -2,15 +2,16 @@
 
 import os
 import re
-import shutil
 import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
+
+from tests import needs
 
 U_BOOT = Path("/usr/lib/u-boot/qemu_arm64/u-boot.bin")
 LABELS = (
@@ -57,6 +58,10 @@ REFUSED = {
 }
 
 
+# U-Boot under emulation: QEMU, and what lays out the disk that it reads.
+pytestmark = [pytest.mark.thorough, pytest.mark.needs("qemu-system-aarch64", "u-boot", "sfdisk", "mke2fs")]
+
+
 def boot(top: Path, files: list[bytes]) -> list[str]:
     """What U-Boot prints about each of the files, one a partition, until it has tried all, or crashes."""
     size, room = 4 * 2**20, 64 * 512
@@ -67,7 +72,9 @@ def boot(top: Path, files: list[bytes]) -> list[str]:
     with (top / "disk").open("wb") as disk:
         disk.truncate((len(files) + 1) * size)
     table = "\n".join(["label: gpt", *rows]) + "\n"
-    subprocess.run(["/usr/sbin/sfdisk", "--quiet", top / "disk"], input=table, text=True, check=True)
+    subprocess.run(
+        [str(needs.program("sfdisk")), "--quiet", top / "disk"], input=table, text=True, check=True
+    )
     for number, data in enumerate(files, 1):
         tree = top / f"tree{number}"
         (tree / "boot/extlinux").mkdir(parents=True)
@@ -77,7 +84,9 @@ def boot(top: Path, files: list[bytes]) -> list[str]:
         with (top / "image").open("wb") as image:
             image.truncate(size - room)
         make = [
-            "/usr/sbin/mkfs.ext4",
+            str(needs.program("mke2fs")),
+            "-t",
+            "ext4",
             "-q",
             "-O",
             "^metadata_csum,^64bit",
@@ -119,13 +128,8 @@ def boot(top: Path, files: list[bytes]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def top(tmp_path_factory: pytest.TempPathFactory, lack: Callable[[str], NoReturn]) -> Path:
-    """A folder for disks, on a machine that has what boots them."""
-    for program in ("qemu-system-aarch64", "mkfs.ext4", "sfdisk"):
-        if shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is None:
-            lack(f"{program} not found: install Debian's qemu-system-arm, e2fsprogs and fdisk")
-    if not U_BOOT.exists():
-        lack(f"{U_BOOT} not found: install Debian's u-boot-qemu")
+def top(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for disks."""
     return tmp_path_factory.mktemp("u-boot")
 
 
@@ -150,7 +154,6 @@ def booted(text: str) -> list[dict[str, Any]] | None:
     return found
 
 
-@pytest.mark.integration
 @pytest.mark.parametrize("name", FILES)
 def test_u_boot_boots_what_the_parser_says(
     plugin: Callable[[str], ModuleType], said: dict[str, str], name: str
@@ -172,7 +175,6 @@ def test_u_boot_boots_what_the_parser_says(
     assert tried == expected(parsed), said[name]
 
 
-@pytest.mark.integration
 @pytest.mark.parametrize("name", REFUSED)
 def test_u_boot_boots_nothing_of_what_the_parser_refuses(
     plugin: Callable[[str], ModuleType], top: Path, tmp_path: Path, name: str

@@ -7,10 +7,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import NoReturn
 
 import pytest
 import yaml
+
+from tests import needs
 
 
 @pytest.fixture(scope="module")
@@ -103,21 +104,16 @@ def test_os_release(facts: ModuleType, text: str | None, expected: tuple[str, ..
     assert facts.os_release(text) == expected
 
 
-@pytest.mark.parametrize("name", ["python2.7", "python3.6", "python3.13"])
+@pytest.mark.parametrize(
+    "release",
+    [pytest.param(each, marks=pytest.mark.needs(f"python{each}")) for each in ("2.7", "3.6", "3.13")],
+)
 def test_it_runs_on_the_oldest_and_newest_pythons(
-    facts: ModuleType, root: Path, tmp_path: Path, lack: Callable[[str], NoReturn], name: str
+    facts: ModuleType, root: Path, tmp_path: Path, release: str
 ) -> None:
-    """By the interpreter's own path, or that of pyenv; Ansible's library is left out but for what is needed."""
-    candidates = [Path(folder) / name for folder in os.environ["PATH"].split(os.pathsep)]
-    candidates += Path.home().glob(f".pyenv/versions/{name.removeprefix('python')}*/bin/{name}")
-    for python in candidates:
-        if (
-            python.exists()
-            and subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
-        ):
-            break
-    else:
-        lack(f"{name} not found: put it on the PATH")
+    """Ansible's library is left out except for what modules on hosts need."""
+    python = needs.interpreter(release)
+    assert python is not None
     (tmp_path / "arguments.json").write_text(
         json.dumps({"ANSIBLE_MODULE_ARGS": {"home": str(tmp_path / "home")}})
     )

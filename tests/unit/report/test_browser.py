@@ -4,16 +4,15 @@ import base64
 import hashlib
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 from edgebench_report.build import Built, build
 
-from tests import locked
+from tests import locked, needs
 from tests.unit.report.conftest import Maker, write_records
 
 QUIET = [
@@ -28,15 +27,16 @@ QUIET = [
     "--enable-logging=stderr",
 ]
 
+# Every test here opens the page in a browser.
+pytestmark = [pytest.mark.browser, pytest.mark.needs("chromium")]
+
 Browser = Callable[..., tuple[str, list[str]]]
 
 
 @pytest.fixture
-def browser(lack: Callable[[str], NoReturn], tmp_path: Path) -> Browser:
+def browser(tmp_path: Path) -> Browser:
     """What opens a page in headless Chromium with options, and gives its output and the console's lines."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        lack("chromium not found: install the Debian package chromium")
+    chromium = str(needs.program("chromium"))
 
     def open_page(page: Path, *options: str) -> tuple[str, list[str]]:
         done = subprocess.run(
@@ -240,13 +240,9 @@ def test_the_printed_form_has_everything(browser: Browser, three_hosts: Built, t
 
 
 @pytest.fixture(scope="session")
-def axe(lack: Callable[[str], NoReturn]) -> str:
+def axe() -> str:
     """The source of axe-core, out of a wheel that is checked against its hash."""
-    try:
-        folder = locked.folder("axe")
-    except locked.NotInstalledError as failure:
-        lack(f"axe-core not found: {failure}")
-    return (folder / "axe_playwright_python" / "axe.min.js").read_text("utf-8")
+    return (locked.folder("axe") / "axe_playwright_python" / "axe.min.js").read_text("utf-8")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

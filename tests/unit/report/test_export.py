@@ -1,15 +1,13 @@
 """What is exported, read back by other programs than those that wrote it."""
 
-import importlib.util
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -18,7 +16,7 @@ from edgebench_report import cli, export, markup
 from edgebench_report.table import Cell, Heading, Row, Table
 from pylatexenc.latexwalker import LatexEnvironmentNode, LatexMacroNode, LatexWalker
 
-from tests import locked
+from tests import locked, needs
 from tests.unit.report.conftest import HOSTILE
 
 # pandas would rather have pyarrow, which changes how it keeps text wherever it is installed: here, and not for users.
@@ -117,10 +115,10 @@ def test_latex_is_parsed_and_every_row_has_all_cells(mixed: Path, tmp_path: Path
     assert "\x1b" not in source
 
 
-def test_latex_compiles(mixed: Path, tmp_path: Path, lack: Callable[[str], NoReturn]) -> None:
-    latex = shutil.which("pdflatex")
-    if latex is None:
-        lack("pdflatex not found: install the Debian package texlive-latex-recommended")
+@pytest.mark.thorough
+@pytest.mark.needs("pdflatex")
+def test_latex_compiles(mixed: Path, tmp_path: Path) -> None:
+    latex = str(needs.program("pdflatex"))
     tables = exported(mixed, "latex", tmp_path / "tables.tex").read_text("utf-8")
     document = tmp_path / "paper.tex"
     # A width that no table fills: what is judged is that it compiles, not how a paper would place it.
@@ -195,21 +193,18 @@ def test_what_was_left_out_is_exit_code_1(mixed: Path, tmp_path: Path) -> None:
     assert cli.main(["export", str(mixed), "--format", "csv", "--out", str(tmp_path / "x.csv")]) == 1
 
 
-@pytest.mark.skipif(importlib.util.find_spec("mlflow") is not None, reason="MLflow is installed here")
 def test_without_mlflow_the_remedy_is_told(mixed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["export", str(mixed), "--mlflow", "file:///nowhere"]) == 2
     assert "pip install mlflow-skinny" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="session")
-def mlflow(lack: Callable[[str], NoReturn]) -> Path:
+def mlflow() -> Path:
     """A folder with MLflow, outside of the checkout: the project does not depend on it."""
-    try:
-        return locked.folder("mlflow")
-    except locked.NotInstalledError as failure:
-        lack(f"MLflow not found: {failure}")
+    return locked.folder("mlflow")
 
 
+@pytest.mark.thorough
 def test_mlflow_gets_every_run_once(mixed: Path, tmp_path: Path, mlflow: Path) -> None:
     store = (tmp_path / "mlruns").as_uri()
     environment = {

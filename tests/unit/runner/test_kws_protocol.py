@@ -8,6 +8,7 @@ from edgebench.kws.protocol import COMMAND_BYTES, READY, Protocol
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests import properties
 from tests.unit.runner.kws_engine import Clock, Engine, TimedEngine
 
 INPUT = bytes((7 + 3 * i) % 256 for i in range(490))
@@ -320,7 +321,7 @@ def test_ten_thousand_fuzzed_command_lines_all_end_in_ready() -> None:
     assert ask(device, b"name") == b"m-name-dut-[unspecified]\r\n"
 
 
-@settings(max_examples=300)
+@settings(max_examples=properties.examples(300))
 @given(st.lists(st.binary(max_size=200), max_size=10))
 def test_any_bytes_get_one_ready_for_each_percent_sign(pieces: list[bytes]) -> None:
     clock = Clock()

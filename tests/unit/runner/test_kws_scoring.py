@@ -7,6 +7,8 @@ from edgebench.kws.inputs import LABELS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests import properties
+
 
 def _auc_by_pairs(probabilities: numpy.ndarray, labels: numpy.ndarray) -> float:
     """The definition: the chance that one of the class gets more than one of the others, a tie counting half."""
@@ -19,7 +21,7 @@ def _auc_by_pairs(probabilities: numpy.ndarray, labels: numpy.ndarray) -> float:
     return float(numpy.mean(areas))
 
 
-@settings(max_examples=50)
+@settings(max_examples=properties.examples(50))
 @given(st.integers(12, 80), st.integers(0, 2**31), st.sampled_from([3, 256, 10**6]))
 def test_auc_is_what_counting_pairs_gives_with_many_ties_and_few(count: int, seed: int, steps: int) -> None:
     random = numpy.random.RandomState(seed)

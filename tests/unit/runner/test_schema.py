@@ -9,6 +9,7 @@ from edgebench import records, schema
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests import properties
 from tests.unit.runner.builders import Record, explanation_record, inference_record, run_record
 
 SCHEMA = records.load_schema()
@@ -53,7 +54,7 @@ PLACES = [
 ]
 
 
-@settings(max_examples=900, deadline=None)
+@settings(max_examples=properties.examples(900))
 @given(place=st.sampled_from(PLACES), value=JUNK, remove=st.booleans())
 def test_agrees_with_jsonschema_on_every_single_change(
     place: tuple[Record, tuple[str, ...]], value: Any, remove: bool

@@ -7,9 +7,8 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 from edgebench.telemetry import sources
@@ -155,7 +154,7 @@ def test_battery_that_is_charged_tells_no_power(tmp_path: Path) -> None:
     assert (values["on_battery.BAT0"], values["power.BAT0"]) == (0, None)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up being root")
+@pytest.mark.needs("root")
 def test_rapl_for_root_only_is_named_so() -> None:
     # Not in pytest's folder, which only root may enter.
     with tempfile.TemporaryDirectory() as folder:
@@ -366,11 +365,11 @@ _FAKE_NVML = """
 """
 
 
-def test_nvml_by_a_library_of_its_interface(tmp_path: Path, lack: Callable[[str], NoReturn]) -> None:
-    compiler = shutil.which("cc") or lack("cc not found: install a C compiler")
+@pytest.mark.needs("cc")
+def test_nvml_by_a_library_of_its_interface(tmp_path: Path) -> None:
     source_path, library = tmp_path / "nvml.c", tmp_path / "libnvidia-ml.so.1"
     source_path.write_text(textwrap.dedent(_FAKE_NVML))
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", str(library), str(source_path)], check=True)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", str(library), str(source_path)], check=True)
     source = nvml.find(Tree(), ctypes.CDLL(str(library)))
     values = dict(zip((each.name for each in source.quantities), source.read(), strict=True))
     assert values["gpu0.load"] == 0.87
