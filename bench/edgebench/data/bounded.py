@@ -23,7 +23,8 @@ def refusing(path):
         raise
     except Exception as error:  # noqa: BLE001 - see above
         raise DataError(
-            "{} is not a readable file ({}: {}): get it again".format(path, type(error).__name__, error)
+            "{} is not readable ({}: {}). Download it again.".format(path, type(error).__name__, error),
+            "file-unreadable",
         )
 
 
@@ -43,12 +44,17 @@ def read_member(path, most_bytes, name=None):
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         if not names:
-            raise DataError("{} is an empty archive: get it again".format(path))
+            raise DataError("{} is an empty archive. Download it again.".format(path), "archive-empty")
         with archive.open(names[0] if name is None else name) as member:
             return _checked(member.read(most_bytes + 1), most_bytes, path)
 
 
 def _checked(content, most_bytes, path):
     if len(content) > most_bytes:
-        raise DataError("{} holds more than {} bytes: it is not the right file".format(path, most_bytes))
+        raise DataError(
+            "{} is larger than {} bytes, so it is the wrong file. Download it again.".format(
+                path, most_bytes
+            ),
+            "file-too-large",
+        )
     return content

@@ -29,8 +29,9 @@ def load(found, train_samples, test_samples, warnings):
         from PIL import Image
     except ImportError:
         raise DataError(
-            "Pillow is needed to read the images and is not installed for this Python; "
-            "provision the host again or install the package pillow."
+            "Pillow, which reads the images, is not installed for this Python. Provision the host again, or run "
+            "pip install pillow.",
+            "pillow-missing",
         )
     hashes = {}
     classes = []
@@ -43,15 +44,20 @@ def load(found, train_samples, test_samples, warnings):
                 break
             content, image = _read(Image, found.paths[name])
             if image is None:
-                warnings.append("{} is not a readable image and was passed over".format(found.paths[name]))
+                warnings.append("{} is not a readable image and was skipped".format(found.paths[name]))
                 continue
             images.append(image)
             hashes[name] = hashlib.sha256(content).hexdigest()
         if len(images) < wanted:
             raise DataError(
-                "{} readable images of a {} were found, {} are needed; look for cut downloads among: {}".format(
-                    len(images), word, wanted, "; ".join(warnings[:3]) or "no unreadable ones, too few files"
-                )
+                "{} of {} {} images are readable, the run needs {}. {}".format(
+                    len(images),
+                    len(names),
+                    word,
+                    wanted,
+                    "; ".join(warnings[:3]) or "Download the data set again: it lacks files.",
+                ),
+                "images-too-few",
             )
         classes.append(images)
     found.used(hashes)

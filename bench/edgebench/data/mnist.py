@@ -37,14 +37,19 @@ def read_idx(path):
 
 def _array(content, path):
     if len(content) < 4 or content[:3] != b"\x00\x00\x08":
-        raise DataError("{} is not an IDX file of unsigned bytes".format(path))
+        raise DataError(
+            "{} is not an IDX file of unsigned bytes. Download it again.".format(path), "idx-format-wrong"
+        )
     dimensions = content[3]
     header_bytes = 4 + 4 * dimensions
     shape = struct.unpack(">{}I".format(dimensions), content[4:header_bytes])
     body = numpy.frombuffer(content, numpy.uint8, offset=header_bytes)
     # As Python's own numbers, which do not overflow.
     if body.size != functools.reduce(operator.mul, shape, 1):
-        raise DataError("{} holds {} values, its header says {}".format(path, body.size, shape))
+        raise DataError(
+            "{} has {} values, its header promises {}. Download it again.".format(path, body.size, shape),
+            "idx-size-wrong",
+        )
     return body.reshape(shape)
 
 

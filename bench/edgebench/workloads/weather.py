@@ -45,10 +45,11 @@ def inputs(job):
     )
     if len(rows) < rows_needed:
         raise DataError(
-            "The weather series has {} rows, the {} profile needs {}: get the 16 half-year files "
+            "The weather series has {} rows, the {} profile needs {}. Get the 16 half-year files "
             "mpi_roof_2009a.zip to mpi_roof_2016b.zip (420,551 rows).".format(
                 len(rows), job.profile, rows_needed
-            )
+            ),
+            "weather-rows-too-few",
         )
     training = rows[: job.sizes.train_samples]
     mean, deviation = training.mean(axis=0, dtype=numpy.float64), training.std(axis=0, dtype=numpy.float64)

@@ -3,6 +3,7 @@
 import http.server
 import io
 import pickle
+import re
 import struct
 import threading
 import tracemalloc
@@ -51,9 +52,10 @@ def pickled(value: Any) -> bytes:
 
 def test_a_pickle_in_an_npz_calls_nothing(tmp_path: Path) -> None:
     path = archive(tmp_path / "x.npz", x=pickled(Touch(tmp_path / "touched")))
-    with pytest.raises(DataError, match="not allowed in a data file"):
+    refused = r"UnpicklingError: \w+\.open\b"
+    with pytest.raises(DataError, match=refused):
         npz.read(path, ["x"])
-    with pytest.raises(DataError, match="not allowed in a data file"):
+    with pytest.raises(DataError, match=refused):
         text.load_reuters(
             SimpleNamespace(
                 paths={
@@ -71,7 +73,7 @@ def test_a_pickle_in_an_npz_calls_nothing(tmp_path: Path) -> None:
 )
 def test_no_name_but_those_of_arrays_is_found(call: str) -> None:
     module, _, name = call.rpartition(".")
-    with pytest.raises(pickle.UnpicklingError, match="not allowed"):
+    with pytest.raises(pickle.UnpicklingError, match=rf"^{re.escape(call)}\b"):
         npz.ArrayUnpickler(io.BytesIO(f"c{module}\n{name}\n.".encode())).load()
 
 
@@ -105,8 +107,9 @@ def test_a_file_over_its_bound_is_not_read_to_its_end(tmp_path: Path) -> None:
     path = tmp_path / "endless"
     with path.open("wb") as handle:
         handle.truncate(1 << 40)
-    with pytest.raises(DataError, match="more than 1000 bytes"):
+    with pytest.raises(DataError, match=r"\b1000\b") as caught:
         bounded.read_file(str(path), 1000)
+    assert caught.value.code == "file-too-large"
 
 
 def test_an_image_of_endless_size_is_passed_over(tmp_path: Path) -> None:
@@ -169,24 +172,37 @@ def finder(url: str, cache: Path, **more: Any) -> sources.Finder:
     ["http://example.org/x", "ftp://127.0.0.1/x", "file:///etc/passwd", "http://127.0.0.1.example.org/x"],
 )
 def test_nothing_but_https_is_fetched(tmp_path: Path, url: str) -> None:
-    with pytest.raises(DataError, match="not fetched, for it is not https"):
-        finder(url, tmp_path).find("toy")
+    found_by = finder(url, tmp_path)
+    with pytest.raises(DataError, match=url):
+        found_by.find("toy")
+    assert [each.code for each in found_by.failures] == ["url-not-https"]
 
 
-@pytest.mark.parametrize("to", ["http://example.org/x", "file:///etc/passwd", "ftp://127.0.0.1/x"])
+@pytest.mark.parametrize(
+    ("to", "code"),
+    [
+        ("http://example.org/x", "url-not-https"),
+        # urllib itself refuses to be redirected to a file.
+        ("file:///etc/passwd", "download-failed"),
+        ("ftp://127.0.0.1/x", "url-not-https"),
+    ],
+)
 def test_an_answer_that_leads_elsewhere_is_not_followed(
-    tmp_path: Path, server: tuple[str, dict[str, Any]], to: str
+    tmp_path: Path, server: tuple[str, dict[str, Any]], to: str, code: str
 ) -> None:
     url, answer = server
     answer.update(status=302, headers={"Location": to}, pieces=[])
-    with pytest.raises(DataError):
-        finder(url + "/x", tmp_path).find("toy")
+    found_by = finder(url + "/x", tmp_path)
+    with pytest.raises(DataError, match=to):
+        found_by.find("toy")
+    assert [each.code for each in found_by.failures] == [code]
     assert not list(tmp_path.rglob("toy.npz*"))
 
 
 def test_https_is_not_left_for_an_address_on_this_machine() -> None:
-    with pytest.raises(DataError, match="names it"):
+    with pytest.raises(DataError, match=r"127\.0\.0\.1/x.*https://example\.org/x") as caught:
         sources._require_https("http://127.0.0.1/x", came_from="https://example.org/x")
+    assert caught.value.code == "url-not-https"
 
 
 def test_an_endless_answer_ends_at_the_size_that_the_manifest_tells(
@@ -194,8 +210,10 @@ def test_an_endless_answer_ends_at_the_size_that_the_manifest_tells(
 ) -> None:
     url, answer = server
     answer["pieces"] = [bytes(1 << 20)] * 64
-    with pytest.raises(DataError, match="answered more than 1000 bytes"):
-        finder(url + "/x", tmp_path, size_bytes=1000).find("toy")
+    found_by = finder(url + "/x", tmp_path, size_bytes=1000)
+    with pytest.raises(DataError, match=r"\b1000\b"):
+        found_by.find("toy")
+    assert [each.code for each in found_by.failures] == ["download-too-large"]
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
