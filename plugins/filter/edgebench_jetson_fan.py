@@ -42,7 +42,8 @@ _value:
   description: >-
     C(problems), why it cannot be as it is declared; C(control), what sets the speed (pwm-fan, hwmon, or empty);
     C(vendor), whether NVIDIA's service is there; C(percent), C(rpm) and C(temp_c), null where they are not known;
-    C(warnings), each with a remedy; C(report), lines for a person.
+    C(warnings), each with a remedy; C(report), lines for a person. Each problem and each warning ends with its code
+    in brackets.
   type: dict
 """
 
@@ -65,19 +66,22 @@ def declared_problems(declared: Mapping[str, Any]) -> list[str]:
     shown = ", ".join(f"{percent} % at {temp} °C" for temp, percent in points) or "empty"
     rule = f"jetson_fan_curve is {shown}: "
     if not points:
-        problems.append(f"{rule}give at least one point, such as {{temp_c: 60, percent: 100}}")
+        problems.append(
+            f"{rule}expected at least one point, such as {{temp_c: 60, percent: 100}} [fan-curve-empty]"
+        )
     elif any(not (0 <= temp <= 100 and 0 <= percent <= 100) for temp, percent in points):
-        problems.append(f"{rule}temperatures and percentages are 0 to 100")
+        problems.append(f"{rule}expected temperatures and percentages from 0 to 100 [fan-curve-out-of-range]")
     elif any(later[0] <= earlier[0] for earlier, later in itertools.pairwise(points)):
-        problems.append(f"{rule}the temperatures must ascend")
+        problems.append(f"{rule}expected ascending temperatures; sort the points [fan-curve-unsorted]")
     elif any(later[1] < earlier[1] for earlier, later in itertools.pairwise(points)):
         problems.append(
-            f"{rule}a fan that slows down as it gets hotter is a mistake; the percentages must not fall"
+            f"{rule}expected percentages that do not fall as the temperature rises; correct them [fan-curve-falls]"
         )
     if declared.get("profile") and declared["mode"] != "vendor" and declared["fitted"]:
         problems.append(
-            f"jetson_fan_profile is {declared['profile']!r}, which is for the vendor's service, and jetson_fan_mode is "
-            f"{declared['mode']!r}: set jetson_fan_mode to vendor, or leave the profile out"
+            f"jetson_fan_profile is {declared['profile']!r}, but only the vendor's service has profiles and "
+            f"jetson_fan_mode is {declared['mode']!r}. Set jetson_fan_mode to vendor, or remove jetson_fan_profile "
+            "[fan-profile-unused]"
         )
     return [f"{host}: {problem}" for problem in problems]
 
@@ -166,12 +170,17 @@ def _profile_problems(declared: Mapping[str, Any], vendor: str, profiles: list[s
     wanted = declared.get("profile")
     if not wanted or wanted in profiles:
         return []
-    why = (
-        f"/etc/nvfancontrol.conf has these: {', '.join(profiles) or 'none'}"
-        if vendor
-        else "the board has no service nvfancontrol, which came with JetPack 5"
-    )
-    return [f"{declared['host']}: jetson_fan_profile is {wanted!r}, and {why}. Correct it, or leave it out"]
+    problem = f"{declared['host']}: jetson_fan_profile is {wanted!r}, "
+    if vendor:
+        offered = ", ".join(profiles) or "none"
+        return [
+            f"{problem}expected a profile of /etc/nvfancontrol.conf: {offered}. Correct it, or remove it "
+            "[fan-profile-unknown]"
+        ]
+    return [
+        f"{problem}but the board has no service nvfancontrol (JetPack 5 and later have it). Remove it "
+        "[fan-service-missing]"
+    ]
 
 
 def _warnings(
@@ -184,43 +193,45 @@ def _warnings(
 ) -> list[str]:
     status, temp = daemon.get("status", ""), facts["temp_c"]
     found = []
-    where = "the 4-pin header beside the heat sink (J15), its connector pushed home, blades free"
     if declared["fitted"] and not facts["control"]:
         found.append(
-            "the board has no fan control (neither /sys/devices/pwm-fan nor a hwmon device pwmfan), so no fan can be "
-            "driven or seen; a fan on the 5 V pins turns all the same. Where none is mounted, say so: "
-            "jetson_fan_fitted: false"
+            "the board has no fan control (neither /sys/devices/pwm-fan nor a hwmon device pwmfan), so the role cannot "
+            "drive or see a fan. A fan on the 5 V pins turns without it. If the board has no fan, set "
+            "jetson_fan_fitted: false [fan-control-missing]"
         )
     if status == "stalled" or (unit == "active" and daemon.get("tried") == "0" and facts["rpm"] == 0):
         found.append(
-            f"the fan does not turn: its tachometer says 0 rpm at full speed. See that it is plugged into {where}. "
-            "Where none is mounted, say so: jetson_fan_fitted: false; a fan without a tachometer wire says 0, too"
+            "the fan does not turn: its tachometer reads 0 rpm at full speed. Check that its connector is pushed fully "
+            "onto the 4-pin header J15 beside the heat sink and that its blades are free. If the board has no fan, set "
+            "jetson_fan_fitted: false. A fan without a tachometer wire reads 0 rpm, too [fan-stalled]"
         )
     if status == "blind":
         found.append(
-            "no thermal zone can be read, so the fan is at full speed; look at /sys/class/thermal on the board"
+            "no thermal zone can be read, so the fan is at full speed. Check /sys/class/thermal on the board "
+            "[temperature-unreadable]"
         )
     if status == "hot" or (temp is not None and temp >= int(declared["hot_c"])):
-        speed = (
-            "with the fan at full speed: it does not blow onto the heat sink, is missing, or the air is too warm"
-            if status == "hot" or ours
-            else "without a fan that this role drives"
-        )
+        advice = "The board will slow down; check that the fan sits on the heat sink and turns"
         found.append(
-            f"{temp} °C {speed}. The board will slow down; see that the fan sits on the heat sink and turns"
+            f"{temp} °C although the fan is at full speed: it does not blow onto the heat sink, is missing, or the air "
+            f"is too warm. {advice} [hot-at-full-speed]"
+            if status == "hot" or ours
+            else f"{temp} °C without a fan that this role drives. {advice} [hot-without-fan]"
         )
     if ours and unit == "failed":
         found.append(
-            f"edgebench-fan.service has failed; it says why on {declared['host']}: sudo journalctl -u edgebench-fan"
+            f"edgebench-fan.service failed. Read its log on {declared['host']}: sudo journalctl -u edgebench-fan "
+            "[fan-unit-failed]"
         )
     if ours and unit == "active" and facts["rpm"] is None:
         found.append(
-            "there is no tachometer to tell whether the fan turns; only the temperature would tell. Look at it once"
+            "the fan has no tachometer, so a stalled fan shows only in the temperature. Check once that it turns "
+            "[tachometer-missing]"
         )
     if not ours and not vendor.startswith("active") and vendor:
         found.append(
-            "NVIDIA's service nvfancontrol is not running, so nothing drives the fan: sudo systemctl enable --now "
-            f"nvfancontrol (on {declared['host']})"
+            f"NVIDIA's service nvfancontrol is not running, so nothing drives the fan. Start it on {declared['host']}: "
+            "sudo systemctl enable --now nvfancontrol [fan-service-stopped]"
         )
     return found
 

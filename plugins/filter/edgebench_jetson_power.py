@@ -46,9 +46,10 @@ power: "{{ look.stdout_lines | edgebench_jetson_power(declared, boards) }}"
 RETURN = r"""
 _value:
   description: >-
-    C(problems), why the mode is refused; C(change), whether C(wanted) is to be set, whose number is C(id); C(present),
-    the present mode; C(modes), the board's; C(tools), paths by name; C(running), whether a benchmark runs;
-    C(warnings), each with a remedy; C(needed_w) and C(supply_w), the budget; C(report), lines for a person.
+    C(problems), why the mode is refused; C(change), whether C(wanted) is to be set, with its number in C(id);
+    C(present), the present mode; C(modes), the board's; C(tools), paths by name; C(running), whether a benchmark runs;
+    C(warnings), each with a remedy; C(needed_w) and C(supply_w), the budget; C(report), lines for a person. Each
+    problem and each warning ends with its code in brackets.
   type: dict
 """
 
@@ -201,16 +202,16 @@ def refusal(
         boards["j48"]
         if supply.kind == "micro_usb"
         else (
-            f"What to do: feed the barrel jack with at least {supply.shown(watts or 0)} and declare that by "
-            "jetson_power_supply_a, or name a smaller mode by jetson_power_mode. Otherwise the board shuts down in the "
-            "middle of a run, without a message."
+            f"What to do: feed the barrel jack with at least {supply.shown(watts or 0)} and declare that in "
+            "jetson_power_supply_a, or set jetson_power_mode to a smaller mode. Otherwise the board shuts down during "
+            "a run, without a message."
         )
     )
-    given = f" (jetson_power_override is {override!r}, which is not that sentence)" if override else ""
+    given = f" (it is {override!r} now)" if override else ""
     return (
-        f"the power mode {mode} {draws}, and the declared supply at {supply.known['of_name']} gives "
-        f"{supply.amperes:g} A at {supply.volts:g} V: refused. {remedy.strip()} To have it all the same: "
-        f'jetson_power_override: "{sentence(mode, supply)}"{given}'
+        f"the power mode {mode} {draws}, but the declared supply at {supply.known['of_name']} gives only "
+        f"{supply.amperes:g} A at {supply.volts:g} V. {remedy.strip()} To override, set jetson_power_override to this "
+        f'exact sentence{given}: "{sentence(mode, supply)}" [supply-too-weak]'
     )
 
 
@@ -224,13 +225,13 @@ def declared_problems(declared: Mapping[str, Any], boards: Mapping[str, Any]) ->
     limit = supply.known.get("limit_a")
     if limit is not None and supply.amperes > limit:
         problems.append(
-            f"jetson_power_supply_a is {supply.amperes:g}, and micro-USB gives {limit:g} A at most whatever is "
-            f"plugged into it. {boards['j48'].strip()}"
+            f"jetson_power_supply_a is {supply.amperes:g}, but micro-USB gives at most {limit:g} A from any supply. "
+            f"{boards['j48'].strip()} [supply-current-wrong]"
         )
     if supply.kind == "micro_usb" and not supply.of_5_v:
         problems.append(
-            f"jetson_power_supply_v is {supply.volts:g}, and micro-USB has 5 V: correct it, or declare the socket "
-            "that is used by jetson_power_supply"
+            f"jetson_power_supply_v is {supply.volts:g}, but micro-USB has 5 V. Correct it, or declare the socket "
+            "that is used in jetson_power_supply [supply-voltage-wrong]"
         )
     mode = str(declared.get("mode") or "")
     if mode and not problems:
@@ -245,8 +246,9 @@ def power(lines: Iterable[str], declared: Mapping[str, Any], boards: Mapping[str
     wanted, problems = _wanted(look, declared, supply)
     if look.module and not supply.of_5_v:
         problems.append(
-            f"jetson_power_supply_v is {supply.volts:g}, and this board, a {boards['modules'][look.module]['name']}, "
-            "takes 5 V: a higher voltage destroys it. Unplug it and correct what is wrong, the supply or the variable"
+            f"jetson_power_supply_v is {supply.volts:g}, but this board, a {boards['modules'][look.module]['name']}, "
+            "takes 5 V: a higher voltage destroys it. If the supply is wrong, unplug it; if the variable is wrong, "
+            "correct it [supply-voltage-wrong]"
         )
     in_use = wanted or look.present
     watts = mode_watts(in_use, look.module, boards) if in_use else None
@@ -258,8 +260,9 @@ def power(lines: Iterable[str], declared: Mapping[str, Any], boards: Mapping[str
     change = bool(wanted) and wanted != look.present
     pending = (
         [
-            f"the board is in the power mode {look.present} and goes over to {wanted} by a reboot only. Allow it: "
-            f"ansible-playbook provision.yml -l {declared['host']} --tags jetson_power -e jetson_power_reboot=true"
+            f"the board is in the power mode {look.present} and must reboot to change to {wanted}. Allow the reboot: "
+            f"ansible-playbook provision.yml -l {declared['host']} --tags jetson_power -e jetson_power_reboot=true "
+            "[power-mode-needs-reboot]"
         ]
         if change and declared.get("pending")
         else []
@@ -293,18 +296,21 @@ def _wanted(look: Look, declared: Mapping[str, Any], supply: Supply) -> tuple[st
     if "nvpmodel" not in look.tools:
         if asked:
             return "", [
-                f"jetson_power_mode is {asked!r}, and the board has no nvpmodel to set it with: install NVIDIA's "
-                "package nvidia-l4t-nvpmodel, or leave jetson_power_mode out"
+                f"jetson_power_mode is {asked!r}, but the board has no nvpmodel to set it. Install NVIDIA's package "
+                "nvidia-l4t-nvpmodel, or remove jetson_power_mode [nvpmodel-missing]"
             ]
         return "", []
     if not look.modes:
-        said = f" It said: {'; '.join(look.errors)}." if look.errors else ""
+        output = f" Its output: {'; '.join(look.errors)}." if look.errors else ""
         return "", [
-            f"nvpmodel -p --verbose lists no power mode.{said} Look at /etc/nvpmodel.conf; a reinstall of "
-            "nvidia-l4t-nvpmodel brings it back"
+            f"nvpmodel -p --verbose lists no power mode.{output} Check /etc/nvpmodel.conf; to restore it, run on the "
+            "board: sudo apt-get install --reinstall nvidia-l4t-nvpmodel [power-modes-unreadable]"
         ]
     if asked and asked not in look.modes:
-        return "", [f"the board has no power mode {asked!r}, it has: {offered}. Correct jetson_power_mode"]
+        return "", [
+            f"jetson_power_mode is {asked!r}, expected one of the board's modes: {offered}. Correct it, or remove it "
+            "for the mode that fits the supply [power-mode-unknown]"
+        ]
     if asked:
         return asked, []
     usual = str(supply.known["mode"])
@@ -328,13 +334,13 @@ def _budget(
 def _mode_warnings(look: Look, mode: str, watts: float | None) -> list[str]:
     if not look.tools.get("nvpmodel"):
         return [
-            "there is no nvpmodel, so the power mode is unknown and stays as it is; it comes with NVIDIA's package "
-            "nvidia-l4t-nvpmodel"
+            "the board has no nvpmodel, so its power mode is unknown and stays as it is. To change it, install "
+            "NVIDIA's package nvidia-l4t-nvpmodel [nvpmodel-missing]"
         ]
     if watts is None and mode:
         return [
-            f"what the mode {mode} draws on this board is not known, so the budget holds what is beside it only; "
-            "its module and modes belong into files/jetson_boards.yml"
+            f"the draw of the mode {mode} on this board is unknown, so the budget lacks the module. Add the module "
+            "and its modes to files/jetson_boards.yml [power-draw-unknown]"
         ]
     return []
 
@@ -358,30 +364,31 @@ def _budget_warnings(
     ]
     ways = []
     if supply.kind == "micro_usb":
-        ways.append("feed the board by the barrel jack (a jumper on J48, 5 V, 4 A or more)")
+        ways.append("feed the board through the barrel jack (with a jumper on J48, 5 V, 4 A or more)")
     ways.append(
-        f"use a supply of {supply.shown(needed)} or more at the barrel jack and declare it by jetson_power_supply_a"
+        f"use a supply of {supply.shown(needed)} or more at the barrel jack and declare it in jetson_power_supply_a"
     )
     if any("USB" in name for name, _ in budget):
         ways.append(
-            "give USB devices a supply of their own, such as a powered hub, and say how many have one by "
+            "give USB devices a supply of their own, such as a powered hub, and declare their number in "
             "jetson_power_usb_fed_elsewhere"
         )
     if fitting:
         ways.append(f"set jetson_power_mode to {' or '.join(fitting)}, which fits")
     return [
-        f"over the budget: {_sum(budget, supply)} = {supply.shown(needed)}, and the declared supply gives "
-        f"{supply.shown(supply.watts)}; under load the board may shut down. One of these helps: {'; '.join(ways)}"
+        f"over the budget: {_sum(budget, supply)} = {supply.shown(needed)}, but the declared supply gives "
+        f"{supply.shown(supply.watts)}. Under load the board may shut down. Do one of these: {'; '.join(ways)} "
+        "[power-budget-exceeded]"
     ]
 
 
 def _event_warnings(look: Look, supply: Supply, boards: Mapping[str, Any]) -> list[str]:
     found = []
     weak = (
-        f"The supply, its cable or its plug does not give what is drawn. {boards['j48'].strip()}"
+        f"The supply, its cable or its plug is too weak for the load. {boards['j48'].strip()}"
         if supply.kind == "micro_usb"
-        else "The supply, its cable or its plug does not give what is drawn: try a stronger supply or a shorter and "
-        "thicker cable, fewer USB devices, or a smaller mode by jetson_power_mode"
+        else "The supply, its cable or its plug is too weak for the load. Try a stronger supply, a shorter and thicker "
+        "cable, fewer USB devices, or a smaller mode in jetson_power_mode"
     )
     counted = sum(look.counted.values())
     if look.over_current or counted:
@@ -391,21 +398,21 @@ def _event_warnings(look: Look, supply: Supply, boards: Mapping[str, Any]) -> li
             if look.over_current
             else f" ({', '.join(f'{name}: {count}' for name, count in look.counted.items())})"
         )
-        found.append(f"{_times(number, 'over-current event')} since boot{last}. {weak}")
+        found.append(f"{_times(number, 'over-current event')} since boot{last}. {weak} [over-current-events]")
     if look.alarms:
-        found.append(f"the current is over a limit now: {'; '.join(look.alarms)}. {weak}")
+        found.append(f"the current is over a limit now: {'; '.join(look.alarms)}. {weak} [over-current-now]")
     cooler = (
-        "It is too hot or draws too much: see that the fan turns (role jetson_fan), that the heat sink is clean and "
-        "that air reaches it"
+        "The board is too hot or draws too much. Check that the fan turns (role jetson_fan), that the heat sink is "
+        "clean and that air reaches it"
     )
     if look.throttled:
         time, text = look.throttled[-1]
         found.append(
             f"throttled {_times(len(look.throttled), 'time')} since boot, the last {time:.0f} s after boot ({text}). "
-            + cooler
+            f"{cooler} [throttle-events]"
         )
     if look.cooling:
-        found.append(f"held back at this moment: {', '.join(look.cooling)}. {cooler}")
+        found.append(f"throttled now: {', '.join(look.cooling)}. {cooler} [throttled-now]")
     return found
 
 
@@ -468,7 +475,7 @@ def _report(
         ("since boot", ", ".join(events)),
         (
             "clocks",
-            f"left alone, for {declared['no_clocks']}"
+            f"unchanged: {declared['no_clocks']}"
             if declared.get("no_clocks")
             else "held at their highest by jetson_clocks while a benchmark runs",
         ),
@@ -486,12 +493,12 @@ def _jumper(look: Look, supply: Supply, boards: Mapping[str, Any]) -> list[tuple
     if not boards["modules"].get(look.module, {}).get("j48"):
         return []
     if supply.kind == "micro_usb":
-        return [("J48", f"for MAXN and USB disks, leave micro-USB. {boards['j48'].strip()}")]
+        return [("J48", f"MAXN and USB disks need the barrel jack. {boards['j48'].strip()}")]
     return [
         (
             "J48",
-            "taken as fitted, for a supply at the barrel jack feeds the board through that jumper only; software "
-            "cannot see it",
+            "assumed to be fitted: a supply at the barrel jack feeds the board only through that jumper. Software "
+            "cannot detect it",
         )
     ]
 

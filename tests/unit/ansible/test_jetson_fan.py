@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.messages import codes
+
 CURVE = [{"temp_c": 35, "percent": 30}, {"temp_c": 60, "percent": 100}]
 WAIT_LIMIT_S = 20
 
@@ -33,26 +35,32 @@ def declared(**other: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("other", "words"),
+    ("other", "code"),
     [
         ({}, None),
         ({"curve": [{"temp_c": 60, "percent": 100}]}, None),
-        ({"curve": []}, "at least one point"),
-        ({"curve": list(reversed(CURVE))}, "must ascend"),
-        ({"curve": [CURVE[0], CURVE[0]]}, "must ascend"),
-        ({"curve": [{"temp_c": 30, "percent": 90}, {"temp_c": 60, "percent": 50}]}, "must not fall"),
-        ({"curve": [{"temp_c": 101, "percent": 90}]}, "0 to 100"),
-        ({"curve": [{"temp_c": 50, "percent": -1}]}, "0 to 100"),
+        ({"curve": []}, "fan-curve-empty"),
+        ({"curve": list(reversed(CURVE))}, "fan-curve-unsorted"),
+        ({"curve": [CURVE[0], CURVE[0]]}, "fan-curve-unsorted"),
+        ({"curve": [{"temp_c": 30, "percent": 90}, {"temp_c": 60, "percent": 50}]}, "fan-curve-falls"),
+        ({"curve": [{"temp_c": 101, "percent": 90}]}, "fan-curve-out-of-range"),
+        ({"curve": [{"temp_c": 50, "percent": -1}]}, "fan-curve-out-of-range"),
         ({"curve": "high"}, None),
-        ({"profile": "cool"}, "set jetson_fan_mode to vendor"),
+        ({"profile": "cool"}, "fan-profile-unused"),
         ({"profile": "cool", "mode": "vendor"}, None),
     ],
 )
-def test_what_cannot_be_is_refused(module: ModuleType, other: dict[str, Any], words: str | None) -> None:
+def test_what_cannot_be_is_refused(module: ModuleType, other: dict[str, Any], code: str | None) -> None:
     problems = module.declared_problems(declared(**other))
-    assert len(problems) == (0 if words is None else 1)
-    if words is not None:
-        assert words in problems[0]
+    assert [codes(problem) for problem in problems] == ([[code]] if code else [])
+
+
+def test_the_refused_value_and_the_remedy_are_named(module: ModuleType) -> None:
+    (curve,) = module.declared_problems(declared(curve=[CURVE[1], CURVE[0]]))
+    assert "100 % at 60 °C, 30 % at 35 °C" in curve  # not prose
+    (profile,) = module.declared_problems(declared(profile="cool"))
+    for part in ("'cool'", "'curve'", "jetson_fan_mode to vendor"):
+        assert part in profile
 
 
 WELL = [
@@ -80,21 +88,33 @@ def test_a_fan_that_is_well_gives_no_warning(module: ModuleType) -> None:
 
 def test_what_is_wrong_is_said(module: ModuleType) -> None:
     stalled = [*WELL[:5], "daemon status stalled", "daemon percent 100", "daemon rpm 0", "daemon tried 0"]
-    assert "the fan does not turn" in told(module, *stalled)
-    assert "no fan control" in told(module, "zone 34000 CPU-therm", "unit inactive")
-    assert told(module, "zone 34000 CPU-therm", "unit inactive", fitted=False) == ""
-    assert "no thermal zone" in told(module, *WELL[:3], "unit active", "daemon status blind", "daemon rpm 9")
-    assert "84 °C with the fan at full speed" in told(
-        module, *WELL, "daemon status hot", "zone 84000 GPU-therm"
-    )
-    assert "85 °C without a fan" in told(module, "unit inactive", "zone 85000 GPU-therm", fitted=False)
-    assert "has failed" in told(module, *WELL[:2], "unit failed")
-    assert "no tachometer" in told(
-        module, "control hwmon", "unit active", "daemon status ok", "daemon rpm none"
-    )
-    assert "nvfancontrol is not running" in told(
-        module, "control hwmon", "vendor inactive enabled", "unit inactive", mode="vendor"
-    )
+    none, hot = "zone 34000 CPU-therm", "zone 84000 GPU-therm"
+    control, ok = "control hwmon", "daemon status ok"
+    cases: list[tuple[list[str], dict[str, Any], str, str]] = [
+        (stalled, {}, "fan-stalled", "J15"),
+        ([none, "unit inactive"], {}, "fan-control-missing", "jetson_fan_fitted: false"),
+        (
+            [*WELL[:3], "unit active", "daemon status blind", "daemon rpm 9"],
+            {},
+            "temperature-unreadable",
+            "/sys/class/thermal",
+        ),
+        ([*WELL, "daemon status hot", hot], {}, "hot-at-full-speed", "84 °C"),
+        (["unit inactive", "zone 85000 GPU-therm"], {"fitted": False}, "hot-without-fan", "85 °C"),
+        ([*WELL[:2], "unit failed"], {}, "fan-unit-failed", "journalctl -u edgebench-fan"),
+        ([control, "unit active", ok, "daemon rpm none"], {}, "tachometer-missing", ""),
+        (
+            [control, "vendor inactive enabled", "unit inactive"],
+            {"mode": "vendor"},
+            "fan-service-stopped",
+            "enable --now nvfancontrol",
+        ),
+    ]
+    for lines, other, code, part in cases:
+        warnings = told(module, *lines, **other)
+        assert codes(warnings) == [code]
+        assert part in warnings
+    assert told(module, none, "unit inactive", fitted=False) == ""
 
 
 def test_a_profile_must_be_one_of_the_vendors(module: ModuleType) -> None:
@@ -107,9 +127,12 @@ def test_a_profile_must_be_one_of_the_vendors(module: ModuleType) -> None:
     ]
     assert module.fan(lines, declared(mode="vendor", profile="cool"))["problems"] == []
     (problem,) = module.fan(lines, declared(mode="vendor", profile="loud"))["problems"]
+    assert codes(problem) == ["fan-profile-unknown"]
+    assert "'loud'" in problem
     assert "quiet, cool" in problem
     (none,) = module.fan(WELL, declared(mode="vendor", profile="cool"))["problems"]
-    assert "no service nvfancontrol" in none
+    assert codes(none) == ["fan-service-missing"]
+    assert "nvfancontrol" in none
 
 
 # The daemon
@@ -230,7 +253,7 @@ def test_a_fan_that_does_not_turn_is_said_and_recovers(board: Board) -> None:
     board.stuck.unlink()
     board.until(status="ok", percent="50")
     os.killpg(daemon.pid, signal.SIGTERM)
-    assert "the fan does not turn" in daemon.communicate()[1]
+    assert "fan-stalled" in codes(daemon.communicate()[1])
 
 
 def test_a_missing_fan_is_found_at_the_start(board: Board) -> None:
@@ -251,7 +274,7 @@ def test_a_board_without_fan_control_is_told_so(board: Board) -> None:
     board.make("jetpack4", fan="no")
     daemon = board.run("0:50")
     assert daemon.wait(WAIT_LIMIT_S) == 3
-    assert "no fan control" in daemon.communicate()[1]
+    assert codes(daemon.communicate()[1]) == ["fan-control-missing"]
 
 
 def test_the_fan_is_given_back(board: Board) -> None:

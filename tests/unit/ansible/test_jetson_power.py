@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.messages import codes
+
 NANO = [
     "compatible nvidia,p3449-0000-b00+p3448-0000-b00",
     "tool nvpmodel /usr/sbin/nvpmodel",
@@ -91,18 +93,23 @@ def test_maxn_on_micro_usb_is_refused_with_the_jumper_and_the_sentence(
     decide: Callable[..., dict[str, Any]],
 ) -> None:
     (problem,) = decide("present 5W", supply="micro_usb", mode="MAXN")["problems"]
-    for part in ("J48", "J25", "2 A at most", "shuts down in the middle of a run", SENTENCE, "about 4.0 A"):
+    assert codes(problem) == ["supply-too-weak"]
+    for part in ("J48", "J25", "2 A", "4.0 A", "jetson_power_supply: barrel_jack", f'"{SENTENCE}"'):
         assert part in problem
     assert decide("present 5W", supply="micro_usb", mode="MAXN", override=SENTENCE)["problems"] == []
     (wrong,) = decide("present 5W", supply="micro_usb", mode="MAXN", override="yes")["problems"]
-    assert "'yes', which is not that sentence" in wrong
+    assert codes(wrong) == ["supply-too-weak"]
+    assert "'yes'" in wrong
+    assert f'"{SENTENCE}"' in wrong
 
 
 def test_a_supply_too_weak_for_the_mode_at_the_barrel_jack_is_refused_with_its_own_remedy(
     decide: Callable[..., dict[str, Any]],
 ) -> None:
     (problem,) = decide("present 5W", amperes=2.5)["problems"]
-    assert "at least 4.0 A" in problem
+    assert codes(problem) == ["supply-too-weak"]
+    for part in ("4.0 A", "2.5 A", "jetson_power_supply_a", "jetson_power_mode"):
+        assert part in problem
     assert "J48" not in problem
     sentence = "I know that MAXN on the barrel jack shuts the board down"
     assert decide("present 5W", amperes=2.5, override=sentence)["problems"] == []
@@ -110,20 +117,27 @@ def test_a_supply_too_weak_for_the_mode_at_the_barrel_jack_is_refused_with_its_o
 
 def test_an_unknown_mode_is_answered_by_the_boards_own(decide: Callable[..., dict[str, Any]]) -> None:
     (problem,) = decide("present 5W", mode="10W")["problems"]
-    assert "no power mode '10W', it has: MAXN, 5W" in problem
+    assert codes(problem) == ["power-mode-unknown"]
+    assert "jetson_power_mode is '10W'" in problem
+    assert "MAXN, 5W" in problem
 
 
 def test_another_voltage_on_a_nano_is_refused(decide: Callable[..., dict[str, Any]]) -> None:
     (problem,) = decide("present 5W", volts=19.0)["problems"]
-    assert "takes 5 V" in problem
+    assert codes(problem) == ["supply-voltage-wrong"]
+    assert "jetson_power_supply_v is 19" in problem
+    assert "Jetson Nano" in problem
+    assert "5 V" in problem
 
 
 def test_over_the_budget_every_way_out_is_named(decide: Callable[..., dict[str, Any]]) -> None:
     found = decide("present MAXN", "usb 1-2.1 Canvio Basics", "usb 1-2.2 0bda:8153")
     assert (found["needed_w"], found["supply_w"]) == (29.5, 20.0)
     (warning,) = found["warnings"]
-    assert "mode MAXN 4.0 A + 2 USB devices 1.8 A + fan 0.1 A = 5.9 A" in warning
-    for way in ("5.9 A or more", "jetson_power_usb_fed_elsewhere", "jetson_power_mode to 5W"):
+    assert codes(warning) == ["power-budget-exceeded"]
+    for part in ("MAXN 4.0 A", "2 USB devices", "1.8 A", "fan 0.1 A", "= 5.9 A"):
+        assert part in warning
+    for way in ("jetson_power_supply_a", "jetson_power_usb_fed_elsewhere", "jetson_power_mode to 5W"):
         assert way in warning
     assert decide("present MAXN", "usb 1-2.1 x", amperes=5.0)["warnings"] == []
     assert (
@@ -133,17 +147,22 @@ def test_over_the_budget_every_way_out_is_named(decide: Callable[..., dict[str, 
 
 def test_a_weaker_supply_on_micro_usb_is_told_of_the_jumper(decide: Callable[..., dict[str, Any]]) -> None:
     (warning,) = decide("present 5W", "usb 1 a", "usb 2 b", supply="micro_usb")["warnings"]
-    assert "a jumper on J48" in warning
+    assert codes(warning) == ["power-budget-exceeded"]
+    assert "J48" in warning
 
 
 def test_the_report_carries_the_jumper_on_boards_that_have_it(decide: Callable[..., dict[str, Any]]) -> None:
-    def text(**declared: Any) -> str:
-        return " ".join(" ".join(decide("present 5W", mode="5W", **declared)["report"]).split())
+    def row(**declared: Any) -> str:
+        """Return the report from its line on J48 to that on the mode, as one line."""
+        report = " ".join(" ".join(decide("present 5W", mode="5W", **declared)["report"]).split())
+        return report.partition(" J48 ")[2].partition(" mode 5W")[0]
 
-    assert "J48 taken as fitted" in text()
-    assert "fit a jumper on J48" in text(supply="micro_usb")
+    advice = "jetson_power_supply: barrel_jack"
+    assert row()
+    assert advice not in row()
+    assert advice in row(supply="micro_usb")
     other = [line.replace("3448-0000", "3448-0003") for line in NANO]
-    assert "J48 taken" not in text(lines=other)
+    assert row(lines=other) == ""
 
 
 def test_what_happened_since_boot_is_said(decide: Callable[..., dict[str, Any]]) -> None:
@@ -156,38 +175,54 @@ def test_what_happened_since_boot_is_said(decide: Callable[..., dict[str, Any]])
         "cooling 2 15 cpu-balanced",
         amperes=6.0,
     )
-    told = "\n".join(found["warnings"])
-    assert (
-        "2 over-current events since boot, the last 99 s after boot (soctherm: OC ALARM 0x00000001)" in told
-    )
-    assert "throttled 1 time since boot" in told
-    assert "VDD_IN: over its limit of 5000 mA (critical)" in told
-    assert "cpu-balanced at 2 of 15" in told
-    assert len(found["warnings"]) == 4
-    assert "3 over-current" in "".join(decide("present MAXN", "counted 3 oc1", amperes=6.0)["warnings"])
+    events, alarm, throttled, cooling = found["warnings"]
+    assert codes("\n".join(found["warnings"])) == [
+        "over-current-events",
+        "over-current-now",
+        "throttle-events",
+        "throttled-now",
+    ]
+    for part in ("2 over-current events", "99 s", "(soctherm: OC ALARM 0x00000001)"):
+        assert part in events
+    assert "VDD_IN" in alarm
+    assert "5000 mA (critical)" in alarm
+    for part in ("1 time ", "44 s", "thermal zone1 throttling"):
+        assert part in throttled
+    assert "cpu-balanced at 2" in cooling
+    (counted,) = decide("present MAXN", "counted 3 oc1", amperes=6.0)["warnings"]
+    assert codes(counted) == ["over-current-events"]
+    assert "3 over-current" in counted
 
 
 def test_boards_that_nobody_knows_are_left_in_their_mode(decide: Callable[..., dict[str, Any]]) -> None:
     orin = ["tool nvpmodel /usr/sbin/nvpmodel", "mode 0 15W", "mode 1 7W", "present 15W"]
     found = decide(lines=orin, volts=19.0, amperes=2.37, l4t="36.4.3", board="Orin Nano")
     assert (found["wanted"], found["change"], found["problems"]) == ("", False, [])
-    assert "mode 15W 15.0 W + fan 0.5 W = 15.5 W of 45.0 W" in " ".join(" ".join(found["report"]).split())
+    report = " ".join(" ".join(found["report"]).split())
+    for part in ("15W 15.0 W", "fan 0.5 W", "= 15.5 W", "45.0 W"):
+        assert part in report
     assert "JetPack 6.2" in "\n".join(found["report"])
     (unknown,) = decide(lines=["tool nvpmodel x", "mode 0 MAXN_SUPER", "present MAXN_SUPER"])["warnings"]
+    assert codes(unknown) == ["power-draw-unknown"]
+    assert "MAXN_SUPER" in unknown
     assert "files/jetson_boards.yml" in unknown
 
 
 def test_without_nvpmodel_nothing_is_set_and_that_is_said(decide: Callable[..., dict[str, Any]]) -> None:
     found = decide(lines=["compatible nvidia,p3449-0000-b00+p3448-0002-b00"])
     assert (found["change"], found["problems"]) == (False, [])
-    assert "there is no nvpmodel" in found["warnings"][0]
-    assert decide(lines=[], mode="MAXN")["problems"]
+    assert codes(found["warnings"][0]) == ["nvpmodel-missing"]
+    (problem,) = decide(lines=[], mode="MAXN")["problems"]
+    assert codes(problem) == ["nvpmodel-missing"]
+    assert "'MAXN'" in problem
     (broken,) = decide(lines=["tool nvpmodel x", "error NVPM ERROR: Error opening config file"])["problems"]
+    assert codes(broken) == ["power-modes-unreadable"]
     assert "NVPM ERROR" in broken
 
 
 def test_a_mode_that_waits_for_a_reboot_is_a_warning(decide: Callable[..., dict[str, Any]]) -> None:
     found = decide("present 5W", amperes=6.0, pending=True)
+    assert codes(found["warnings"][0]) == ["power-mode-needs-reboot"]
     assert "jetson_power_reboot=true" in found["warnings"][0]
 
 
@@ -214,29 +249,29 @@ def test_jetpack_is_told_by_the_release(
 
 
 @pytest.mark.parametrize(
-    ("declared", "words"),
+    ("declared", "code", "parts"),
     [
-        ({}, None),
-        ({"supply": "barrel_jack", "mode": "MAXN"}, None),
-        ({"mode": "5W"}, None),
-        ({"mode": "MAXN"}, "fit a jumper on J48"),
-        ({"mode": "MAXN", "override": SENTENCE}, None),
-        ({"mode": "MAXN", "override": SENTENCE + "."}, None),
-        ({"mode": "15W"}, "draws about 3.0 A"),
-        ({"amperes": 4.0}, "2 A at most"),
-        ({"volts": 19.0}, "micro-USB has 5 V"),
-        ({"supply": "barrel_jack", "mode": "MAXN", "amperes": 1.0}, "at least 2.0 A"),
-        ({"supply": "usb_c"}, None),
-        ({"supply": None}, None),
+        ({}, None, []),
+        ({"supply": "barrel_jack", "mode": "MAXN"}, None, []),
+        ({"mode": "5W"}, None, []),
+        ({"mode": "MAXN"}, "supply-too-weak", ["MAXN", "J48"]),
+        ({"mode": "MAXN", "override": SENTENCE}, None, []),
+        ({"mode": "MAXN", "override": SENTENCE + "."}, None, []),
+        ({"mode": "15W"}, "supply-too-weak", ["15W", "3.0 A"]),
+        ({"amperes": 4.0}, "supply-current-wrong", ["jetson_power_supply_a is 4", "2 A"]),
+        ({"volts": 19.0}, "supply-voltage-wrong", ["jetson_power_supply_v is 19", "5 V"]),
+        ({"supply": "barrel_jack", "mode": "MAXN", "amperes": 1.0}, "supply-too-weak", ["MAXN", "2.0 A"]),
+        ({"supply": "usb_c"}, None, []),
+        ({"supply": None}, None, []),
     ],
 )
 def test_what_cannot_be_is_refused_before_any_host_is_touched(
-    declared_problems: Callable[..., list[str]], declared: dict[str, Any], words: str | None
+    declared_problems: Callable[..., list[str]], declared: dict[str, Any], code: str | None, parts: list[str]
 ) -> None:
     problems = declared_problems(**declared)
-    assert len(problems) == (0 if words is None else 1)
-    if words is not None:
-        assert words in problems[0]
+    assert [codes(problem) for problem in problems] == ([[code]] if code else [])
+    for part in parts:
+        assert part in problems[0]
 
 
 def test_every_fact_of_a_board_is_whole(boards: dict[str, Any]) -> None:
@@ -288,7 +323,7 @@ def test_a_board_at_rest_is_read_without_alarms(
 ) -> None:
     found = look(root, tree(kernel), tmp_path)
     assert "compatible nvidia,p3449-0000-b00+p3448-0000-b00" in found
-    assert [line for line in found if line.startswith("usb")] == ["usb 1-2.1 Canvio Basics"]
+    assert [line for line in found if line.startswith("usb")] == ["usb 1-2.1 Canvio Basics"]  # not prose
     assert len([line for line in found if line.startswith("rail")]) == 3
     assert not [line for line in found if line.startswith(("alarm", "cooling", "counted", "benchmark"))]
     assert not [line for line in found if "PMIC" in line]
@@ -301,14 +336,16 @@ def test_alarms_are_found_in_both_places(root: Path, tmp_path: Path, tree: Calla
     (sysfs / "class/thermal/cooling_device2/cur_state").write_text("3\n")
     (sysfs / "class/thermal/cooling_device0/cur_state").write_text("9\n")
     found = look(root, sysfs, tmp_path)
-    assert "alarm crit POM_5V_IN: 5100 mA, over its limit of 5000 mA" in found
-    assert "alarm warn POM_5V_IN: 5100 mA, over its limit of 4000 mA" in found
-    assert [line for line in found if line.startswith("cooling")] == ["cooling 3 15 cpu-balanced"]
+    assert "alarm crit POM_5V_IN: 5100 mA, over its limit of 5000 mA" in found  # not prose
+    assert "alarm warn POM_5V_IN: 5100 mA, over its limit of 4000 mA" in found  # not prose
+    assert [line for line in found if line.startswith("cooling")] == [
+        "cooling 3 15 cpu-balanced"
+    ]  # not prose
     sysfs = tree("jetpack5")
     (sysfs / "class/hwmon/hwmon2/curr1_crit_alarm").write_text("1\n")
     (sysfs / "class/hwmon/hwmon3/oc1_event_cnt").write_text("4\n")
     found = look(root, sysfs, tmp_path)
-    assert "alarm crit VDD_IN: over its limit of 5000 mA" in found
+    assert "alarm crit VDD_IN: over its limit of 5000 mA" in found  # not prose
     assert "counted 4 oc1" in found
 
 
@@ -340,9 +377,9 @@ def test_events_are_taken_from_both_logs_and_each_counts_once(root: Path, tmp_pa
     )
     events = [line for line in done.stdout.splitlines() if line.startswith(("over_current", "throttle"))]
     assert sorted(events) == [
-        "over_current 12.500000 soctherm: OC ALARM 0x00000001",
-        "over_current 9.250000 soctherm: OC ALARM 0x00000001",
-        "throttle 44.000000 thermal thermal_zone1: throttling the CPU",
+        "over_current 12.500000 soctherm: OC ALARM 0x00000001",  # not prose
+        "over_current 9.250000 soctherm: OC ALARM 0x00000001",  # not prose
+        "throttle 44.000000 thermal thermal_zone1: throttling the CPU",  # not prose
     ]
 
 
@@ -422,7 +459,8 @@ def test_a_tool_that_refuses_holds_nothing_up_and_is_quoted(clocks: Clocks) -> N
     (clocks.folder / "refuse").touch()
     told = clocks.call("hold")
     assert told.returncode == 0
-    assert "Please run the script after 30 Seconds" in told.stderr
+    assert codes(told.stderr) == ["jetson-clocks-failed"]
+    assert "Please run the script after 30 Seconds" in told.stderr  # not prose
     (clocks.folder / "bin/jetson_clocks").unlink()
     clocks.notes.unlink()
     assert clocks.call("hold").returncode == 0
