@@ -10,22 +10,11 @@ set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 cd "$root"
-python=${PYTHON:-.venv/bin/python}
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/edgebench
-tools_lock=requirements/lock-tools.txt
-
-uv_home=$cache/lock-tools/$(sha256sum "$tools_lock" | cut -c1-16)
-if [ ! -x "$uv_home/bin/uv" ]; then
-    mkdir -p "$cache/lock-tools"
-    building=$(mktemp -d "$cache/lock-tools/building.XXXXXX")
-    tools/step.sh -q "$building/setup.log" "Installing uv" sh -c '
-        "$1" -m venv --clear "$2/venv" &&
-        "$2/venv/bin/python" -m pip install --disable-pip-version-check --require-hashes -r "$3"
-    ' sh "$python" "$building" "$tools_lock"
-    rm -rf "$uv_home"
-    mv "$building/venv" "$uv_home"
-    rm -rf "$building"
-fi
+uv=$root/.venv/bin/uv
+[ -x "$uv" ] || {
+    echo "edgebench: .venv/bin/uv is missing; run \`make venv\` [uv-missing]" >&2
+    exit 1
+}
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -50,7 +39,7 @@ compile() {
     (
         cd "$work/requirements"
         # --fork-strategy fewest: one version for all Pythons where there is one.
-        "$uv_home/bin/uv" pip compile --quiet --no-config --generate-hashes --python-version "$minimum" \
+        "$uv" pip compile --quiet --no-config --generate-hashes --python-version "$minimum" \
             --fork-strategy fewest --custom-compile-command 'make lock' ${UPGRADE:+--upgrade} \
             "$@" "$name.in" --output-file "$name.txt"
     )
@@ -64,10 +53,11 @@ complete() {
     shift 2
     for release in "$@"; do
         for machine in $(echo "$machines" | tr ',' ' '); do
-            "$uv_home/bin/uv" pip install --quiet --no-config --dry-run --target "$work/none" \
-                --python "$python" --python-version "$release" --python-platform "$machine-manylinux_2_28" \
+            "$uv" pip install --quiet --no-config --dry-run --target "$work/none" \
+                --python .venv/bin/python --python-version "$release" --python-platform "$machine-manylinux_2_28" \
                 --only-binary :all: --require-hashes -r "$work/requirements/$name.txt" || {
-                echo "edgebench: requirements/$name.txt cannot be installed on Python $release, $machine" >&2
+                echo "edgebench: requirements/$name.txt cannot be installed on Python $release, $machine;" \
+                    "change the pins in $name.in [lock-not-installable]" >&2
                 exit 1
             }
         done
@@ -93,8 +83,8 @@ compile_vendor() {
     *) resolve=resolve_by_uv ;;
     esac
     "$resolve" || {
-        echo "edgebench: requirements/$name.in could not be locked; the lines above say why." >&2
-        echo "edgebench: this machine must reach $index and its package index." >&2
+        echo "edgebench: locking requirements/$name.in failed; the lines above give the reason." \
+            "This machine must reach $index and its own package index [lock-failed]" >&2
         exit 1
     }
 }
@@ -102,7 +92,7 @@ compile_vendor() {
 resolve_by_uv() {
     (
         cd "$work/requirements"
-        "$uv_home/bin/uv" pip compile --quiet --no-config --generate-hashes --python-version "$minimum" \
+        "$uv" pip compile --quiet --no-config --generate-hashes --python-version "$minimum" \
             --python-platform "$machine-manylinux2014" --index "$index" --index-strategy unsafe-best-match \
             --override "$work/overrides.txt" --no-annotate --custom-compile-command "make lock STACK=${name#*/}" \
             ${UPGRADE:+--upgrade} "$name.in" --output-file "$name.txt"
@@ -154,12 +144,13 @@ lock_stack() {
     stack=$1
     digits=$(echo "$stack" | sed -n 's/^py3\([0-9]*\)-.*/\1/p')
     line=$(grep "^$stack " "$work/stacks") || {
-        echo "edgebench: $stack is no stack of files/tensorflow_stacks.yml; those are:" >&2
+        echo "edgebench: unknown stack $stack; files/tensorflow_stacks.yml has these [stack-unknown]:" >&2
         cut -d' ' -f1 "$work/stacks" | sed 's/^/  /' >&2
         exit 2
     }
     [ -n "$digits" ] || {
-        echo "edgebench: $stack: a stack is named py3N-tfVERSION, for example py311-tf2.21.0" >&2
+        echo "edgebench: invalid stack name $stack; expected py3N-tfVERSION, for example py311-tf2.21.0" \
+            "[stack-name-invalid]" >&2
         exit 2
     }
     # shellcheck disable=SC2086 # the table's words
@@ -186,13 +177,13 @@ lock_stack() {
 
 if [ -n "${STACK:-}" ]; then
     [ -e "requirements/runtime/$STACK.in" ] || {
-        echo "edgebench: there is no requirements/runtime/$STACK.in; STACK is one of:" >&2
+        echo "edgebench: unknown stack $STACK: requirements/runtime/$STACK.in is missing;" \
+            "set STACK to one of these [stack-unknown]:" >&2
         cut -d' ' -f1 "$work/stacks" | sed 's/^/  /' >&2
         exit 2
     }
     lock_stack "$STACK"
 else
-    compile lock-tools 3.11 --universal
     compile controller 3.11 --universal
     compile test 3.11 --universal
     compile execution-environment 3.11 --universal
@@ -218,11 +209,12 @@ fi
 
 # A lock that names a registry would send everybody there, and a path would send them nowhere.
 if grep -nE '(https?|file)://|--(extra-)?index-url|--find-links' -r "$work/requirements" --include='*.txt'; then
-    echo "edgebench: the lines above name a registry or a path; locks must not" >&2
+    echo "edgebench: the locks name a registry or a path in the lines above; remove it from the .in file" \
+        "[lock-names-registry]" >&2
     exit 1
 fi
 for lock in requirements/*.txt requirements/runtime/*.txt; do
-    [ -e "${lock%.txt}.in" ] || echo "edgebench: $lock has no .in file any more; remove it" >&2
+    [ -e "${lock%.txt}.in" ] || echo "edgebench: $lock has no .in file; run \`git rm $lock\` [lock-orphaned]" >&2
 done
 (cd "$work" && find requirements -name '*.txt') | while read -r lock; do
     cmp -s "$work/$lock" "$lock" || {

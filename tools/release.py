@@ -33,7 +33,7 @@ from packageurl import PackageURL
 ROOT = Path(__file__).resolve().parents[1]
 EXECUTION_ENVIRONMENT = ("execution-environment.yml", "requirements/execution-environment.txt")
 # What only those who work on edgebench install.
-TOOLS_ONLY = {f"requirements/{each}.txt" for each in ("axe", "fuzz", "lock-tools", "mlflow", "test")}
+TOOLS_ONLY = {f"requirements/{each}.txt" for each in ("axe", "fuzz", "mlflow", "test")}
 _VERSION = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
 _PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;]+)(.*)", re.MULTILINE)
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
