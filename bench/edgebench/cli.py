@@ -25,7 +25,7 @@ def main(arguments=None):
     except EdgebenchError as error:
         return _fail(with_code(error, error.code))
     except OSError as error:
-        return _fail(storage.explained(error))
+        return _fail(with_code(storage.explained(error), storage.code(error)))
 
 
 def _fail(reason):

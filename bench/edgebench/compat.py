@@ -32,7 +32,8 @@ def load(threads=None, use_gpu=True):
         if getattr(error, "name", None) == "tensorflow":
             raise UsageError(
                 "TensorFlow is not installed for {}. Provision this host (ansible-playbook provision.yml -l "
-                "HOST), or start edgebench with the Python that has it.".format(sys.executable)
+                "HOST), or start edgebench with the Python that has it.".format(sys.executable),
+                "tensorflow-missing",
             )
         raise
     return Framework(tensorflow, threads)
@@ -203,8 +204,9 @@ class Framework:
             self.keras.backend.set_epsilon(1e-4)
         else:
             raise UnsupportedError(
-                "float16 needs mixed precision (TensorFlow 2.4 or newer) or standalone Keras (TensorFlow 1.x); "
-                "this is TensorFlow {}".format(self.tensorflow_version)
+                "TensorFlow {} does not support float16. Use TensorFlow 2.4 or newer (mixed precision), TensorFlow 1.x "
+                "(floatx), or --precision float32.".format(self.tensorflow_version),
+                "float16-unsupported",
             )
 
     def execute_with(self, settings):

@@ -53,8 +53,10 @@ def look(path, folder):
         read = None
     if read is None or not read.samples:
         if path:
-            said = "there is no telemetry, so nobody knows what else goes on here"
-            found.append(Condition("telemetry", False, True, said, "edgebench telemetry says more"))
+            said = "no telemetry, so the load of this host is unknown"
+            found.append(
+                Condition("telemetry", False, True, said, "for the reason, run: edgebench telemetry")
+            )
         return [each for each in found if each], None
     window = Window(read, read.samples[0].monotonic_s, read.samples[-1].monotonic_s)
     found += [_temperature(window), _governor(window)]

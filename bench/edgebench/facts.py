@@ -23,7 +23,9 @@ def read(name):
         import yaml
     except ImportError:
         raise UsageError(
-            "Run from a checkout, the runner needs PyYAML to read {}. Use the zipapp.".format(path)
+            "PyYAML is not installed, and the runner needs it to read {} from a checkout. Use the zipapp, or run "
+            "pip install pyyaml.".format(path),
+            "pyyaml-missing",
         )
     with open(path) as handle:
         return yaml.safe_load(handle)

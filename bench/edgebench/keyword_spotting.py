@@ -68,5 +68,7 @@ def names(trainings, asked):
     known = tuple(trainings) + (NAME,)
     for name in sorted(asked):
         if name not in known:
-            raise UsageError("There is no workload {!r}. There are: {}.".format(name, ", ".join(known)))
+            raise UsageError(
+                "Unknown workload {!r}. Choose from: {}.".format(name, ", ".join(known)), "workload-unknown"
+            )
     return [name for name in known if name in asked or not asked]

@@ -69,7 +69,7 @@ def validate(record, where):
     """Raise RecordError naming ``where`` and every problem when ``record`` does not follow the schema."""
     found = schema.problems(record, load_schema())
     if found:
-        raise RecordError("{}: not a valid record: {}".format(where, "; ".join(found[:5])))
+        raise RecordError("{}: not a valid record: {}".format(where, "; ".join(found[:5])), "record-invalid")
     return record
 
 
@@ -77,15 +77,16 @@ def _refuse_newer(record, where):
     version = record.get("schema") if isinstance(record, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise RecordError(
-            "{}: written by a newer edgebench: schema version {}, known here up to {}. Update this runner "
-            "(ansible-playbook provision.yml --tags runner), or choose another --run-id; nothing was changed.".format(
+            "{}: written by a newer edgebench: schema version {}, this runner supports up to {}. Update it "
+            "(ansible-playbook provision.yml --tags runner), or choose another --run-id. The file is unchanged.".format(
                 where, version, SCHEMA_VERSION
-            )
+            ),
+            "schema-newer",
         )
 
 
 def _refuse_constant(name):
-    raise ValueError("{} is no number of JSON".format(name))
+    raise ValueError("{} is not a JSON number".format(name))
 
 
 def read(path):
@@ -107,7 +108,8 @@ def read(path):
             record = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
             raise RecordError(
-                "{}: not JSON ({}). Move the file away, or name another with --out.".format(where, error)
+                "{}: not JSON ({}). Move the file away, or name another with --out.".format(where, error),
+                "record-not-json",
             )
         _refuse_newer(record, where)
         records.append(validate(record, where))
@@ -149,9 +151,10 @@ class RecordFile:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (IOError, OSError):
             raise RecordError(
-                "{} is being written by another edgebench. Wait for it, or choose another --run-id.".format(
+                "{} is in use by another edgebench process. Wait until it ends, or choose another --run-id.".format(
                     self.path
-                )
+                ),
+                "records-locked",
             )
 
     def _set_aside(self, torn):
@@ -183,13 +186,13 @@ class RecordFile:
             self._write(line)
         except OSError as error:
             if not storage.is_full(error):
-                raise RecordError(self._not_written(error))
+                raise self._not_written(error)
             self.is_full = True
             _remove(self._reserve)
             try:
                 self._write(line)
             except OSError as again:
-                raise RecordError(self._not_written(again))
+                raise self._not_written(again)
         self.records.append(record)
 
     def _write(self, line):
@@ -208,8 +211,11 @@ class RecordFile:
             raise
 
     def _not_written(self, error):
-        return "the newest record could not be written, the {} before are kept: {}".format(
-            len(self.records), storage.explained(error, self.path)
+        return RecordError(
+            "the latest record was not written, the {} earlier ones are kept: {}".format(
+                len(self.records), storage.explained(error, self.path)
+            ),
+            "record-not-written",
         )
 
     def close(self):

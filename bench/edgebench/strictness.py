@@ -3,7 +3,7 @@
 import time
 
 from edgebench import conditions, observation
-from edgebench.errors import UsageError
+from edgebench.errors import UsageError, with_code
 from edgebench.telemetry import judge
 
 # Of one run, the first included; what three could not measure the fourth will not.
@@ -65,7 +65,11 @@ class Strictness:
         wrong = conditions.unmet(self.settled(look(), look, say))
         if wrong:
             said = "; ".join(each.said for each in wrong)
-            say("strict: not repeated, for the host does not calm down ({})".format(said))
+            say(
+                with_code(
+                    "strict: not repeated: the host is still disturbed ({})".format(said), "host-not-calm"
+                )
+            )
         return not wrong
 
 
@@ -75,7 +79,8 @@ def refuse(found):
     if wrong:
         said = "; ".join("{} ({})".format(each.said, each.remedy) for each in wrong)
         raise UsageError(
-            "--strict: this host is not fit to be measured: {}. Put it right, or run without --strict.".format(
+            "--strict: this host is not ready for measurements: {}. Fix this, or run without --strict.".format(
                 said
-            )
+            ),
+            "host-not-ready",
         )

@@ -22,7 +22,7 @@ from edgebench import (
 )
 from edgebench.data import manifest
 from edgebench.data.sources import Finder
-from edgebench.errors import DataError, RecordError, UsageError, WrongDataError
+from edgebench.errors import DataError, RecordError, UsageError, WrongDataError, with_code
 from edgebench.kws import convert_job, engines, plan
 
 Settings = namedtuple(
@@ -85,8 +85,9 @@ class Suite:
                 self.display.finish(record)
                 if file.is_full:
                     raise RecordError(
-                        "the disk is full. What was measured is recorded in {}; free some room and go on with the "
-                        "same command and --run-id {}.".format(file.path, settings.run_id)
+                        "the disk is full. The measurements are recorded in {}. Free some space, then run the same "
+                        "command again with --run-id {}.".format(file.path, settings.run_id),
+                        "disk-full",
                     )
         finally:
             file.close()
@@ -101,9 +102,10 @@ class Suite:
         for record in file.records:
             if record["run_id"] != self.settings.run_id:
                 raise UsageError(
-                    "{} holds the run {}, not {}. Name another file with --out.".format(
+                    "{} contains the run {}, not {}. Name another file with --out.".format(
                         file.path, record["run_id"], self.settings.run_id
-                    )
+                    ),
+                    "run-id-differs",
                 )
             task = asked_for.get(tasks.identity_of(record))
             if task is not None and task.is_asked_for(record):
@@ -111,8 +113,9 @@ class Suite:
                 known.setdefault(task.identity, []).append(record)
         if known and not self.settings.resume:
             raise UsageError(
-                "{} already holds {} of these runs and --no-resume was given. Choose another --run-id, or leave "
-                "--no-resume out to do only what is missing.".format(file.path, len(known))
+                "{} already contains {} of these runs. Choose another --run-id, or omit --no-resume to execute only "
+                "the missing runs.".format(file.path, len(known)),
+                "run-already-recorded",
             )
         return known
 
@@ -173,15 +176,17 @@ class Suite:
                 staged[dataset] = finder.find(dataset)
                 self.display.say("data: {} from the {}".format(dataset, staged[dataset].source))
             except WrongDataError as error:
-                self.display.say("data: {}".format(error))
+                self.display.say("data: {}".format(with_code(error, error.code)))
             except DataError as error:
                 if dataset in keyword_spotting.DATASETS:
                     self.display.say("data: " + keyword_spotting.without(dataset))
                 elif settings.profile == "quick":
-                    told = "{} cannot be had, a synthetic stand-in takes its place; edgebench data status says more"
-                    self.display.say("data: " + told.format(dataset))
+                    told = (
+                        "{} not found, synthetic data replaces it. For the reason, run: edgebench data status"
+                    )
+                    self.display.say(with_code("data: " + told.format(dataset), error.code))
                 else:
-                    self.display.say("data: {}".format(error))
+                    self.display.say("data: {}".format(with_code(error, error.code)))
         return staged
 
     def _finder(self):
@@ -322,9 +327,10 @@ def _check_same_settings(task, record, path):
     differing = task.differences(record)
     if differing:
         raise UsageError(
-            "{} was begun with other settings ({}). Go on with the same ones, or choose another --run-id.".format(
-                path, ", ".join("{} {} then, {} now".format(*each) for each in differing)
-            )
+            "{} was started with other settings ({}). Use the same settings, or choose another --run-id.".format(
+                path, ", ".join("{} was {}, now {}".format(*each) for each in differing)
+            ),
+            "settings-differ",
         )
 
 
@@ -345,7 +351,7 @@ def run_child(job, told, limit_s, log_path, display, python=None, spans=None):
         elif event["event"] == "epoch":
             display.epoch(event["done"], event["of"])
         elif event["event"] == "unusable":
-            raise UsageError(event["reason"])
+            raise UsageError(event["reason"], event.get("code"))
         elif event["event"] == "end":
             ends.append(End(event["status"], event["reason"], event["traceback"]))
 

@@ -27,18 +27,26 @@ def judge(ended):
     name = _signal_name(-ended.code) if ended.code < 0 else "exit code {}".format(ended.code)
     if -ended.code == signal.SIGKILL:
         if ended.oom_kills is None:
-            return "oom", "killed (SIGKILL) in the phase {}, most likely by the kernel for memory".format(
-                ended.phase
+            return (
+                "oom",
+                "killed (SIGKILL) in the phase {}, probably by the kernel for lack of memory".format(
+                    ended.phase
+                ),
             )
         if ended.oom_kills > 0:
-            return "oom", "killed by the kernel for memory, in the phase {}".format(ended.phase)
-        return "failed", "killed from outside (SIGKILL) in the phase {}".format(ended.phase)
+            return (
+                "oom",
+                "killed by the kernel for lack of memory (SIGKILL, oom_kill {}) in the phase {}".format(
+                    ended.oom_kills, ended.phase
+                ),
+            )
+        return "failed", "killed by another process (SIGKILL) in the phase {}".format(ended.phase)
     if any(sign in ended.log_tail for sign in _NO_MEMORY):
         return "oom", "out of memory in the phase {} ({}): {}".format(ended.phase, name, last_words)
     if -ended.code == signal.SIGILL or (ended.phase in _FIRST_PHASES and -ended.code == signal.SIGABRT):
         return (
             "unsupported",
-            "this CPU lacks instructions that framework, engine or NumPy is built for ({} in the phase {}){}".format(
+            "this CPU lacks instructions that the framework, the engine or NumPy needs ({} in the phase {}){}".format(
                 name, ended.phase, ": " + last_words if last_words else ""
             ),
         )

@@ -6,7 +6,7 @@ parent died, the worker ends too. Events are JSON lines:
 ``{"event": "span", "name": …, "start_s": …, "end_s": …}`` (monotonic seconds, the same clock as the sampler's),
 ``{"event": "update", "record": {…}}`` (a part of the record, told as soon as it
 is known, so that a killed worker leaves what it had), ``{"event": "unusable",
-"reason": …}`` where no run could work on this host, and, last,
+"reason": …, "code": …}`` where no run could work on this host, and, last,
 ``{"event": "end", "status": …, "reason": …, "traceback": …}``. A job is a probe
 of the framework, a training run, the inference of one engine with one model, or
 a part of ``edgebench roofline`` or ``edgebench explain``.
@@ -72,7 +72,7 @@ def main():
     except MemoryError:
         status, reason, trace = "oom", "Python could not allocate memory", traceback.format_exc()
     except UsageError as error:
-        emit("unusable", reason=str(error))
+        emit("unusable", reason=str(error), code=error.code)
     except UnsupportedError as error:
         status, reason = "unsupported", str(error)
     except EdgebenchError as error:
@@ -189,7 +189,7 @@ def _run(job, emit):
     losses = _train(framework, model, train, data.sizes.epochs, emit)
     emit("update", record={"quality": {"epoch_losses": [each for each in losses if math.isfinite(each)]}})
     if not all(math.isfinite(each) for each in losses):
-        raise EdgebenchError("the training loss is not finite: {}".format(losses))
+        raise EdgebenchError("the training loss is not finite: {}".format(losses), "loss-not-finite")
 
     emit("phase", phase="test")
     started = time.monotonic()
@@ -245,10 +245,10 @@ def _built(framework, module, options):
     model = module.network(framework, options)
     if model.count_params() != spec.parameters:
         raise EdgebenchError(
-            "the network of {} has {} parameters, published are {}: this is not the published workload, "
-            "so it does not run (Keras {})".format(
-                spec.name, model.count_params(), spec.parameters, framework.keras_version
-            )
+            "the network of {} has {} parameters with Keras {}, the published one has {}".format(
+                spec.name, model.count_params(), framework.keras_version, spec.parameters
+            ),
+            "parameters-differ",
         )
     framework.compile(model, spec.learning_rate, spec.loss, accuracy=spec.metric == "accuracy")
     return model
@@ -264,11 +264,14 @@ def _first_steps(framework, model, train):
         raise
     except Exception as error:
         if framework.precision == "float16" and type(error).__name__ != "ResourceExhaustedError":
-            raise UnsupportedError("float16 does not work here: {}".format(_first_line(error)))
+            raise UnsupportedError(
+                "float16 does not work here: {}".format(_first_line(error)), "float16-unsupported"
+            )
         raise
     if framework.precision == "float16" and not math.isfinite(loss):
         raise UnsupportedError(
-            "float16 does not work here: the first training step gives a loss of {}".format(loss)
+            "float16 does not work here: the first training step gives a loss of {}".format(loss),
+            "float16-unsupported",
         )
     model.set_weights(weights)
     framework.reset_optimizer(model)

@@ -3,6 +3,8 @@
 import argparse
 import os
 
+from edgebench.errors import with_code
+
 OK, NOT_ALL_OK, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -104,7 +106,9 @@ def positive(text):
     """Return a whole number of 1 or more; for argparse."""
     value = int(text)
     if value < 1:
-        raise argparse.ArgumentTypeError("{} is not 1 or more".format(text))
+        raise argparse.ArgumentTypeError(
+            with_code("{} is not a whole number of 1 or more".format(text), "number-too-small")
+        )
     return value
 
 
@@ -112,5 +116,7 @@ def natural(text):
     """Return a whole number of 0 or more; for argparse."""
     value = int(text)
     if value < 0:
-        raise argparse.ArgumentTypeError("{} is below 0".format(text))
+        raise argparse.ArgumentTypeError(
+            with_code("{} is not a whole number of 0 or more".format(text), "number-too-small")
+        )
     return value

@@ -24,7 +24,7 @@ from edgebench.commands.common import (
     positive,
     workload_names,
 )
-from edgebench.errors import UsageError
+from edgebench.errors import UsageError, with_code
 
 _LIMITS_S = {"quick": 900, "paper": 8 * 3600, "tuned": 8 * 3600}
 _REPEATS = {"quick": 3, "paper": 5, "tuned": 5}
@@ -141,13 +141,13 @@ def add(commands):
 
 
 def check_names(run_id, host):
-    """Raise UsageError where a run id or a host's name could not name a file."""
+    """Raise UsageError if a run id or a host name is not a valid file name."""
     for label, name in (("--run-id", run_id), ("--host", host)):
         if not _NAME.match(name):
             raise UsageError(
-                "{} {!r} cannot name a file: use letters, digits, '.', '_' and '-', at most 64.".format(
-                    label, name
-                )
+                "{} {!r} is not a valid file name. Use at most 64 letters, digits, '.', '_' and '-'; start with a "
+                "letter or a digit.".format(label, name),
+                "name-invalid",
             )
 
 
@@ -156,7 +156,9 @@ def _settings(options):
     host = options.host or socket.gethostname().split(".")[0] or "localhost"
     check_names(run_id, host)
     if options.strict and not options.telemetry:
-        raise UsageError("--strict needs telemetry to tell what disturbed a run: leave --no-telemetry out.")
+        raise UsageError(
+            "--strict needs telemetry to detect disturbed runs. Omit --no-telemetry.", "telemetry-off"
+        )
     return suite.Settings(
         workloads=workload_names(options),
         profile=options.profile,
@@ -201,8 +203,11 @@ def _run(options):
     except KeyboardInterrupt:
         display.done()
         print(
-            "\nedgebench: interrupted; what was finished is kept in {}. Go on with the same command and "
-            "--run-id {}.".format(settings.out, settings.run_id),
+            with_code(
+                "\nedgebench: interrupted. Finished runs are recorded in {}. To resume, run the same command with "
+                "--run-id {}.".format(settings.out, settings.run_id),
+                "run-interrupted",
+            ),
             file=sys.stderr,
         )
         return INTERRUPTED
@@ -222,7 +227,7 @@ def _run(options):
     print(told, file=sys.stderr if options.json else sys.stdout)
     if bad:
         print(
-            "Logs of the others: {}. Run them again with --run-id {} --retry.".format(
+            "Logs of the other runs: {}. To run them again, use --run-id {} --retry.".format(
                 suite.log_folder_of(settings.out), settings.run_id
             ),
             file=sys.stderr,

@@ -368,7 +368,7 @@ def _how_to_get(entry, tried):
         "its homepage",
     )
     return (
-        "{} is not available ({}). Choices: put its files into a directory and name it with --data-dir or "
+        "{} not found ({}). Choices: put its files into a directory and name it with --data-dir or "
         "EDGEBENCH_DATA_DIR (get them from {}); run with Internet access; or use synthetic data "
         "of the same shape with --data synthetic, whose accuracy is meaningless.".format(
             entry["title"], "; ".join(tried), at

@@ -119,7 +119,7 @@ def read(path):
     size = os.path.getsize(path)
     if size > LARGEST_BYTES:
         raise RecordError(
-            "{} has {} bytes, a series has at most {}: it is not read".format(path, size, LARGEST_BYTES)
+            "{} has {} bytes, a series has at most {}".format(path, size, LARGEST_BYTES), "series-too-large"
         )
     with open(path, "rb") as handle:
         return parsed(handle.read(LARGEST_BYTES), path)
@@ -131,7 +131,8 @@ def parsed(data, path="the series"):
     header = _object(lines[0]) if lines else {}
     if lines and (header is None or header.get("telemetry") != VERSION):
         raise RecordError(
-            '{} is no series of this version: its first line has no "telemetry": {}'.format(path, VERSION)
+            '{} is not a series of this version: its first line lacks "telemetry": {}'.format(path, VERSION),
+            "series-unknown",
         )
     quantities = _quantities(header or {})
     usual_s = _number((header or {}).get("interval_s")) or 1.0

@@ -44,7 +44,7 @@ def summarise(read, phases=None, judged=None):
     """
     samples = read.samples
     if len(samples) < 2:
-        return None, {"telemetry": "the series has {} samples, two are the least".format(len(samples))}
+        return None, {"telemetry": "the series has {} samples, at least 2 are needed".format(len(samples))}
     windows = {WHOLE: Window(read, samples[0].monotonic_s, samples[-1].monotonic_s)}
     for name, (start_s, end_s) in (phases or {}).items():
         windows[name] = Window(read, start_s, end_s)
@@ -58,9 +58,9 @@ def summarise(read, phases=None, judged=None):
     disturbances = judge.disturbances(windows[judged])
     notes = judge.notes(windows[judged])
     jumps = clock_jumps(samples)
-    notes += ["the clock of the wall jumped by {:+.1f} s".format(each["jump_s"]) for each in jumps]
+    notes += ["the wall clock jumped by {:+.1f} s".format(each["jump_s"]) for each in jumps]
     if read.end is None:
-        notes.append("the sampler was killed; the series ends there")
+        notes.append("the sampler was killed before the run ended")
     gaps = [to_s - from_s for from_s, to_s in whole.gaps()]
     return {
         "version": VERSION,
@@ -156,7 +156,11 @@ def total_of(rails):
     if parts:
         return parts, "+".join(sorted({known[name]["covers"] for name in parts})), None
     if known:
-        return [], None, "no rail here stands for the whole board, and nobody knows which of them to add"
+        return (
+            [],
+            None,
+            "no rail measures the whole board, and these may overlap: " + ", ".join(sorted(known)),
+        )
     return [], None, "the readings of power are too few in this phase"
 
 

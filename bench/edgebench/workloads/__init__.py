@@ -27,4 +27,6 @@ def get(name):
     for module in ALL:
         if module.SPEC.name == name:
             return module
-    raise UsageError("There is no workload {!r}. There are: {}.".format(name, ", ".join(NAMES)))
+    raise UsageError(
+        "Unknown workload {!r}. Choose from: {}.".format(name, ", ".join(NAMES)), "workload-unknown"
+    )

@@ -1,6 +1,7 @@
 """The runner's own schema check says what jsonschema says, and says it in words."""
 
 import copy
+import re
 from typing import Any
 
 import jsonschema
@@ -69,14 +70,19 @@ def test_a_valid_record_has_no_problems(version: int) -> None:
     assert schema.problems(run_record(schema=version), SCHEMA) == []
 
 
+def _only_version_2(problems: list[str]) -> None:
+    [problem] = problems
+    assert re.fullmatch(r"record\.schema: 1 \D+ \[2\]", problem)
+
+
 def test_a_record_of_inference_is_of_version_2() -> None:
     assert schema.problems(inference_record(), SCHEMA) == []
-    assert schema.problems(inference_record(schema=1), SCHEMA) == ["record.schema: 1 is not one of [2]"]
+    _only_version_2(schema.problems(inference_record(schema=1), SCHEMA))
 
 
 def test_a_record_of_an_explanation_is_of_version_2() -> None:
     assert schema.problems(explanation_record(), SCHEMA) == []
-    assert schema.problems(explanation_record(schema=1), SCHEMA) == ["record.schema: 1 is not one of [2]"]
+    _only_version_2(schema.problems(explanation_record(schema=1), SCHEMA))
 
 
 @pytest.mark.parametrize("count", [0, 100, 102])
@@ -84,18 +90,19 @@ def test_latencies_are_101_percentiles(count: int) -> None:
     latency = {**inference_record()["latency"], "percentiles_us": [1.0] * count}
     record = inference_record(latency=latency)
     [told] = schema.problems(record, SCHEMA)
-    assert told.startswith(f"record.latency.percentiles_us: {count} values are")
+    assert re.fullmatch(rf"record\.latency\.percentiles_us: {count} \D+ 101", told)
     assert not REFERENCE.is_valid(record)
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "found", "expected"),
     [
-        ({"status": "fine"}, "record.status: 'fine' is not one of"),
-        ({"repeat": 0}, "record.repeat: 0 is below 1"),
-        ({"seed": "1"}, "record.seed: '1' is not integer or null"),
-        ({"started_utc": "yesterday"}, "record.started_utc: 'yesterday' does not match"),
+        ({"status": "fine"}, "record.status: 'fine'", "'ok'"),
+        ({"repeat": 0}, "record.repeat: 0", "1"),
+        ({"seed": "1"}, "record.seed: '1'", "integer"),
+        ({"started_utc": "yesterday"}, "record.started_utc: 'yesterday'", "^[0-9]{4}-"),
     ],
 )
-def test_problems_name_path_and_value(change: Record, told: str) -> None:
-    assert told in "; ".join(schema.problems(run_record(**change), SCHEMA))
+def test_problems_name_path_value_and_what_was_expected(change: Record, found: str, expected: str) -> None:
+    problems = schema.problems(run_record(**change), SCHEMA)
+    assert any(each.startswith(found + " ") and expected in each[len(found) :] for each in problems), problems
