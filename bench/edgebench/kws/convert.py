@@ -159,11 +159,17 @@ def _check_replaceable(out):
     if not os.path.lexists(out):
         return
     if not os.path.isdir(out):
-        raise UsageError("{} is not a folder. Name another with --out.".format(out))
+        raise UsageError(
+            "{} is a file. Converted models need a folder: name a new or an empty one with --out.".format(
+                out
+            ),
+            "output-not-a-folder",
+        )
     if os.listdir(out) and not os.path.isfile(os.path.join(out, INDEX)):
         raise UsageError(
-            "{} holds other things than converted models ({} is missing), so it is left alone. Name an empty or a "
-            "new folder with --out.".format(out, INDEX)
+            "{} has files but no {}, so it is not an earlier conversion and is not replaced. Name a new or an empty "
+            "folder with --out.".format(out, INDEX),
+            "output-folder-foreign",
         )
 
 
@@ -190,20 +196,23 @@ def read_index(folder):
         version, entries = told["version"], sorted(told["files"].items())
     except (IOError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            "{} cannot be read ({}). Convert again with edgebench kws convert.".format(path, error)
+            "{} is unreadable: {}. Convert again: edgebench kws convert".format(path, error),
+            "conversion-unreadable",
         )
     if version != _VERSION:
         raise DataError(
-            "{} is of version {}, this edgebench reads {}. Convert again with edgebench kws convert.".format(
+            "{} has version {}; this edgebench reads version {}. Convert again: edgebench kws convert".format(
                 path, version, _VERSION
-            )
+            ),
+            "conversion-version-unknown",
         )
     for name, entry in entries:
         found = os.path.join(folder, name)
         sha = files.sha256_of(found) if os.path.isfile(found) else None
         if sha != entry["sha256"]:
             raise DataError(
-                "{} is not what was converted (SHA-256 {}, expected {}). Convert again with edgebench kws "
-                "convert.".format(found, sha, entry["sha256"])
+                "{} changed after the conversion: SHA-256 {}, expected {}. Convert again: edgebench kws "
+                "convert".format(found, sha, entry["sha256"]),
+                "conversion-changed",
             )
     return told

@@ -48,4 +48,4 @@ def run(job, emit):
             return
         except UnsupportedError as error:
             refused.append(str(error))
-    raise UnsupportedError("; ".join(refused[1:]))
+    raise UnsupportedError("; ".join(refused[1:]), "no-form-writable")

@@ -3,7 +3,7 @@
 import sys
 import time
 
-from edgebench.errors import UsageError
+from edgebench.errors import UsageError, with_code
 from edgebench.kws.serial_line import LineGoneError, LineStuckError, SerialLine
 
 BAUDS = {"performance": 115200, "accuracy": 115200, "energy": 9600}
@@ -64,7 +64,7 @@ def _opened(path, baud, wait, say):
             if not wait:
                 raise
             if not told:
-                say("waiting for a port: {}".format(error))
+                say(with_code("waiting for the port: {}".format(error), error.code))
                 told = True
             time.sleep(_REOPEN_S)
 
@@ -86,9 +86,9 @@ def _send(line, pieces, say):
             continue
         try:
             line.write(piece)
-        except LineStuckError:
+        except LineStuckError as error:
             stuck = True
-            say("nobody reads; the rest of a reply is dropped")
+            say(with_code("the host does not read; dropping the rest of the reply", error.code))
             line.drop_unsent()
 
 

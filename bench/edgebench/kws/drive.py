@@ -12,7 +12,7 @@ import re
 import time
 from collections import namedtuple
 
-from edgebench.errors import EdgebenchError
+from edgebench.errors import EdgebenchError, with_code
 from edgebench.kws.inputs import LABELS
 
 CHUNK_BYTES = 31
@@ -43,7 +43,9 @@ two timestamps; results: tuple of 12 probabilities.
 """
 
 Performance = namedtuple("Performance", "windows warnings")
-Performance.__doc__ = """Windows (each an Inference) of the last attempt, and what is to be said of them."""
+Performance.__doc__ = (
+    """Windows (each an Inference) of the last attempt, and warnings, each ending in its code."""
+)
 
 
 class DeviceError(EdgebenchError):
@@ -73,8 +75,9 @@ class Driver:
             except DeviceError:
                 if attempt == _NAMING_ATTEMPTS - 1:
                     raise DeviceError(
-                        "nobody answers to name% on this line within {:g} s: is the device running, and is this its "
-                        "port and rate?".format(DETECT_S)
+                        "No device answers name% on this line within {:g} s. Check that the device is running, and "
+                        "that --port and --baud are right.".format(DETECT_S),
+                        "device-silent",
                     )
                 self._drain()
             if self.name:
@@ -83,7 +86,12 @@ class Driver:
         self.profile = _found(profile, r"m-profile-\[(.*)\]$")
         self.model = _found(profile, r"m-model-\[(.*)\]$")
         if self.model != "kws01":
-            raise DeviceError("the device's model is {!r}; this drives kws01".format(self.model))
+            raise DeviceError(
+                "The device runs the model {!r}, expected 'kws01'. Start its keyword spotting firmware.".format(
+                    self.model
+                ),
+                "device-model-wrong",
+            )
 
     def command(self, text, line_s=REPLY_S):
         """Send a command and return its reply, [(arrival in seconds, line)] without the closing m-ready.
@@ -101,7 +109,7 @@ class Driver:
             reply.append((arrived_s, line))
         errors = [line for _, line in reply if line.startswith("e-[")]
         if errors:
-            raise DeviceError("the device answers {}% with {}".format(text, errors[0]))
+            raise DeviceError("The device answers {}% with {}".format(text, errors[0]), "device-error-reply")
         return reply
 
     def load(self, data):
@@ -112,7 +120,11 @@ class Driver:
             chunk = data[start : start + CHUNK_BYTES]
             reply = self.command("db " + "".join("{:02x}".format(byte) for byte in bytearray(chunk)))
         if "m-load-done" not in [line for _, line in reply]:
-            raise DeviceError("the device has not said m-load-done after {} bytes".format(len(data)))
+            raise DeviceError(
+                "The device got {} bytes of input and did not answer m-load-done. Check the line, then run "
+                "the same command again.".format(len(data)),
+                "device-load-incomplete",
+            )
 
     def infer(self, inferences, warmup):
         """Run inferences on the loaded input and return an Inference; raises DeviceError for an odd reply."""
@@ -126,9 +138,9 @@ class Driver:
         results = _found(reply, r"m-results-\[([^]]*)\]$")
         if len(laps) != 2:
             raise DeviceError(
-                "{}% gave {} timestamps, expected 2: a device in energy mode tells its time on a pin only".format(
-                    command, len(laps)
-                )
+                "{}% gave {} timestamps, expected 2. In energy mode a device sends none: start it in performance "
+                "mode.".format(command, len(laps)),
+                "device-timestamps-missing",
             )
         (first_s, first_us), (last_s, last_us) = laps
         elapsed_us = last_us - first_us
@@ -140,7 +152,10 @@ class Driver:
         deadline_s = time.perf_counter() + line_s
         while b"\n" not in self._pending:
             if time.perf_counter() > deadline_s:
-                raise DeviceError("no reply to {}% within {:g} s".format(command, line_s))
+                raise DeviceError(
+                    "The device did not answer {}% within {:g} s".format(command, line_s),
+                    "device-reply-timeout",
+                )
             self._pending += self._line.read()
         arrived_s = time.perf_counter()
         line, _, self._pending = self._pending.partition(b"\n")
@@ -213,7 +228,10 @@ def _calibrated(driver, sample, window_s):
 
 def _more(count, taken_s, window_s):
     if taken_s <= 0:
-        raise DeviceError("the device's clock stands still: {} inferences in {:g} s".format(count, taken_s))
+        raise DeviceError(
+            "The device's clock does not advance: {} inferences in {:g} s".format(count, taken_s),
+            "device-clock-stopped",
+        )
     return count if taken_s >= window_s else max(count + 1, int(count * _MARGIN * window_s / taken_s))
 
 
@@ -221,30 +239,29 @@ def _warnings(windows, window_s):
     found = []
     for number, each in enumerate(windows, 1):
         if each.device_s < WINDOW_S and each.inferences < MIN_INFERENCES:
-            found.append(
-                "window {} is not valid: {:.3f} s and {} inferences; the rules ask for {:g} s or {} inferences".format(
-                    number, each.device_s, each.inferences, WINDOW_S, MIN_INFERENCES
-                )
-            )
+            told = "window {} is not valid: {:.3f} s and {} inferences; the rules ask for {:g} s or {} inferences"
+            code = "window-invalid"
         elif each.device_s < WINDOW_S or each.inferences < MIN_INFERENCES:
-            found.append(
-                "window {} has {:.3f} s and {} inferences; this program asks for {:g} s and {} inferences".format(
-                    number, each.device_s, each.inferences, WINDOW_S, MIN_INFERENCES
-                )
-            )
+            told = "window {} has {:.3f} s and {} inferences; this program asks for {:g} s and {} inferences"
+            code = "window-short"
+        else:
+            continue
+        told = told.format(number, each.device_s, each.inferences, WINDOW_S, MIN_INFERENCES)
+        found.append(with_code(told, code))
     for number, each in enumerate(windows, 1):
         apart_s = each.device_s - each.host_s
         if abs(apart_s) > max(_NOTICED_S, CLOCK_SHARE * each.host_s):
-            found.append(
-                "window {}: the device counts {:.3f} s, this host's clock {:.3f} s ({:+.1f} %): its timestamps are "
-                "no wall clock{}".format(
+            told = (
+                "window {}: the device counts {:.3f} s, this host {:.3f} s ({:+.1f} %). The device's timestamps must "
+                "follow wall-clock time{}".format(
                     number,
                     each.device_s,
                     each.host_s,
                     100 * apart_s / each.host_s,
-                    "" if apart_s > 0 else "; one that counts CPU time stands still while the device waits",
+                    "" if apart_s > 0 else "; a clock of CPU time stops while the device waits",
                 )
             )
+            found.append(with_code(told, "device-clock-fast" if apart_s > 0 else "device-clock-slow"))
     return found
 
 
@@ -270,6 +287,7 @@ def _probabilities(command, results):
         values = ()
     if len(values) != len(LABELS):
         raise DeviceError(
-            "{}% gave the results {!r}, expected {} numbers".format(command, results, len(LABELS))
+            "{}% gave the results {!r}, expected {} numbers".format(command, results, len(LABELS)),
+            "device-results-malformed",
         )
     return values

@@ -26,7 +26,10 @@ class TimestampLine:
         path = _path_of(chip)
         if not os.path.exists(path):
             raise UsageError(
-                "{} is no GPIO chip of this host; it has: {}".format(path, ", ".join(_chips()) or "none")
+                "{} is not a GPIO chip of this host. Choose one with --gpio-chip; this host has: {}".format(
+                    path, ", ".join(_chips()) or "none"
+                ),
+                "gpio-chip-missing",
             )
         self._line = _open_line(path, offset)
         self._line.set(1)
@@ -71,8 +74,9 @@ def _open_line(path, offset):
             continue
         return kind(library, path, offset)
     raise UsageError(
-        "libgpiod is missing, which energy mode needs for its timestamp: install the package libgpiod3, libgpiod2 "
-        "or, on Ubuntu 18.04, libgpiod1"
+        "libgpiod is not installed; energy mode needs it for timestamps. Install the package libgpiod3, libgpiod2 "
+        "or, on Ubuntu 18.04, libgpiod1.",
+        "libgpiod-missing",
     )
 
 
@@ -100,9 +104,9 @@ class _Line:
 
     def _error(self, name):
         return UsageError(
-            "{} cannot be had ({}: {}): is it free, and may this user open the chip?".format(
-                self._where, name, os.strerror(ctypes.get_errno())
-            )
+            "{} is not available ({}: {}). Check with gpioinfo that the line is unused, and that this user may open "
+            "the chip.".format(self._where, name, os.strerror(ctypes.get_errno())),
+            "gpio-line-unavailable",
         )
 
     def _release(self, name, pointer):

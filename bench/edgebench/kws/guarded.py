@@ -6,7 +6,7 @@ import sys
 import threading
 import traceback
 
-from edgebench.errors import EdgebenchError, UnsupportedError
+from edgebench.errors import EdgebenchError, UnsupportedError, with_code
 
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _CPU_DEATHS = (signal.SIGILL, signal.SIGABRT)
@@ -47,10 +47,11 @@ def run(function, what):
     death = os.WTERMSIG(status)
     if death in _CPU_DEATHS:
         raise UnsupportedError(
-            "{} does not run on this CPU: it died of signal {}, as what is compiled for newer CPUs does; choose "
-            "another with --engine".format(what, death)
+            "{} does not run on this CPU: signal {} ended it, as with programs that are compiled for newer CPUs. "
+            "Choose another engine with --engine.".format(what, death),
+            "cpu-unsupported",
         )
-    raise EdgebenchError("{} was killed by signal {}".format(what, death))
+    raise EdgebenchError("Signal {} ended {}".format(death, what), "child-killed")
 
 
 def _leave(function):
@@ -60,7 +61,7 @@ def _leave(function):
     except KeyboardInterrupt:
         code = 130
     except (EdgebenchError, OSError) as error:
-        sys.stderr.write("edgebench: {}\n".format(error))
+        sys.stderr.write("edgebench: {}\n".format(with_code(error, getattr(error, "code", None))))
         code = 2
     except Exception:  # noqa: BLE001 - the child ends here, and nobody else is left to tell of it
         traceback.print_exc()

@@ -60,8 +60,9 @@ def _imported(name):
     # An onnx that is too new for the ml_dtypes of an older TensorFlow ends in the second.
     except (ImportError, AttributeError) as error:
         raise UnsupportedError(
-            "ONNX files cannot be written here: {}. Install the packages onnx and onnxruntime for this Python, or "
-            "convert with --form tflite.".format(error)
+            "ONNX files need the packages onnx and onnxruntime: {}. Install both for this Python, or convert with "
+            "--form tflite.".format(error),
+            "onnx-packages-missing",
         )
 
 

@@ -8,6 +8,7 @@ import errno
 import importlib
 import os
 import stat
+import sys
 
 from edgebench.errors import EdgebenchError, UsageError
 
@@ -17,9 +18,13 @@ _BUSY = (errno.EBUSY, errno.EAGAIN)
 class LineGoneError(EdgebenchError):
     """The other end, or the port itself, has disappeared; opening it again may help."""
 
+    code = "serial-port-missing"
+
 
 class LineStuckError(EdgebenchError):
     """The other end has not taken what was sent for longer than the line waits; it is lost."""
+
+    code = "serial-line-stuck"
 
 
 class SerialLine:
@@ -34,17 +39,22 @@ class SerialLine:
         """
         self._library = _pyserial()
         if os.path.exists(path) and not stat.S_ISCHR(os.stat(path).st_mode):
-            raise UsageError("{} is no serial port: expected a device such as /dev/ttyGS0".format(path))
+            raise _not_a_port(path, "it is not a character device")
         try:
             self._port = self._library.Serial(
                 path, baud, timeout=read_s, write_timeout=write_s, exclusive=True
             )
         except (ValueError, OverflowError) as error:
-            raise UsageError("{} cannot run at {} baud: {}".format(path, baud, error))
+            raise UsageError(
+                "{} does not support {} baud ({}). Choose another rate with --baud.".format(
+                    path, baud, error
+                ),
+                "baud-rate-unsupported",
+            )
         except EnvironmentError as error:
             raise _refused(path, error)
         except importlib.import_module("termios").error as error:
-            raise UsageError("{} is no serial port: {}".format(path, error.args[-1]))
+            raise _not_a_port(path, error.args[-1])
 
     def read(self):
         """Return what has come, at least one byte; nothing where none came in ``read_s``. Raises LineGoneError."""
@@ -105,26 +115,34 @@ def _pyserial():
         return importlib.import_module("serial")
     except ImportError:
         raise UsageError(
-            "pyserial is missing, which serial lines need: provision this host anew, or install it into the Python "
-            "that runs this: python3 -m pip install pyserial"
+            "pyserial is not installed for {0}. Serial lines need it. Provision this host again, or run: {0} -m pip "
+            "install pyserial".format(sys.executable),
+            "pyserial-missing",
         )
+
+
+def _not_a_port(path, why):
+    return UsageError(
+        "{} is not a serial port: {}. Name a device such as /dev/ttyGS0 with --port.".format(path, why),
+        "not-a-serial-port",
+    )
 
 
 def _refused(path, error):
     number = error.errno
     if "configure port" in str(error):
-        return UsageError("{} is no serial port: {}".format(path, error))
+        return _not_a_port(path, error)
     if number == errno.EACCES or number == errno.EPERM:
         return UsageError(
-            "{} may not be opened by this user: add the user to the group that owns it ({}) and log in anew".format(
-                path, _group(path)
-            )
+            "This user may not open {0}; its group ({1}) may. Add the user to the group and log in again: "
+            "sudo usermod -aG {1} USER".format(path, _group(path)),
+            "serial-port-forbidden",
         )
     if number in _BUSY or "exclusively lock" in str(error):
         return UsageError(
-            "{} is in use by another program: stop it (a login console is serial-getty@{})".format(
-                path, os.path.basename(path)
-            )
+            "{} is in use by another program. Stop that program; a login console stops with: systemctl stop "
+            "serial-getty@{}".format(path, os.path.basename(path)),
+            "serial-port-busy",
         )
     return LineGoneError("{}: {}".format(path, os.strerror(number) if number else error))
 
@@ -133,4 +151,4 @@ def _group(path):
     try:
         return importlib.import_module("grp").getgrgid(os.stat(path).st_gid).gr_name
     except (ImportError, KeyError, OSError):
-        return "often dialout"
+        return "dialout"

@@ -36,10 +36,11 @@ def check(framework):
     version = tuple(int(part) for part in framework.tensorflow_version.split(".")[:2])
     if version < OLDEST_TENSORFLOW or not hasattr(framework.tensorflow, "lite"):
         raise UnsupportedError(
-            "TensorFlow {} cannot write int8 .tflite files with int8 inputs: use TensorFlow {}.{} or newer, on another "
-            "host if need be, and copy the folder that it writes; ONNX files (--form onnx) need no newer one.".format(
+            "TensorFlow {} cannot write int8 .tflite files with int8 inputs; TensorFlow {}.{} or newer can. Convert on "
+            "a host that has it and copy the folder, or write ONNX files only: --form onnx".format(
                 framework.tensorflow_version, *OLDEST_TENSORFLOW
-            )
+            ),
+            "tensorflow-too-old",
         )
 
 

@@ -1,6 +1,7 @@
 """A device on a pty: the real program's line, protocol and process, with an engine of the tests."""
 
 import contextlib
+import functools
 import os
 import select
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from edgebench.kws import device, guarded
 from edgebench.kws.protocol import READY, Protocol
+from edgebench.kws.serial_line import SerialLine
 
 from tests.conftest import hear_signals
 from tests.unit.runner.kws_engine import Engine
@@ -94,13 +96,13 @@ def _interrupt(number: int, frame: object) -> None:
 
 
 def main() -> int:
-    """``PORT MODE BOOT WAIT SECONDS-AN-INFERENCE``; a port "die" dies as a CPU without AVX lets programs die."""
-    port, mode, boot, wait, invoke_s = sys.argv[1:]
+    """``PORT MODE BOOT WAIT SECONDS-AN-INFERENCE [SECONDS-A-WRITE]``."""
+    port, mode, boot, wait, invoke_s, *write_s = sys.argv[1:]
+    if write_s:
+        device.SerialLine = functools.partial(SerialLine, write_s=float(write_s[0]))  # type: ignore[misc,assignment]
     signal.signal(signal.SIGTERM, _interrupt)
 
     def serve() -> int:
-        if port == "die":
-            os.kill(os.getpid(), signal.SIGILL)
         protocol = Protocol(
             Engine(float(invoke_s)),
             time.perf_counter,

@@ -7,7 +7,7 @@ import time
 
 from edgebench.commands.common import INTERRUPTED, add_data_options, natural, positive
 from edgebench.commands.kws import shared
-from edgebench.errors import UnsupportedError, UsageError
+from edgebench.errors import UnsupportedError, UsageError, with_code
 
 _PREFERRED_ENGINES = ("litert", "onnxruntime", "tensorflow")
 # Between this program's own processes: engine and model do not go together here, others may.
@@ -70,14 +70,15 @@ def _device(options):
         try:
             code = guarded.run(functools.partial(_serve, options, name, model), name)
         except UnsupportedError as error:
-            shared.tell(str(error))
+            shared.tell(with_code(error, error.code))
             code = _CANNOT
         if code != _CANNOT:
             return code
     raise UnsupportedError(
-        "none of these runs here: {}; edgebench kws models shows what there is".format(
+        "None of these engines and models runs here: {}. To see what this host has, run: edgebench kws models".format(
             ", ".join("{} with {}".format(name, model.id) for name, model in choices)
-        )
+        ),
+        "no-engine-runs",
     )
 
 
@@ -103,12 +104,15 @@ def _check_pin(options):
     given = (options.gpio_chip is not None, options.gpio_line is not None)
     if options.mode == "energy" and given != (True, True):
         raise UsageError(
-            "energy mode tells its timestamps on a GPIO line: name it with --gpio-chip CHIP --gpio-line N "
-            "(gpioinfo of the package gpiod lists them)"
+            "Energy mode needs a GPIO line for its timestamps. Name it with --gpio-chip CHIP --gpio-line N; gpioinfo "
+            "(package gpiod) lists the lines.",
+            "gpio-line-required",
         )
     if options.mode != "energy" and any(given):
         raise UsageError(
-            "a GPIO line belongs to --mode energy; in {} mode times go over the line".format(options.mode)
+            "--gpio-chip and --gpio-line apply to energy mode only, this is {} mode. Remove them or add --mode "
+            "energy.".format(options.mode),
+            "gpio-line-unexpected",
         )
 
 
@@ -137,7 +141,10 @@ def _serve(options, name, model):
         raise
     except Exception as error:  # noqa: BLE001 - frameworks refuse models in many ways; another engine may not
         shared.tell(
-            "{} cannot run the model {}: {}".format(name, model.id, str(error).strip().split("\n")[0])
+            with_code(
+                "{} cannot run the model {}: {}".format(name, model.id, str(error).strip().split("\n")[0]),
+                getattr(error, "code", None) or "model-not-runnable",
+            )
         )
         return _CANNOT
     shared.tell(

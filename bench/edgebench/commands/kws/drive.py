@@ -61,9 +61,17 @@ def _drive(options):
     from edgebench.kws.serial_line import SerialLine
 
     if not options.calibrate and not options.inferences:
-        raise UsageError("--no-calibrate needs --inferences N: there is nothing to keep")
+        raise UsageError(
+            "--no-calibrate keeps the number of inferences, and none is given. Add --inferences N.",
+            "inferences-required",
+        )
     if not options.window_s > 0:
-        raise UsageError("--window-s {:g} is no length of time".format(options.window_s))
+        raise UsageError(
+            "--window-s {:g} is not above 0. Give the seconds of a window, such as 10.".format(
+                options.window_s
+            ),
+            "window-length-invalid",
+        )
     samples = read_set(options.inputs)[: options.limit]
     result = {}  # type: dict
     with SerialLine(options.port, options.baud) as line:
