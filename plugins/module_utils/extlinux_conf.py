@@ -96,24 +96,28 @@ MACRO = re.compile(b"[$](?:[{][^}]*[}]|[(][^)]*[)])\\Z")
 
 
 class ConfError(Exception):
-    """The file cannot be read, or the edit not made: `message`, and `line`, counted from 1, or None."""
+    """The file cannot be read, or the edit not made: `message`, its `code`, and `line`, counted from 1, or None."""
 
-    def __init__(self, line, message):
+    def __init__(self, line, code, message):
         super(ConfError, self).__init__("line %s: %s" % (line, message) if line else message)
         self.line = line
+        self.code = code
         self.message = message
 
 
 class Problem:
-    """Something that a boot would stumble over.
+    """Something that keeps the board from booting as meant.
 
-    `label` is the label it concerns, None where it concerns the whole file; `certain` is false for a mere warning;
+    `code` identifies the kind of problem; `message` states it and ends with the `remedy`. `label` is the label it
+    concerns, None where it concerns the whole file; `certain` is false for a mere warning;
     `missing` is true where a file is not there.
     """
 
-    def __init__(self, line, message, label=None, certain=True, missing=False):
+    def __init__(self, line, code, problem, remedy, label=None, certain=True, missing=False):
         self.line = line
-        self.message = message
+        self.code = code
+        self.message = "%s. %s" % (problem, remedy)
+        self.remedy = remedy
         self.label = label
         self.certain = certain
         self.missing = missing
@@ -199,11 +203,15 @@ class Conf:
         if b"\x00" in data:
             raise ConfError(
                 data.count(b"\n", 0, data.index(b"\x00")) + 1,
-                "a NUL byte, at which U-Boot ends the file: this is no text. Restore the file from a copy",
+                "nul-byte",
+                "the file is not text: it contains a NUL byte, at which U-Boot stops reading. Restore it from a backup",
             )
         if len(data) > SIZE_LIMIT:
             raise ConfError(
-                None, "%d bytes are too many for an extlinux.conf. Name the right file" % len(data)
+                None,
+                "file-too-large",
+                "the file has %d bytes or more; an extlinux.conf has at most %d. Set `path` to the board's "
+                "extlinux.conf" % (len(data), SIZE_LIMIT),
             )
         self.lines = []
         self._read(data)
@@ -260,8 +268,9 @@ class Conf:
             if key not in WITHOUT_VALUE and (not line.value or line.value.startswith(b"#")):
                 raise ConfError(
                     index + 1,
-                    "%s has no value, at which U-Boot refuses the whole file, or crashes. Give it one, or "
-                    "delete the line" % show(line.keyword()),
+                    "value-missing",
+                    "%s has no value, so U-Boot rejects the whole file or crashes. Add a value or delete the line"
+                    % show(line.keyword()),
                 )
             if key == "label":
                 label = whole = Label(line.value, index)
@@ -379,7 +388,7 @@ class Conf:
         """Make a label the one that U-Boot boots by itself; every DEFAULT and ONTIMEOUT names it."""
         check_value("default", name)
         if self.label(name) is None:
-            raise ConfError(None, _unknown_label(self, "default", name))
+            raise ConfError(None, "label-unknown", ". ".join(_unknown_label(self, "default", name)))
         self._replace({index: name for index in self.default_lines if self.lines[index].value != name})
         # Others read the file, too, and go by the line itself.
         if not any(self.lines[index].key == "default" for index in self.default_lines):
@@ -470,8 +479,9 @@ class Conf:
         if self._others(name) != others:
             raise ConfError(
                 None,
-                "label %s cannot be changed: lines near it would then belong to another label. Tidy them up by hand: "
-                "what is the menu's own stands above the labels" % show(name),
+                "label-not-editable",
+                "label %s cannot be changed: nearby lines would then belong to another label. Edit the file by hand: "
+                "move the menu's own lines above the labels" % show(name),
             )
 
     def _drop(self, indexes):
@@ -492,8 +502,8 @@ class Conf:
     def problems(self, look=None):
         """Return what a boot would stumble over, in the order of the lines.
 
-        `look` is a function that gets the value of a LINUX, INITRD or FDT and returns None, or why there is no such
-        file; without it no file is looked for.
+        `look` is a function that gets the value of a LINUX, INITRD or FDT and returns None, or a code and the reason
+        why U-Boot cannot load such a file ("is missing"); without it no file is checked.
         """
         found = []
         for index, line in enumerate(self.lines):
@@ -501,8 +511,9 @@ class Conf:
                 found.append(
                     Problem(
                         index + 1,
-                        "a carriage return, which U-Boot takes for a part of the value. Turn the line ends into "
-                        "those of Unix: sed -i 's/\\r$//' FILE",
+                        "carriage-return",
+                        "the line contains a carriage return, which U-Boot reads as part of the value",
+                        "Convert the file to Unix line ends: sed -i 's/\\r$//' FILE",
                     )
                 )
                 break
@@ -512,16 +523,19 @@ class Conf:
                 found.append(
                     Problem(
                         1,
-                        "a byte order mark before %s, which U-Boot then does not know. Delete the first three bytes"
+                        "byte-order-mark",
+                        "the file begins with a byte order mark, so U-Boot does not recognize %s"
                         % show(word),
+                        "Delete the first three bytes: sed -i '1s/^\\xef\\xbb\\xbf//' FILE",
                     )
                 )
         for index in self._swallowing:
             found.append(
                 Problem(
                     index + 1,
-                    "%s has nothing after it, and U-Boot then passes over the next line. Complete or delete it"
-                    % show(self.lines[index].keyword()),
+                    "menu-value-missing",
+                    "%s has no value, so U-Boot skips the next line" % show(self.lines[index].keyword()),
+                    "Add a value or delete the line",
                 )
             )
         names = {}
@@ -530,8 +544,9 @@ class Conf:
                 found.append(
                     Problem(
                         label.start + 1,
-                        "label %s is in line %d already. Rename or delete one of them"
-                        % (show(label.name), names[label.name]),
+                        "label-duplicate",
+                        "label %s is already defined in line %d" % (show(label.name), names[label.name]),
+                        "Rename or delete one of them",
                     )
                 )
             names.setdefault(label.name, label.start + 1)
@@ -539,28 +554,33 @@ class Conf:
             found.append(
                 Problem(
                     index + 1,
-                    "a second %s in label %s, at which U-Boot stops reading the label. Delete one of them"
-                    % (show(self.lines[index].keyword()), show(label.name)),
+                    "keyword-repeated",
+                    "label %s has a second %s, at which U-Boot ends the label"
+                    % (show(label.name), show(self.lines[index].keyword())),
+                    "Delete one of them",
                     label.name,
                 )
             )
         for index, label in self._lost:
             keyword = show(self.lines[index].keyword())
             if label is None:
-                message = (
-                    "%s belongs to no label, and U-Boot passes over it. Move it below its LABEL" % keyword
-                )
-            else:
-                message = (
-                    "%s is lost: U-Boot ended label %s at %s in line %d. Move that line below this one"
-                    % (
-                        keyword,
-                        show(label.name),
-                        show(self.lines[label.closer].keyword()),
-                        label.closer + 1,
+                found.append(
+                    Problem(
+                        index + 1,
+                        "keyword-outside-label",
+                        "%s is outside of a label, so U-Boot ignores it" % keyword,
+                        "Move it below its LABEL",
                     )
                 )
-            found.append(Problem(index + 1, message, None if label is None else label.name))
+                continue
+            message = "%s is ignored: U-Boot ends label %s at %s in line %d" % (
+                keyword,
+                show(label.name),
+                show(self.lines[label.closer].keyword()),
+                label.closer + 1,
+            )
+            remedy = "Move line %d below this one" % (label.closer + 1)
+            found.append(Problem(index + 1, "keyword-unreachable", message, remedy, label.name))
         found.extend(self._menu_problems())
         for label in self.labels:
             found.extend(self._label_problems(label, look))
@@ -568,73 +588,88 @@ class Conf:
 
     def _menu_problems(self):
         if not self.labels and not self.includes:
-            yield Problem(1, "no LABEL, so U-Boot has nothing to boot. Restore the file from a copy")
+            yield Problem(
+                1,
+                "labels-missing",
+                "the file has no LABEL, so U-Boot has nothing to boot",
+                "Restore it from a backup",
+            )
             return
         last_default = self.default_lines[-1] if self.default_lines else -1
         if self.default_lines and self.label(self.default) is None:
-            yield Problem(last_default + 1, _unknown_label(self, "default", self.default))
+            yield Problem(last_default + 1, "label-unknown", *_unknown_label(self, "default", self.default))
         if self.includes:
             line = self.includes[-1]
             certain = last_default < line
             yield Problem(
                 line + 1,
-                "%s includes %s, which is not looked into%s"
+                "include-not-read",
+                "%s includes %s, which this module does not read%s"
                 % (
                     show(self.lines[line].keyword()),
                     show(self.lines[line].value),
-                    " and may name another default. Put DEFAULT below this line" if certain else "",
+                    " and which may set another default" if certain else "",
                 ),
+                "Move DEFAULT below this line" if certain else "Check the labels of that file by hand",
                 certain=certain,
             )
         if self._menu is not None and (self.timeout or 0) < 10:
             line = self.timeout_lines[-1] if self.timeout_lines else self._menu
             yield Problem(
                 line + 1,
-                "%s, so U-Boot shows its menu and waits for a key for ever. Set a timeout of 10 or more "
-                "(tenths of a second)"
+                "menu-waits-forever",
+                "%s, so U-Boot shows its menu and waits for a key forever"
                 % (
-                    "the timeout is %s" % show(self.lines[line].value)
+                    "TIMEOUT is %s" % show(self.lines[line].value)
                     if self.timeout_lines
-                    else "there is a menu and no TIMEOUT"
+                    else "the file has a menu but no TIMEOUT"
                 ),
+                "Set a timeout of 10 or more (tenths of a second)",
             )
 
     def _label_problems(self, label, look):
         name = show(label.name)
 
-        def problem(key, message, certain=True, missing=False):
-            return Problem(label.keys.get(key, label.start) + 1, message, label.name, certain, missing)
+        def problem(key, code, message, remedy, certain=True, missing=False):
+            line = label.keys.get(key, label.start) + 1
+            return Problem(line, code, message, remedy, label.name, certain, missing)
 
         late = [key for key in NEW_KEYS if key in label.keys and label.keys[key] < label.last]
         if late:
             yield problem(
                 late[0],
-                "%s in label %s: a U-Boot of before 2021 knows no such keyword and ends the label there. Move it to "
-                "the label's end" % (show(self.lines[label.keys[late[0]]].keyword()), name),
+                "keyword-too-new",
+                "%s in label %s: a U-Boot older than 2021 does not know this keyword and ends the label there"
+                % (show(self.lines[label.keys[late[0]]].keyword()), name),
+                "Move it to the end of the label",
                 certain=False,
             )
         if "localboot" in label.keys:
             return
         linux = self.value(label, "linux")
         if linux is None:
-            yield problem("label", "label %s names no kernel. Give it LINUX" % name)
+            yield problem("label", "kernel-not-set", "label %s has no kernel" % name, "Add LINUX")
         files = [("linux", linux.split(b"#")[0] if linux else linux), ("initrd", self.initrd(label))]
         files.append(("fdt", self.value(label, "fdt")))
         for key, value in files:
             why = look(value) if look is not None and value is not None else None
             if why:
+                code, why = why
                 yield problem(
                     key if key in label.keys else "append",
-                    "%s %s of label %s %s. Put the file there, or name another"
-                    % (key.upper(), show(value), name, why),
+                    code,
+                    "%s %s of label %s %s" % (key.upper(), show(value), name, why),
+                    "Install the file, or set %s to another one" % key,
                     missing=True,
                 )
         append = self.value(label, "append") or b""
         if len(append) > APPEND_LIMIT:
             yield problem(
                 "append",
-                "APPEND of label %s has %d bytes, and U-Boot boots no label with more than %d. Shorten it"
+                "append-too-long",
+                "APPEND of label %s has %d bytes; U-Boot boots labels with at most %d"
                 % (name, len(append), APPEND_LIMIT),
+                "Shorten it",
             )
         words = kernel_words(append)
         roots = [position for position, word in enumerate(words) if word.startswith(b"root=")]
@@ -642,19 +677,25 @@ class Conf:
         if len(roots) > 1:
             yield problem(
                 "append",
-                "APPEND of label %s has %d roots, %s. Keep one of them"
+                "root-duplicate",
+                "APPEND of label %s has %d roots, %s"
                 % (name, len(roots), " and ".join(show(words[position]) for position in roots)),
+                "Keep one of them",
             )
         elif roots and macros and macros[-1] > roots[0]:
             yield problem(
                 "append",
-                "in APPEND of label %s, %s stands before %s, which may hold a root of its own; the last one counts. "
-                "Move it behind" % (name, show(words[roots[0]]), show(words[macros[-1]])),
+                "root-before-variable",
+                "in APPEND of label %s, %s is before %s, which may contain another root; the kernel uses the last one"
+                % (name, show(words[roots[0]]), show(words[macros[-1]])),
+                "Move %s to the end" % show(words[roots[0]]),
             )
         elif not roots and not macros and linux is not None:
             yield problem(
                 "append",
-                "label %s has no root in APPEND. Give it root=, such as root=PARTUUID=1234abcd-01" % name,
+                "root-not-set",
+                "APPEND of label %s has no root" % name,
+                "Add one, for example root=PARTUUID=1234abcd-01",
             )
 
     def describe(self, label):
@@ -681,31 +722,35 @@ def parse(data):
 
 def check_value(key, value):
     """Raise ConfError where U-Boot would not read back what is to be written."""
-    why = None
+    found = None
     if not value:
-        why = "is empty"
+        found = "value-empty", "is empty"
     elif re.search(b"[\x00-\x08\x0a-\x1f\x7f]", value):
-        why = "contains a line end or another control character"
+        found = "value-control-character", "contains a line end or another control character"
     elif value.strip(BLANKS) != value:
-        why = "begins or ends with a blank"
+        found = "value-outer-blank", "begins or ends with a blank"
     elif value.startswith(b"#"):
-        why = "begins with '#', which makes it a comment"
-    if why:
-        raise ConfError(
-            None, "%s: %s %s. Give a value on one line" % (key.replace(" ", "_"), show(value), why)
-        )
+        found = "value-comment", "begins with '#', so U-Boot reads it as a comment"
+    if found:
+        code, why = found
+        message = "%s: %s %s. Set it to one line of text" % (key.replace(" ", "_"), show(value), why)
+        raise ConfError(None, code, message)
 
 
 def _unknown_label(conf, what, name):
-    """Return the message for a label that is asked for and not there, with the one that was probably meant."""
+    """Return problem and remedy for a label that does not exist, with the one that was probably meant."""
     near = [label.name for label in conf.labels if label.name.strip().lower() == name.strip().lower()]
     if near:
-        hint = ", but %s (U-Boot compares every letter and blank)" % show(near[0])
+        hint = "; did you mean %s? U-Boot compares every letter and blank" % show(near[0])
     elif conf.labels:
-        hint = "; there are %s" % ", ".join(show(label.name) for label in conf.labels)
+        hint = "; the file has %s" % ", ".join(show(label.name) for label in conf.labels)
     else:
         hint = ""
-    return "%s: there is no label %s%s. Name one that is there, or add it" % (what.upper(), show(name), hint)
+    return "%s: unknown label %s%s" % (
+        what.upper(),
+        show(name),
+        hint,
+    ), "Use one of the file's labels, or add this one"
 
 
 def _words(append):
@@ -732,7 +777,9 @@ def edit_append(append, settings, removals):
     for word in [word for _, words in settings for word in words] + list(removals):
         if word == b"--" or not WORD.match(word) or WORD.match(word).group() != word or word.count(b'"') % 2:
             raise ConfError(
-                None, "APPEND: %s is not one word. Put what has blanks into double quotes" % show(word)
+                None,
+                "word-invalid",
+                "APPEND: %s is not one word. Put words with blanks into double quotes" % show(word),
             )
 
     def is_of(word, key):

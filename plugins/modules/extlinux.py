@@ -224,9 +224,9 @@ labels:
       line: 6
 problems:
   description:
-    - What a boot would stumble over, each with C(line), C(label) (null where it concerns the whole file), C(certain)
-      (false for what only some boards stumble over) and C(message). A task that refuses returns them, too, for the
-      file as it would be written.
+    - What keeps the board from booting as meant, each with C(line), C(label) (null if it concerns the whole file),
+      C(certain) (false for what only stops some boards), C(code) and C(message). A task that
+      fails returns them, too, for the file as it would be written.
   returned: always, as soon as the file could be read
   type: list
   elements: dict
@@ -265,7 +265,11 @@ LOCK_WAIT_S = 30
 
 
 class Refusal(Exception):
-    """What is asked for cannot be done; the message says why and what to do."""
+    """The task cannot be done: the message, which ends with the remedy, and its code."""
+
+
+class NoBootError(Exception):
+    """The file as it would be written does not boot: a message and its code for each problem."""
 
 
 def inside(root, path):
@@ -293,7 +297,7 @@ def inside(root, path):
 
 
 def looker(path, boot_root):
-    """Return the function that tells why U-Boot would not find a file, or None where it would."""
+    """Return the function that tells why U-Boot cannot load a file, as (code, reason), or None if it can."""
 
     def look(value):
         if value.startswith(b"/"):
@@ -304,12 +308,12 @@ def looker(path, boot_root):
             found = os.stat(place)
         except (OSError, ValueError) as error:
             if getattr(error, "errno", None) in (errno.ENOENT, errno.ENOTDIR):
-                return "does not exist (looked for %s)" % show(place)
-            return "cannot be looked at (%s): %s" % (show(place), to_native(error))
+                return "boot-file-missing", "is missing (expected %s)" % show(place)
+            return "boot-file-unreadable", "cannot be read (%s): %s" % (show(place), to_native(error))
         if not stat.S_ISREG(found.st_mode):
-            return "is no file (%s)" % show(place)
+            return "boot-file-not-regular", "is not a regular file (%s)" % show(place)
         if not found.st_size:
-            return "is empty (%s)" % show(place)
+            return "boot-file-empty", "is empty (%s)" % show(place)
         return None
 
     return look
@@ -322,7 +326,9 @@ def read(path):
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise Refusal("%s is no file. Name the board's extlinux.conf" % text(path))
+                raise Refusal(
+                    "not a regular file. Set `path` to the board's extlinux.conf", "file-not-regular"
+                )
             data = b""
             while len(data) <= SIZE_LIMIT:
                 part = os.read(descriptor, SIZE_LIMIT)
@@ -333,11 +339,14 @@ def read(path):
         finally:
             os.close(descriptor)
     except (IOError, OSError) as error:
-        remedy = {
-            errno.ENOENT: "Does this board boot by extlinux, and is its boot partition mounted?",
-            errno.EACCES: "Become root",
-        }.get(error.errno, "Check the disk")
-        raise Refusal("%s cannot be read: %s. %s" % (text(path), os.strerror(error.errno), remedy))
+        code, remedy = {
+            errno.ENOENT: (
+                "file-missing",
+                "Check that this board boots by extlinux and that its boot partition is mounted",
+            ),
+            errno.EACCES: ("file-unreadable", "Run the task with `become: true`"),
+        }.get(error.errno, ("file-unreadable", "Check the disk"))
+        raise Refusal("cannot read the file: %s. %s" % (os.strerror(error.errno), remedy), code)
 
 
 def lock(path):
@@ -354,8 +363,8 @@ def lock(path):
             if time.time() > end:
                 os.close(folder)
                 raise Refusal(
-                    "%s is being changed by another task, for %d s. Run this again when that has ended"
-                    % (text(path), LOCK_WAIT_S)
+                    "another task has been changing the file for %d s. Rerun when it has ended" % LOCK_WAIT_S,
+                    "file-busy",
                 )
             time.sleep(0.1)
         else:
@@ -424,7 +433,8 @@ def appended(settings):
         name = to_bytes(key)
         if b"=" in name:
             raise Refusal(
-                "append_set: the key %s has a value of its own. Write it as key and value" % show(name)
+                "append_set: the key %s contains '='. Write it as `key: value`" % show(name),
+                "append-key-invalid",
             )
         words = []
         for one in value if isinstance(value, list) else [value]:
@@ -432,13 +442,17 @@ def appended(settings):
                 words.append(name)
             elif one is False or isinstance(one, (dict, list)):
                 raise Refusal(
-                    "append_set: %s is %s, which is no word. Give a string, a number or null; to remove a word use "
-                    "append_remove" % (show(name), one)
+                    "append_set: %s is %s; expected a string, a number or null. To remove a word, use append_remove"
+                    % (show(name), one),
+                    "append-value-invalid",
                 )
             else:
                 words.append(name + b"=" + to_bytes(one, nonstring="simplerepr"))
         if not words:
-            raise Refusal("append_set: %s is an empty list. To remove a word use append_remove" % show(name))
+            raise Refusal(
+                "append_set: %s is an empty list. To remove a word, use append_remove" % show(name),
+                "append-value-empty",
+            )
         found.append((name, words))
     return found
 
@@ -452,8 +466,9 @@ def wanted_values(conf, parameters):
         source = conf.label(to_bytes(parameters["copy_from"]))
         if source is None:
             raise Refusal(
-                "copy_from: there is no label %s; there are %s. Name one of them"
-                % (show(to_bytes(parameters["copy_from"])), ", ".join(show(one.name) for one in conf.labels))
+                "copy_from: unknown label %s; the file has %s. Use one of them"
+                % (show(to_bytes(parameters["copy_from"])), ", ".join(show(one.name) for one in conf.labels)),
+                "label-unknown",
             )
         for key in COPIED_KEYS:
             values[key] = conf.value(source, key)
@@ -468,7 +483,7 @@ def wanted_values(conf, parameters):
         removals = [to_bytes(word) for word in parameters["append_remove"] or []]
         values["append"] = edit_append(start or b"", appended(parameters["append_set"]), removals) or None
     if values.get("linux") is None and (label is None or "linux" in values) and source is None:
-        raise Refusal("label %s needs a kernel. Give it linux, or a label to copy_from" % show(name))
+        raise Refusal("label %s has no kernel. Set linux or copy_from" % show(name), "kernel-not-set")
     return values
 
 
@@ -486,17 +501,21 @@ def edit(conf, parameters):
         conf.set_default(to_bytes(parameters["default"]))
     if parameters["state"] == "absent" and conf.label(name) is not None:
         if len([label for label in conf.labels if label.name == name]) > 1:
-            raise Refusal("label %s is there more than once. Delete the wrong one by hand" % show(name))
+            raise Refusal(
+                "label %s is defined more than once. Delete the wrong one by hand" % show(name),
+                "label-duplicate",
+            )
         if conf.default == name:
             others = [show(label.name) for label in conf.labels if label.name != name]
             raise Refusal(
-                "label %s is the default, and nothing would be booted without it. %s"
+                "label %s is the default and cannot be removed. %s"
                 % (
                     show(name),
-                    "Name another with default: %s" % " or ".join(others)
+                    "Set `default` to another label: %s" % " or ".join(others)
                     if others
-                    else "Add another one first",
-                )
+                    else "Add another label first",
+                ),
+                "label-is-default",
             )
         conf.remove_label(name)
 
@@ -505,23 +524,33 @@ def check_options(parameters):
     """Raise Refusal where the options do not go together."""
     given = [name for name in CHANGES if parameters[name] is not None]
     if parameters["state"] == "read" and given:
-        raise Refusal("state read changes nothing, so %s means nothing. Leave it out" % given[0])
+        raise Refusal(
+            "state read changes nothing, so %s does not apply. Remove it from the task" % given[0],
+            "option-not-applicable",
+        )
     if parameters["state"] == "absent":
         if parameters["label"] is None:
-            raise Refusal("state absent needs a label. Name the one to remove")
+            raise Refusal("state absent needs `label`, the one to remove", "label-required")
         for name in given:
             if name not in ("label", "default", "timeout"):
-                raise Refusal("state absent removes a label, so %s means nothing. Leave it out" % name)
+                raise Refusal(
+                    "state absent removes a label, so %s does not apply. Remove it from the task" % name,
+                    "option-not-applicable",
+                )
     if parameters["state"] == "present":
         if not given:
-            raise Refusal("nothing is asked for. Give label, default or timeout, or state read")
+            raise Refusal(
+                "the task has nothing to do. Set label, default or timeout, or use state read",
+                "options-missing",
+            )
         for name in given:
             if name not in ("label", "default", "timeout") and parameters["label"] is None:
-                raise Refusal("%s without a label. Name the label that is to have it" % name)
+                raise Refusal("%s needs `label`, the one to change" % name, "label-required")
     if parameters["timeout"] is not None and not 0 <= parameters["timeout"] <= 35996:
         raise Refusal(
-            "timeout: %d tenths of a second are out of range. Give 0 to 35996 (an hour)"
-            % parameters["timeout"]
+            "timeout: %d tenths of a second is out of range. Set 0 to 35996 (an hour)"
+            % parameters["timeout"],
+            "timeout-out-of-range",
         )
 
 
@@ -548,6 +577,7 @@ def run(module, path, answer):
                 "line": problem.line,
                 "label": None if problem.label is None else text(problem.label),
                 "certain": problem.certain,
+                "code": problem.code,
                 "message": problem.message,
             }
             for problem in problems
@@ -588,8 +618,7 @@ def judge(module, conf, problems, before, path):
     for problem in problems:
         raw = conf.lines[problem.line - 1].data() if problem.line <= len(conf.lines) else None
         there = problem.line <= len(before) and before[problem.line - 1] == raw
-        message = "%s, line %d%s: %s" % (
-            text(path),
+        message = "line %d%s: %s" % (
             problem.line,
             "" if there or raw is None else " as it would be written",
             problem.message,
@@ -597,11 +626,17 @@ def judge(module, conf, problems, before, path):
         # In check mode an earlier task may not have made the file that it would make.
         certain = problem.certain and not (problem.missing and module.check_mode)
         if certain and (problem.label is None or problem.label in at_hand):
-            refused.append(message)
+            refused.append((message, problem.code))
         else:
-            module.warn(message)
+            module.warn("%s, %s [%s]" % (text(path), message, problem.code))
     if refused:
-        raise Refusal("\n".join(refused))
+        raise NoBootError(*refused)
+
+
+def fail(module, path, problems, answer):
+    """End the task with all problems, each with its code."""
+    found = "\n".join("%s [%s]" % problem for problem in problems)
+    module.fail_json(msg="%s was not changed: %s" % (text(path), found), **answer)
 
 
 def main():
@@ -630,17 +665,16 @@ def main():
     try:
         run(module, path, answer)
     except ConfError as error:
-        where = "%s, line %d" % (text(path), error.line) if error.line else text(path)
-        module.fail_json(msg="%s: %s. Nothing was changed." % (where, error.message), **answer)
+        where = "line %d: " % error.line if error.line else ""
+        fail(module, path, [(where + error.message, error.code)], answer)
     except Refusal as error:
-        message = error.args[0]
-        if not message.startswith(text(path)):
-            message = "%s: %s" % (text(path), message)
-        module.fail_json(msg="%s. Nothing was changed." % message, **answer)
+        fail(module, path, [error.args], answer)
+    except NoBootError as error:
+        fail(module, path, error.args, answer)
     except (IOError, OSError) as error:
         message = (
-            "%s cannot be written: %s. It is as it was, or as it was to be. Free space on the disk or mount it for "
-            "writing, and run this again." % (text(path), to_native(error))
+            "cannot write %s: %s. The file is either unchanged or complete. Free space on the disk or remount it "
+            "read-write, then rerun [write-failed]" % (text(path), to_native(error))
         )
         module.fail_json(msg=message, **answer)
     module.exit_json(**answer)

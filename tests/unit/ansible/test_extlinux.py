@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from tests import needs
+from tests.messages import codes
 
 HERE = Path(__file__).resolve().parent
 L4T = (HERE / "extlinux/l4t_32_7.conf").read_bytes()
@@ -122,7 +123,7 @@ class Board:
 )
 def board(request: pytest.FixtureRequest, tmp_path: Path, library: Path, root: Path) -> Board:
     """A board whose Python is each of these in turn: two old ones, and the one that runs the tests."""
-    python = needs.interpreter(request.param) if request.param else Path(sys.executable)
+    python = str(needs.interpreter(request.param)) if request.param else sys.executable
     return Board(tmp_path, python, library, root / "plugins/modules/extlinux.py")
 
 
@@ -219,98 +220,128 @@ def test_a_copy_follows_its_source(own_board: Board) -> None:
     assert "fdt" not in own_board.run(**USB)["labels"]["usb"]
 
 
-REFUSED: list[tuple[dict[str, Any], str]] = [
+# Options, the code of the refusal, and words of its message.
+REFUSED: list[tuple[dict[str, Any], str, list[str]]] = [
     (
         USB | {"linux": "/boot/Imgae"},
-        "line 14 as it would be written: LINUX '/boot/Imgae' of label 'usb' does not",
+        "boot-file-missing",
+        ["line 14 as it would be written", "LINUX '/boot/Imgae'", "label 'usb'"],
     ),
-    (USB | {"initrd": "/boot/none"}, "INITRD '/boot/none' of label 'usb' does not exist"),
-    (USB | {"fdt": "/boot/none"}, "FDT '/boot/none' of label 'usb' does not exist"),
-    (USB | {"linux": "/boot"}, "LINUX '/boot' of label 'usb' is no file"),
-    (USB | {"linux": "/boot/empty"}, "LINUX '/boot/empty' of label 'usb' is empty"),
+    (USB | {"initrd": "/boot/none"}, "boot-file-missing", ["INITRD '/boot/none'", "label 'usb'"]),
+    (USB | {"fdt": "/boot/none"}, "boot-file-missing", ["FDT '/boot/none'", "label 'usb'"]),
+    (USB | {"linux": "/boot"}, "boot-file-not-regular", ["LINUX '/boot'", "label 'usb'"]),
+    (USB | {"linux": "/boot/empty"}, "boot-file-empty", ["LINUX '/boot/empty'", "label 'usb'"]),
     (
         USB | {"append": "root=/dev/sda1 root=/dev/sdb1", "append_set": {}},
-        "has 2 roots, 'root=/dev/sda1' and",
+        "root-duplicate",
+        ["2 roots", "'root=/dev/sda1'", "'root=/dev/sdb1'"],
     ),
-    (USB | {"append": "quiet", "append_set": {}}, "label 'usb' has no root in APPEND. Give it root="),
-    (USB | {"append": "root=/dev/sda1 ${cbootargs}", "append_set": {}}, "stands before '${cbootargs}'"),
-    (USB | {"copy_from": "secondary"}, "copy_from: there is no label 'secondary'; there are 'primary'"),
-    ({"label": "new"}, "label 'new' needs a kernel"),
-    ({"label": "primary", "linux": ""}, "label 'primary' needs a kernel"),
+    (USB | {"append": "quiet", "append_set": {}}, "root-not-set", ["label 'usb'", "root="]),
     (
-        {"default": "usb"},
-        "DEFAULT: there is no label 'usb'; there are 'primary'. Name one that is there, or add it",
+        USB | {"append": "root=/dev/sda1 ${cbootargs}", "append_set": {}},
+        "root-before-variable",
+        ["'root=/dev/sda1'", "'${cbootargs}'"],
     ),
-    ({"default": "Primary"}, "there is no label 'Primary', but 'primary'"),
-    ({"label": "primary", "state": "absent"}, "label 'primary' is the default, and nothing would be booted"),
-    ({"label": "primary", "state": "absent", "default": "primary"}, "label 'primary' is the default"),
+    (USB | {"copy_from": "secondary"}, "label-unknown", ["copy_from", "'secondary'", "'primary'"]),
+    ({"label": "new"}, "kernel-not-set", ["label 'new'", "linux", "copy_from"]),
+    ({"label": "primary", "linux": ""}, "kernel-not-set", ["label 'primary'"]),
+    ({"default": "usb"}, "label-unknown", ["DEFAULT", "'usb'", "'primary'"]),
+    ({"default": "Primary"}, "label-unknown", ["DEFAULT", "'Primary'", "'primary'?"]),
+    ({"label": "primary", "state": "absent"}, "label-is-default", ["label 'primary'"]),
     (
-        {"label": "usb", "state": "absent", "linux": "/x"},
-        "state absent removes a label, so linux means nothing",
+        {"label": "primary", "state": "absent", "default": "primary"},
+        "label-is-default",
+        ["label 'primary'"],
     ),
-    ({"state": "absent"}, "state absent needs a label"),
-    ({"state": "read", "timeout": 5}, "state read changes nothing, so timeout means nothing"),
-    ({}, "nothing is asked for"),
-    ({"linux": "/boot/Image"}, "linux without a label"),
-    ({"timeout": 5}, "line 1 as it would be written: the timeout is '5', so U-Boot shows its menu and waits"),
-    ({"timeout": -1}, "timeout: -1 tenths of a second are out of range"),
-    ({"label": "primary", "menu_label": "a\nDEFAULT b"}, "menu_label: 'a\\x0aDEFAULT b' contains a line end"),
-    ({"label": "a\nb", "linux": "/boot/Image"}, "label: 'a\\x0ab' contains a line end"),
-    ({"label": "primary", "append_set": {"a": "b c"}}, "APPEND: 'a=b c' is not one word"),
-    ({"label": "primary", "append_set": {"a": False}}, "append_set: 'a' is False, which is no word"),
-    ({"label": "primary", "append_set": {"a": []}}, "append_set: 'a' is an empty list"),
+    ({"label": "usb", "state": "absent", "linux": "/x"}, "option-not-applicable", ["state absent", "linux"]),
+    ({"state": "absent"}, "label-required", ["state absent"]),
+    ({"state": "read", "timeout": 5}, "option-not-applicable", ["state read", "timeout"]),
+    ({}, "options-missing", ["label", "default", "timeout"]),
+    ({"linux": "/boot/Image"}, "label-required", ["linux"]),
+    ({"timeout": 5}, "menu-waits-forever", ["line 1 as it would be written", "'5'", "10"]),
+    ({"timeout": -1}, "timeout-out-of-range", ["-1", "35996"]),
     (
-        {"label": "primary", "append_set": {"root=a": None}},
-        "append_set: the key 'root=a' has a value of its own",
+        {"label": "primary", "menu_label": "a\nDEFAULT b"},
+        "value-control-character",
+        ["menu_label: 'a\\x0aDEFAULT b'"],
     ),
+    ({"label": "a\nb", "linux": "/boot/Image"}, "value-control-character", ["label: 'a\\x0ab'"]),
+    ({"label": "primary", "append_set": {"a": "b c"}}, "word-invalid", ["APPEND: 'a=b c'"]),
+    (
+        {"label": "primary", "append_set": {"a": False}},
+        "append-value-invalid",
+        ["append_set: 'a'", "False", "append_remove"],
+    ),
+    (
+        {"label": "primary", "append_set": {"a": []}},
+        "append-value-empty",
+        ["append_set: 'a'", "append_remove"],
+    ),
+    ({"label": "primary", "append_set": {"root=a": None}}, "append-key-invalid", ["append_set", "'root=a'"]),
 ]
 
 
-@pytest.mark.parametrize(("options", "expected"), REFUSED)
-def test_what_is_refused(own_board: Board, options: dict[str, Any], expected: str) -> None:
+@pytest.mark.parametrize(("options", "code", "named"), REFUSED)
+def test_what_is_refused(own_board: Board, options: dict[str, Any], code: str, named: list[str]) -> None:
     (own_board.top / "boot/empty").touch()
     answer = own_board.run(**options)
     assert answer["failed"] is True
-    assert answer["msg"].startswith(str(own_board.conf))
-    assert expected in answer["msg"]
-    assert answer["msg"].endswith(". Nothing was changed.")
+    assert answer["changed"] is False
+    assert codes(answer["msg"]) == [code]
+    for each in [str(own_board.conf), *named]:
+        assert each in answer["msg"]
     assert own_board.conf.read_bytes() == L4T
     assert own_board.files() == ["extlinux.conf"]
 
 
+def test_all_problems_are_named(own_board: Board) -> None:
+    options = USB | {"linux": "/boot/none", "initrd": "/boot/none", "append": "quiet", "append_set": {}}
+    answer = own_board.run(**options)
+    expected = ["boot-file-missing", "boot-file-missing", "root-not-set"]
+    assert codes(answer["msg"]) == expected
+    assert [each["code"] for each in answer["problems"]] == expected
+    assert own_board.conf.read_bytes() == L4T
+
+
 @pytest.mark.parametrize("options", [{"timeout": 50}, USB])
 @pytest.mark.parametrize(
-    ("data", "expected"),
+    ("data", "code", "named"),
     [
-        (L4T.replace(b"DEFAULT primary", b"DEFAULT"), "line 2: 'DEFAULT' has no value"),
+        (L4T.replace(b"DEFAULT primary", b"DEFAULT"), "value-missing", ["line 2", "'DEFAULT'"]),
         (
             L4T + b"LABEL primary\n  LINUX /boot/Image\n",
-            "label 'primary' is in line 6 already. Rename or delete",
+            "label-duplicate",
+            ["label 'primary'", "line 6"],
         ),
-        (L4T.replace(b"\n", b"\r\n"), "a carriage return, which U-Boot takes for a part of the value"),
+        (L4T.replace(b"\n", b"\r\n"), "carriage-return", ["sed -i 's/\\r$//'"]),
         (
             L4T.replace(b"/boot/Image\n", b"/boot/none\n"),
-            "LINUX '/boot/none' of label 'primary' does not exist",
+            "boot-file-missing",
+            ["LINUX '/boot/none'", "label 'primary'"],
         ),
-        (L4T + b"\x00", "line 21: a NUL byte"),
+        (L4T + b"\x00", "nul-byte", ["line 21"]),
     ],
 )
 def test_files_that_are_not_touched(
-    own_board: Board, data: bytes, expected: str, options: dict[str, Any]
+    own_board: Board, data: bytes, code: str, named: list[str], options: dict[str, Any]
 ) -> None:
     own_board.conf.write_bytes(data)
     answer = own_board.run(**options)
     assert answer["failed"] is True
-    assert expected in answer["msg"]
-    assert str(own_board.conf) in answer["msg"]
+    assert code in codes(answer["msg"])
+    for each in [str(own_board.conf), *named]:
+        assert each in answer["msg"]
     assert own_board.conf.read_bytes() == data
 
 
 def test_a_missing_default_can_be_put_right(own_board: Board) -> None:
     """What the file was like before matters to no one: only what is written must boot."""
     own_board.conf.write_bytes(L4T.replace(b"DEFAULT primary", b"DEFAULT backup"))
-    assert "there is no label 'backup'" in own_board.run(timeout=50)["msg"]
+    refused = own_board.run(timeout=50)["msg"]
+    assert codes(refused) == ["label-unknown"]
+    assert "'backup'" in refused
     (problem,) = own_board.run(state="read")["problems"]
+    assert problem["code"] == "label-unknown"
     assert (problem["line"], problem["label"], problem["certain"]) == (2, None, True)
     assert own_board.run(default="primary")["changed"] is True
     assert own_board.conf.read_bytes() == L4T
@@ -323,14 +354,19 @@ def test_another_label_that_would_not_boot_is_a_warning(own_board: Board) -> Non
     answer = own_board.run(default="primary")
     assert answer["changed"] is True
     (warning,) = answer["warnings"]
-    assert "INITRD '/boot/initrd-xusb.img' of label 'usb' does not exist" in warning
-    assert "initrd-xusb.img' of label 'usb' does not exist" in own_board.run(default="usb")["msg"]
+    refused = own_board.run(default="usb")["msg"]
+    for message in (warning, refused):
+        assert codes(message) == ["boot-file-missing"]
+        assert "INITRD '/boot/initrd-xusb.img'" in message
+        assert "label 'usb'" in message
 
 
 def test_what_a_task_before_may_make_is_a_warning_in_check_mode(own_board: Board) -> None:
     answer = own_board.run(check=True, **USB | {"initrd": "/boot/not-yet"})
     assert answer["changed"] is True
-    assert "INITRD '/boot/not-yet' of label 'usb' does not exist" in answer["warnings"][0]
+    assert codes(answer["warnings"][0]) == ["boot-file-missing"]
+    assert "INITRD '/boot/not-yet'" in answer["warnings"][0]
+    assert "label 'usb'" in answer["warnings"][0]
 
 
 def test_files_are_looked_for_where_u_boot_looks(own_board: Board) -> None:
@@ -353,7 +389,10 @@ def test_bytes_that_are_no_text_stay(board: Board) -> None:
     answer = board.run(label="grün", copy_from="primary", menu_label="Größe ☺")
     assert answer["labels"]["grün"]["menu_label"] == "Größe ☺"
     assert "LABEL grün\n      MENU LABEL Größe ☺\n".encode() in board.conf.read_bytes()
-    assert "'schön'; there are 'primary', 'usb', 'grün'" in board.run(default="schön")["msg"]
+    refused = board.run(default="schön")["msg"]
+    assert codes(refused) == ["label-unknown"]
+    assert "'schön'" in refused
+    assert "'primary', 'usb', 'grün'" in refused
 
 
 def test_any_bytes_give_an_answer(board: Board) -> None:
@@ -383,22 +422,23 @@ def test_any_bytes_give_an_answer(board: Board) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "expected"),
+    ("path", "code"),
     [
-        ("none/extlinux.conf", "cannot be read: No such file or directory. Does this board boot by extlinux"),
-        ("boot", "is no file. Name the board's extlinux.conf"),
-        ("pipe", "is no file"),
-        ("huge", "bytes are too many for an extlinux.conf"),
+        ("none/extlinux.conf", "file-missing"),
+        ("boot", "file-not-regular"),
+        ("pipe", "file-not-regular"),
+        ("huge", "file-too-large"),
     ],
 )
-def test_what_is_no_such_file(own_board: Board, path: str, expected: str) -> None:
+def test_what_is_no_such_file(own_board: Board, path: str, code: str) -> None:
     os.mkfifo(own_board.top / "pipe")
     (own_board.top / "huge").write_bytes(b"#" * 2_000_000)
     both: list[dict[str, Any]] = [{"state": "read"}, {"default": "primary"}]
     for options in both:
         answer = own_board.run(path=str(own_board.top / path), **options)
         assert answer["failed"] is True
-        assert expected in answer["msg"]
+        assert codes(answer["msg"]) == [code]
+        assert str(own_board.top / path) in answer["msg"]
 
 
 # A full disk, others at work, a sudden end.
@@ -407,7 +447,9 @@ def test_what_is_no_such_file(own_board: Board, path: str, expected: str) -> Non
 def test_a_full_disk_leaves_the_old_file(board: Board) -> None:
     answer = board.run(limit=100, **USB)
     assert answer["failed"] is True
-    assert "cannot be written: [Errno 27] File too large" in answer["msg"]
+    assert codes(answer["msg"]) == ["write-failed"]
+    assert "[Errno 27]" in answer["msg"]
+    assert str(board.conf) in answer["msg"]
     assert board.conf.read_bytes() == L4T
     assert board.files() == ["extlinux.conf"]
 

@@ -166,7 +166,7 @@ def test_u_boot_boots_what_the_parser_says(
         assert tried is None
         return
     assert tried is not None
-    problems = [found.message for found in parsed.problems()]
+    problems = parsed.problems()
     if name in ("carriage returns", "an empty menu label"):
         # The parser reads them as they are meant, and says that U-Boot does not.
         assert problems
@@ -180,12 +180,11 @@ def test_u_boot_boots_nothing_of_what_the_parser_refuses(
     plugin: Callable[[str], ModuleType], top: Path, tmp_path: Path, name: str
 ) -> None:
     conf = plugin("module_utils/extlinux_conf")
-    with pytest.raises(
-        conf.ConfError, match="has no value, at which U-Boot refuses the whole file, or crashes"
-    ):
+    with pytest.raises(conf.ConfError) as caught:
         conf.parse(REFUSED[name])
+    assert caught.value.code == "value-missing"
     (text,) = boot(tmp_path, [REFUSED[name]])
-    assert "Error parsing config file" in text or "Synchronous Abort" in text, text
+    assert "Error parsing config file" in text or "Synchronous Abort" in text, text  # not prose
 
 
 def expected(parsed: Any) -> list[dict[str, Any]]:
