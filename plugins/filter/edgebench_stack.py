@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 DOCUMENTATION = r"""
 name: edgebench_stack
@@ -52,40 +52,58 @@ _value:
   description: >-
     C(stack), the entry of the table, and C(python), the interpreter of the fact, or null both;
     C(engines), null or the C(python) and the C(lock) of a venv of their own for the engines of keyword spotting;
-    C(reason), why; C(problem), null or why not and what would help.
+    C(reason), why; C(misfits), the stacks that were passed over, each with the codes of the reasons;
+    C(gpu_unused), whether the host has a GPU that the stack does not use; C(problem), null or why no stack was chosen
+    and the remedy, with a code in brackets at its end.
   type: dict
 """
+
+
+class Misfit(NamedTuple):
+    """Why a stack cannot be installed on a host."""
+
+    code: str
+    text: str
 
 
 # What the CPU of a 32-bit system may run instead.
 SIXTY_FOUR_BIT = {"armv7l": "aarch64", "i686": "x86_64"}
 
 
-def stack_misfits(host: dict[str, Any], stack: dict[str, Any]) -> list[str]:
+def stack_misfits(host: dict[str, Any], stack: dict[str, Any]) -> list[Misfit]:
     """Return why the stack cannot run on the host whatever Python it has; empty when it can."""
     misfits = []
     if host["architecture"] not in stack["architectures"]:
+        built = " and ".join(stack["architectures"])
         misfits.append(
-            f"is built for {' and '.join(stack['architectures'])}, the host is {host['architecture']}"
+            Misfit("architecture-differs", f"is built for {built}, the host is {host['architecture']}")
         )
     if host["architecture"] == "x86_64":
         missing = [flag for flag in stack["cpu_flags"] if flag not in host["cpu_flags"]]
         if missing:
-            misfits.append(f"needs the CPU flags {', '.join(missing)}, which this CPU lacks")
+            misfits.append(
+                Misfit("cpu-flags-missing", f"needs the CPU flags {', '.join(missing)}, which this CPU lacks")
+            )
     if stack["gpu"] and stack["gpu"] != host["gpu"]:
-        misfits.append(f"needs a GPU of kind {stack['gpu']}, the host has {host['gpu'] or 'none'}")
+        misfits.append(
+            Misfit("gpu-differs", f"needs a GPU of kind {stack['gpu']}, the host has {host['gpu'] or 'none'}")
+        )
     elif stack["needs"] and stack["needs"]["driver"]:
         misfits += _driver_misfits(stack["needs"]["driver"], host.get("nvidia_driver"))
     if stack["l4t"] and not any(_leads(release, host["l4t"]) for release in stack["l4t"]):
-        misfits.append(f"is built for L4T {', '.join(stack['l4t'])}, the host has {host['l4t'] or 'none'}")
+        built = ", ".join(stack["l4t"])
+        misfits.append(
+            Misfit("l4t-differs", f"is built for L4T {built}, the host has {host['l4t'] or 'none'}")
+        )
     return misfits
 
 
-def _driver_misfits(least: str, driver: str | None) -> list[str]:
+def _driver_misfits(least: str, driver: str | None) -> list[Misfit]:
+    needed = f"needs NVIDIA's driver {least} or later, "
     if not driver:
-        return [f"needs NVIDIA's driver {least} or later, and the release of the host's cannot be read"]
+        return [Misfit("driver-unknown", f"{needed}the release of the host's driver is unknown")]
     if _version_key(driver) < _version_key(least):
-        return [f"needs NVIDIA's driver {least} or later, the host has {driver}"]
+        return [Misfit("driver-too-old", f"{needed}the host has {driver}")]
     return []
 
 
@@ -98,23 +116,26 @@ def _minor(version: str) -> str:
     return ".".join(version.split(".")[:2])
 
 
-def _pick_python(pythons: Iterable[dict[str, Any]], versions: list[str]) -> tuple[dict[str, Any] | None, str]:
-    """Return the interpreter to use, or None, and why not.
+def _pick_python(
+    pythons: Iterable[dict[str, Any]], versions: list[str]
+) -> tuple[dict[str, Any] | None, Misfit | None]:
+    """Return the interpreter to use, or None and why not.
 
     The order of `pythons` counts, not that of `versions`.
     """
     fitting = [python for python in pythons if _minor(python["version"]) in versions]
     for python in fitting:
         if python["venv"]:
-            return python, ""
+            return python, None
     wanted = " or ".join(versions)
     if fitting:
         names = ", ".join(python["path"] for python in fitting)
-        return None, (
-            f"needs CPython {wanted} with venv, and {names} cannot make one "
-            f"(on Debian and Ubuntu: apt install python{_minor(fitting[0]['version'])}-venv)"
+        return None, Misfit(
+            "venv-missing",
+            f"needs CPython {wanted} with venv, which {names} lacks "
+            f"(on Debian and Ubuntu: sudo apt install python{_minor(fitting[0]['version'])}-venv)",
         )
-    return None, f"needs CPython {wanted}, which the host does not have"
+    return None, Misfit("python-missing", f"needs CPython {wanted}, which the host does not have")
 
 
 def _pythons_of(host: dict[str, Any], named: str | None) -> list[dict[str, Any]]:
@@ -191,17 +212,18 @@ def choose(
         if not candidates:
             known = ", ".join(stack["name"] for stack in stacks)
             return _refusal(
-                f"runtime_stack is {name!r}, which is no stack of files/tensorflow_stacks.yml. Known: {known}."
+                f"runtime_stack is {name!r}, expected a stack of files/tensorflow_stacks.yml: {known}. Correct it, or "
+                "remove it for the first that fits [stack-unknown]"
             )
     pythons = _with_venvs(_pythons_of(host, python), venv_pending)
     if python and not pythons:
         return _refusal(
-            f"runtime_python is {python!r}, which is no CPython 3 on this host (it must exist, be executable and "
-            f"answer). Looked at: {describe(host, python)}."
+            f"runtime_python is {python!r}, expected a CPython 3 that runs on this host. Correct it, or remove it to "
+            f"use any. Looked at: {describe(host, python)} [python-unknown]"
         )
     there = set(locks)
-    passed_over: list[tuple[str, str]] = []
-    unlocked: list[tuple[dict[str, Any], str]] = []
+    passed_over: dict[str, list[Misfit]] = {}
+    unlocked: list[tuple[dict[str, Any], Misfit | None]] = []
     almost: list[dict[str, Any]] = []
     for stack in candidates:
         misfits = stack_misfits(host, stack)
@@ -214,6 +236,8 @@ def choose(
                 "python": chosen,
                 "engines": engines,
                 "reason": _reason(host, stack, chosen, passed_over, asked_for=bool(name)) + remark,
+                "misfits": _codes(passed_over),
+                "gpu_unused": _gpu_unused(host, stack),
                 "problem": None,
             }
         reasons = misfits + ([lack] if lack else [])
@@ -222,39 +246,55 @@ def choose(
         elif not misfits:
             unlocked.append((stack, lack))
             reasons.append(
-                f"{'has' if lack else 'fits, but has'} no lock file yet, and nothing is installed without one: "
-                f"{_lock_remedy(stack)}"
+                Misfit(
+                    "lock-missing",
+                    f"{'has' if lack else 'fits, but has'} no lock file yet, and the role installs only what is "
+                    f"locked: {_lock_remedy(stack)}",
+                )
             )
-        passed_over.append((stack["name"], "; ".join(reasons)))
-    foreign = [stack_name for stack_name, why in passed_over if not name and _for_other_machines(why)]
+        passed_over[stack["name"]] = reasons
+    foreign = [each for each, misfits in passed_over.items() if not name and _for_other_machines(misfits)]
     without_venv = [
         minor
         for minor in dict.fromkeys(_minor(each["version"]) for each in pythons if not each["venv"])
         if any(minor in stack["python"] for stack in almost)
     ]
-    tried = "\n".join(f"- {stack_name} {why}" for stack_name, why in passed_over if stack_name not in foreign)
+    tried = "\n".join(
+        f"- {each} {'; '.join(f'{misfit.text} [{misfit.code}]' for misfit in misfits)}"
+        for each, misfits in passed_over.items()
+        if each not in foreign
+    )
     if foreign:
         tried += f"\n- for other machines: {', '.join(foreign)}"
     remedy = _help(host, almost, unlocked, asked_for=bool(name), python=python, without_venv=without_venv)
     return _refusal(
         f"No TensorFlow stack can be installed on this host.\nLooked at: {describe(host, python)}.\n{tried}\n"
-        f"What would help: {remedy}"
+        f"What would help: {remedy} [no-stack-fits]",
+        passed_over,
     )
 
 
-def _for_other_machines(why: str) -> bool:
-    return (why.startswith("is built for") and not why.startswith("is built for L4T")) or "needs a GPU" in why
+def _codes(passed_over: dict[str, list[Misfit]]) -> dict[str, list[str]]:
+    return {name: [misfit.code for misfit in misfits] for name, misfits in passed_over.items()}
+
+
+def _gpu_unused(host: dict[str, Any], stack: dict[str, Any]) -> bool:
+    return bool(host["gpu"]) and not stack["gpu"]
+
+
+def _for_other_machines(misfits: list[Misfit]) -> bool:
+    return any(misfit.code in ("architecture-differs", "gpu-differs") for misfit in misfits)
 
 
 def _lock_remedy(stack: dict[str, Any]) -> str:
-    where = f", on a controller that reaches {stack['index']}" if stack["index"] else ""
+    where = f" on a controller that reaches {stack['index']}" if stack["index"] else ""
     return f"run `make lock STACK={stack['name']}`{where}"
 
 
 def _help(
     host: dict[str, Any],
     almost: list[dict[str, Any]],
-    unlocked: list[tuple[dict[str, Any], str]],
+    unlocked: list[tuple[dict[str, Any], Misfit | None]],
     *,
     asked_for: bool,
     python: str | None,
@@ -266,30 +306,28 @@ def _help(
     wrong about the Pythons, `without_venv` the releases that the host has and that only lack the module venv.
     """
     remedies = [
-        f"{_lock_remedy(stack)}, then this playbook again{f' (it also {lack})' if lack else ''}"
+        f"{_lock_remedy(stack)}, then rerun this playbook{f' (it also {lack.text})' if lack else ''}"
         for stack, lack in unlocked
     ]
     if without_venv:
         packages = " or ".join(f"python{version}-venv" for version in without_venv)
-        remedies.append(f"on Debian and Ubuntu: apt install {packages}")
+        remedies.append(f"on Debian and Ubuntu: sudo apt install {packages}")
     elif almost:
         versions = sorted({version for stack in almost for version in stack["python"]}, key=_version_key)
         where = (
-            "let runtime_python name one"
+            "and set runtime_python to it"
             if python
-            else "and, where it is not on the PATH, name it by runtime_python"
+            else "and set runtime_python to it if it is not on the PATH"
         )
-        remedies.append(f"install CPython {' or '.join(versions)} with its venv module on the host, {where}")
+        remedies.append(f"install CPython {' or '.join(versions)} with its venv module on the host {where}")
     if not remedies and asked_for:
-        remedies.append("leave runtime_stack out, so that a stack that fits is looked for")
+        remedies.append("remove runtime_stack, so that the role chooses a stack that fits")
     if host["architecture"] in SIXTY_FOUR_BIT:
         remedies.append(
-            f"a 64-bit operating system ({SIXTY_FOUR_BIT[host['architecture']]}) where the CPU can run one: "
+            f"install a 64-bit operating system ({SIXTY_FOUR_BIT[host['architecture']]}) if the CPU can run one: "
             "PyPI has wheels for it"
         )
-    return (
-        f"{'; or '.join(remedies) or 'another host, or a stack of your own in files/tensorflow_stacks.yml'}."
-    )
+    return "; or ".join(remedies) or "use another host, or add a stack to files/tensorflow_stacks.yml"
 
 
 def _version_key(version: str) -> tuple[int, ...]:
@@ -300,7 +338,7 @@ def _reason(
     host: dict[str, Any],
     stack: dict[str, Any],
     python: dict[str, Any],
-    passed_over: list[tuple[str, str]],
+    passed_over: dict[str, list[Misfit]],
     *,
     asked_for: bool,
 ) -> str:
@@ -308,17 +346,29 @@ def _reason(
         f"{stack['name']} (TensorFlow {stack['tensorflow']}, Keras {stack['keras']}) with CPython {python['version']}"
         f" ({python['real']}): {'asked for by runtime_stack' if asked_for else 'the first of the table that fits'}"
     )
-    # A newer stack that this very host cannot have is worth a word; one for other machines is not.
-    notable = [f"{name} {why}" for name, why in passed_over if not _for_other_machines(why)]
+    # Only stacks that are made for such a machine, but that this host cannot have.
+    notable = [
+        f"{name} {'; '.join(misfit.text for misfit in misfits)}"
+        for name, misfits in passed_over.items()
+        if not _for_other_machines(misfits)
+    ]
     if notable:
         text += f". Passed over: {'. '.join(notable)}"
-    if host["gpu"] and not stack["gpu"]:
+    if _gpu_unused(host, stack):
         text += f". The host's GPU ({host['gpu']}) stays unused: the stack computes on the CPU"
     return f"{text}."
 
 
-def _refusal(problem: str) -> dict[str, Any]:
-    return {"stack": None, "python": None, "engines": None, "reason": problem, "problem": problem}
+def _refusal(problem: str, passed_over: dict[str, list[Misfit]] | None = None) -> dict[str, Any]:
+    return {
+        "stack": None,
+        "python": None,
+        "engines": None,
+        "reason": problem,
+        "misfits": _codes(passed_over or {}),
+        "gpu_unused": False,
+        "problem": problem,
+    }
 
 
 class FilterModule:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.messages import codes
+
 AVX = ["sse2", "sse4_1", "sse4_2", "avx"]
 PHENOM = ["sse2", "sse4a"]
 
@@ -60,9 +62,26 @@ def choose(plugin: Callable[[str], ModuleType], stacks: list[dict[str, Any]]) ->
     return call
 
 
+def releases(text: str) -> list[str]:
+    """Return the releases of Python that a text names without a third number: ["3.8", "3.9"]."""
+    return re.findall(r"(?<![\d.a-z])3\.\d+\b(?!\.\d)", text)
+
+
+def remedy(choice: dict[str, Any]) -> str:
+    """Return the last line of a refusal, which names the remedies."""
+    assert codes(choice["problem"])[-1] == "no-stack-fits"
+    return str(choice["problem"]).splitlines()[-1]
+
+
+def line_of(stack: str, choice: dict[str, Any]) -> str:
+    """Return the line of a refusal that says why a stack was passed over."""
+    (line,) = [each for each in choice["problem"].splitlines() if each.startswith(f"- {stack} ")]
+    return str(line)
+
+
 # The Pythons of the distributions, and what each gets on an x86 CPU with AVX, on one without, and on aarch64.
-INSTALL_36 = "install CPython 3.6 with its venv"
-DISTRIBUTIONS = {
+INSTALL_36 = ["3.6"]
+DISTRIBUTIONS: dict[str, tuple[str, str, str | list[str], str | None]] = {
     "Ubuntu 18.04": ("3.6.9", "py36-tf1.13.2", "py36-tf1.5.0", None),
     "Ubuntu 20.04": ("3.8.10", "py38-tf2.13.1", INSTALL_36, "py38-tf2.13.1"),
     "Ubuntu 22.04": ("3.10.12", "py310-tf2.21.0", INSTALL_36, "py310-tf2.21.0"),
@@ -84,7 +103,8 @@ def test_x86_with_avx(choose: Choose, distribution: str, gpu: str | None) -> Non
     assert choice["stack"]["name"] == (WITH_CUDA.get(stack, stack) if gpu else stack)
     assert choice["reason"].startswith(f"{choice['stack']['name']} (TensorFlow")
     unused = gpu is not None and stack not in WITH_CUDA
-    assert ("GPU (cuda) stays unused" in choice["reason"]) is unused
+    assert choice["gpu_unused"] is unused
+    assert ("GPU (cuda)" in choice["reason"]) is unused
 
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
@@ -92,14 +112,16 @@ def test_x86_with_avx(choose: Choose, distribution: str, gpu: str | None) -> Non
 def test_x86_without_avx(choose: Choose, distribution: str, gpu: str | None) -> None:
     python, _, expected, _ = DISTRIBUTIONS[distribution]
     choice = choose(host(pythons=[python], cpu_flags=PHENOM, gpu=gpu, nvidia_driver="535.129.03"))
-    if expected.startswith("py36"):
+    if isinstance(expected, str):
         assert choice["stack"]["name"] == expected
-        assert "needs the CPU flags sse4_1, sse4_2, avx, which this CPU lacks" in choice["reason"]
+        assert "cpu-flags-missing" in choice["misfits"]["py36-tf1.13.2"]
+        assert "sse4_1, sse4_2, avx" in choice["reason"]
     else:
         assert choice["stack"] is None
-        assert f"What would help: {expected}" in choice["problem"]
-        assert "flags sse4_1 no, sse4_2 no, avx no" in choice["problem"]
-        assert "py311-tf2.21.0 needs the CPU flags sse4_1, sse4_2, avx" in choice["problem"]
+        assert releases(remedy(choice)) == expected
+        assert "sse4_1 no, sse4_2 no, avx no" in choice["problem"]  # not prose
+        assert "cpu-flags-missing" in codes(line_of("py311-tf2.21.0", choice))
+        assert "sse4_1, sse4_2, avx" in line_of("py311-tf2.21.0", choice)
 
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
@@ -110,7 +132,7 @@ def test_aarch64_without_a_jetpack(choose: Choose, distribution: str) -> None:
     if stack:
         assert choice["stack"]["name"] == stack
     else:
-        assert "install CPython 3.8 or 3.9 or 3.10 or 3.11 or 3.12 or 3.13 with its venv" in choice["problem"]
+        assert releases(remedy(choice)) == ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13"]
 
 
 JETPACKS = {
@@ -133,26 +155,30 @@ def test_a_jetson_gets_nvidias_wheels(choose: Choose, jetpack: str) -> None:
     l4t, python, stack = JETPACKS[jetpack]
     choice = choose(jetson(l4t, python), vendors=True)
     assert choice["stack"]["name"] == stack
-    assert "unused" not in choice["reason"]
+    assert choice["gpu_unused"] is False
+    assert "(tegra)" not in choice["reason"]
 
 
 @pytest.mark.parametrize("jetpack", JETPACKS)
 def test_a_jetson_without_the_lock_is_told_how_to_make_it(choose: Choose, jetpack: str) -> None:
     l4t, python, stack = JETPACKS[jetpack]
     choice = choose(jetson(l4t, python))
-    command = (
-        f"run `make lock STACK={stack}`, on a controller that reaches https://developer.download.nvidia.com/"
-    )
+    command, index = f"make lock STACK={stack}`", "https://developer.download.nvidia.com/"
+    assert choice["misfits"][stack] == ["lock-missing"]
     if python == "3.6.9":
-        assert f"{stack} fits, but has no lock file yet" in choice["problem"]
-        assert f"What would help: {command}" in choice["problem"]
-        assert f"GPU tegra; L4T {l4t}; Pythons {python} (" in choice["problem"]
-        assert "or install CPython 3.8 or 3.9" in choice["problem"]
+        assert codes(line_of(stack, choice)) == ["lock-missing"]
+        assert command in remedy(choice)
+        assert index in remedy(choice)
+        for found in ("GPU tegra", f"L4T {l4t}", f"Pythons {python} ("):
+            assert found in choice["problem"]
+        assert releases(remedy(choice))[:2] == ["3.8", "3.9"]
     else:
         # PyPI has wheels for these Pythons, for the CPU.
         assert choice["stack"]["gpu"] is None
         assert command in choice["reason"]
-        assert "GPU (tegra) stays unused" in choice["reason"]
+        assert index in choice["reason"]
+        assert choice["gpu_unused"] is True
+        assert "(tegra)" in choice["reason"]
 
 
 def test_a_jetpack_4_with_a_newer_python_computes_on_the_cpu(choose: Choose) -> None:
@@ -164,58 +190,81 @@ def test_a_jetpack_4_with_a_newer_python_computes_on_the_cpu(choose: Choose) -> 
 def test_raspbian_9(choose: Choose) -> None:
     facts = host(architecture="armv7l", pythons=["3.5.3"], cpu_flags=["neon"])
     assert choose(facts, vendors=True)["stack"]["name"] == "py35-armv7-tf1.13.1"
-    problem = choose(facts)["problem"]
-    assert (
-        "run `make lock STACK=py35-armv7-tf1.13.1`, on a controller that reaches https://www.piwheels.org/simple"
-        in problem
-    )
-    assert "architecture armv7l" in problem
+    refused = choose(facts)
+    for part in ("make lock STACK=py35-armv7-tf1.13.1`", "https://www.piwheels.org/simple"):
+        assert part in remedy(refused)
+    assert "architecture armv7l" in refused["problem"]
+
+
+RASPBIAN = host(architecture="armv7l", pythons=["3.11.2"], cpu_flags=["neon"])
 
 
 @pytest.mark.parametrize(
     ("facts", "told"),
     [
         # A 32-bit Raspbian of today.
-        (
-            host(architecture="armv7l", pythons=["3.11.2"], cpu_flags=["neon"]),
-            "a 64-bit operating system (aarch64)",
-        ),
-        (
-            host(architecture="armv7l", pythons=["3.11.2"], cpu_flags=["neon"]),
-            "(it also needs CPython 3.5, which",
-        ),
-        (host(architecture="i686", pythons=["3.11.2"]), "a 64-bit operating system (x86_64)"),
-        (host(architecture="riscv64", cpu_flags=[]), "- for other machines: py310-jetpack61"),
-        (host(architecture="riscv64", cpu_flags=[]), "What would help: another host"),
-        (host(pythons=[]), "Pythons none"),
-        (host(pythons=[]), "install CPython 3.6 or 3.7 or 3.8 or 3.9 or 3.10 or 3.11 or 3.12 or 3.13"),
-        (host(pythons=["3.14.0"]), "needs CPython 3.11 or 3.12 or 3.13, which the host does not have"),
+        (RASPBIAN, "64-bit"),
+        (RASPBIAN, "(aarch64)"),
+        (host(architecture="i686", pythons=["3.11.2"]), "(x86_64)"),
+        (host(architecture="riscv64", cpu_flags=[]), "files/tensorflow_stacks.yml"),
     ],
 )
-def test_refuses_and_says_what_was_looked_at(choose: Choose, facts: dict[str, Any], told: str) -> None:
+def test_a_refusal_ends_with_the_remedy(choose: Choose, facts: dict[str, Any], told: str) -> None:
     choice = choose(facts)
     assert choice["stack"] is None
-    assert told in choice["problem"]
+    assert told in remedy(choice)
     assert f"architecture {facts['architecture']}" in choice["problem"]
-    assert "What would help:" in choice["problem"]
 
 
 @pytest.mark.parametrize(
-    ("driver", "why"),
+    ("facts", "stack", "code", "wanted"),
     [
-        ("470.82.01", "py311-cuda-tf2.21.0 needs NVIDIA's driver 525.60.13 or later, the host has 470.82.01"),
-        ("525.60", "needs NVIDIA's driver 525.60.13 or later, the host has 525.60"),
-        ("", "needs NVIDIA's driver 525.60.13 or later, and the release of the host's cannot be read"),
+        (RASPBIAN, "py35-armv7-tf1.13.1", "python-missing", ["3.5"]),
+        (host(pythons=["3.14.0"]), "py311-tf2.21.0", "python-missing", ["3.11", "3.12", "3.13"]),
     ],
 )
-def test_an_old_driver_leaves_the_cpu(choose: Choose, driver: str, why: str) -> None:
+def test_a_refusal_says_what_each_stack_lacks(
+    choose: Choose, facts: dict[str, Any], stack: str, code: str, wanted: list[str]
+) -> None:
+    choice = choose(facts)
+    assert code in choice["misfits"][stack]
+    assert code in codes(line_of(stack, choice))
+    assert releases(line_of(stack, choice)) == wanted
+
+
+def test_a_remedy_names_what_a_stack_without_a_lock_lacks_too(choose: Choose) -> None:
+    assert releases(remedy(choose(RASPBIAN))) == ["3.5"]
+
+
+def test_stacks_for_other_machines_share_a_line(choose: Choose) -> None:
+    choice = choose(host(architecture="riscv64", cpu_flags=[]))
+    (line,) = [each for each in choice["problem"].splitlines() if "py310-jetpack61" in each]
+    assert set(choice["misfits"]) == {each for each in choice["misfits"] if each in line}
+
+
+def test_a_host_without_python_is_told_every_release(choose: Choose) -> None:
+    choice = choose(host(pythons=[]))
+    assert choice["stack"] is None
+    assert "Pythons none" in choice["problem"]
+    assert releases(remedy(choice)) == ["3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13"]
+
+
+@pytest.mark.parametrize(
+    ("driver", "code"),
+    [("470.82.01", "driver-too-old"), ("525.60", "driver-too-old"), ("", "driver-unknown")],
+)
+def test_an_old_driver_leaves_the_cpu(choose: Choose, driver: str, code: str) -> None:
     facts = host(gpu="cuda", nvidia_driver=driver)
     choice = choose(facts)
     assert choice["stack"]["name"] == "py311-tf2.21.0"
-    assert why in choice["reason"]
-    forced = choose(facts, name="py311-cuda-tf2.21.0")["problem"]
-    assert why in forced
-    assert f"NVIDIA's driver {driver or 'unknown'}" in forced
+    assert choice["misfits"]["py311-cuda-tf2.21.0"] == [code]
+    for part in ("py311-cuda-tf2.21.0", "525.60.13", driver):
+        assert part in choice["reason"]
+    forced = choose(facts, name="py311-cuda-tf2.21.0")
+    assert codes(line_of("py311-cuda-tf2.21.0", forced)) == [code]
+    for part in ("525.60.13", driver):
+        assert part in line_of("py311-cuda-tf2.21.0", forced)
+    assert f"driver {driver or 'unknown'};" in forced["problem"]
 
 
 def test_the_newest_of_several_pythons_with_a_stack_counts(choose: Choose) -> None:
@@ -224,25 +273,28 @@ def test_the_newest_of_several_pythons_with_a_stack_counts(choose: Choose) -> No
 
 
 def test_a_jetpack_is_matched_by_whole_parts(choose: Choose) -> None:
-    problem = choose(jetson("32.10", "3.6.9"))["problem"]
-    assert "py36-jetpack42-tf1.13.1 is built for L4T 32.1, 32.2, 32.3, the host has 32.10" in problem
+    line = line_of("py36-jetpack42-tf1.13.1", choose(jetson("32.10", "3.6.9")))
+    assert codes(line)[0] == "l4t-differs"
+    assert "32.1, 32.2, 32.3" in line
+    assert "32.10" in line
 
 
 def test_the_user_may_name_an_older_stack(choose: Choose) -> None:
     choice = choose(host(pythons=["3.11.2", "3.6.9"]), name="py36-tf1.5.0")
     assert choice["stack"]["name"] == "py36-tf1.5.0"
-    assert "asked for by runtime_stack" in choice["reason"]
+    assert "runtime_stack" in choice["reason"]
 
 
 def test_a_stack_the_cpu_cannot_run_is_refused_although_named(choose: Choose) -> None:
     choice = choose(host(cpu_flags=PHENOM, pythons=["3.11.2", "3.6.9"]), name="py311-tf2.21.0")
     assert choice["stack"] is None
-    assert "py311-tf2.21.0 needs the CPU flags" in choice["problem"]
-    assert "What would help: leave runtime_stack out" in choice["problem"]
+    assert codes(line_of("py311-tf2.21.0", choice)) == ["cpu-flags-missing"]
+    assert "runtime_stack" in remedy(choice)
 
 
 def test_an_unknown_stack_is_refused_with_the_known_ones(choose: Choose) -> None:
     problem = choose(host(), name="py311-tf9")["problem"]
+    assert codes(problem) == ["stack-unknown"]
     assert "'py311-tf9'" in problem
     assert "py311-tf2.21.0" in problem
 
@@ -251,12 +303,16 @@ def test_no_other_python_is_taken_than_the_one_named(choose: Choose) -> None:
     both = host(pythons=["3.11.2", "3.9.2"])
     assert choose(both, python="/usr/bin/python3.9.2")["stack"]["name"] == "py39-tf2.15.1"
     assert choose(both, python="python3.9.2")["stack"]["name"] == "py39-tf2.15.1"
-    assert "'/opt/python'" in choose(both, python="/opt/python")["problem"]
+    problem = choose(both, python="/opt/python")["problem"]
+    assert codes(problem) == ["python-unknown"]
+    assert "'/opt/python'" in problem
 
 
 def test_a_python_without_venv_is_passed_over_and_told(choose: Choose) -> None:
     bare = {"path": "/usr/bin/python3", "real": "/usr/bin/python3.11", "version": "3.11.2", "venv": False}
-    assert "apt install python3.11-venv" in choose(host(pythons=[bare]))["problem"]
+    refused = choose(host(pythons=[bare]))
+    assert "venv-missing" in codes(line_of("py311-tf2.21.0", refused))
+    assert "apt install python3.11-venv" in line_of("py311-tf2.21.0", refused)
     assert choose(host(pythons=[bare, "3.12.1"]))["python"]["version"] == "3.12.1"
 
 
@@ -285,7 +341,7 @@ def test_the_table_is_whole(root: Path, stacks: list[dict[str, Any]]) -> None:
         assert lock.is_file() or stack["index"]
         assert stack["bootstrap"] is None or (root / "requirements" / stack["bootstrap"]).is_file()
         if stack["needs"]:
-            assert " ".join(stack["needs"]) == "driver libraries optional remedy"
+            assert " ".join(stack["needs"]) == "driver libraries optional remedy"  # not prose
     locked = {stack["lock"] for stack in stacks}
     assert {path.name for path in (root / "requirements/runtime").glob("*.txt")} <= locked
 
@@ -308,7 +364,8 @@ def test_a_python_that_lacks_only_its_venv_package_is_told_the_package(
     )
     refused = choose(bare)
     assert refused["stack"] is None
-    assert refused["problem"].endswith("What would help: on Debian and Ubuntu: apt install python3.11-venv.")
+    assert "apt install python3.11-venv" in remedy(refused)
+    assert releases(remedy(refused)) == []
     # In check mode the package would have been installed by now.
     assert choose(bare, venv_pending=True)["stack"]["name"] == "py311-tf2.21.0"
     own = {"path": "/opt/python3", "real": "/opt/python3.11", "version": "3.11.2", "venv": False}
@@ -331,10 +388,10 @@ def test_engines_get_a_venv_of_a_newer_python_beside_an_old_stack(
     if version:
         assert choice["engines"]["python"]["version"] == version
         assert choice["engines"]["lock"] == "engines-py39.txt"
-        assert f"get a venv of CPython {version}" in choice["reason"]
+        assert f"CPython {version} (" in choice["reason"]
     else:
         assert choice["engines"] is None
-        assert "need CPython 3.11 or 3.10 or 3.9 with venv beside this one" in choice["reason"]
+        assert releases(choice["reason"])[-3:] == ["3.11", "3.10", "3.9"]
 
 
 def test_engines_of_a_stack_that_holds_them_get_none(choose: Choose) -> None:
