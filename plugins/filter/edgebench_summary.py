@@ -98,7 +98,7 @@ class Host:
         if ended:
             return [(str(ended).strip(), self.command)]
         if not self.variables.get("edgebench_provisioned"):
-            return [("the connection was lost on the way", self.command)]
+            return [("the connection to the host was lost [connection-lost]", self.command)]
         entries = []
         if self.needed:
             only = f" --tags {self.needed[0][1]}" if len(self.needed) == 1 else ""
@@ -114,7 +114,7 @@ class Host:
             return str(facts["user"])
         if facts.get("user_exists"):
             return str(access["user"])
-        self.needed.append((f"no user {access['user']} yet", "edgebench_user"))
+        self.needed.append((f"no user {access['user']} yet [user-missing]", "edgebench_user"))
         return "missing"
 
     def _packages(self, access: Mapping[str, Any]) -> str:
@@ -125,14 +125,15 @@ class Host:
         lacking = query.get("rc") != 0 or set(states) - {"i"}
         if not lacking or not (self.check or self.problem.get("stage") == "base_packages"):
             return "ready"
-        self.needed.append(("packages are missing", "base_packages"))
+        self.needed.append(("packages are missing [packages-missing]", "base_packages"))
         return "missing"
 
     def _tensorflow(self, facts: Mapping[str, Any]) -> str:
         runtime = facts.get("runtime")
         if not runtime:
             reason = str(self.variables.get("edgebench_runtime_reason") or "").strip()
-            self.needed.append(("no TensorFlow yet" + (f" (chosen: {reason})" if reason else ""), "runtime"))
+            chosen = f" (chosen: {reason})" if reason else ""
+            self.needed.append((f"no TensorFlow yet{chosen} [runtime-missing]", "runtime"))
             return "missing"
         versions = [each["version"] for each in facts["pythons"] if each["real"] == runtime.get("python")]
         return f"{runtime.get('tensorflow', '?')}" + (f", Python {versions[0]}" if versions else "")
@@ -140,7 +141,7 @@ class Host:
     def _runner(self, facts: Mapping[str, Any]) -> str:
         if facts.get("runner"):
             return "ready"
-        self.needed.append(("no runner yet", "runner"))
+        self.needed.append(("no runner yet [runner-missing]", "runner"))
         return "missing"
 
     def _data(self) -> str:
@@ -151,8 +152,11 @@ class Host:
             return NOTHING
         lacking = [entry["name"] for entry in sets if entry["state"] != "ready"]
         if lacking:
-            said = f"no real data for {', '.join(lacking)}: the quick profile makes some up, the paper profile refuses"
-            self.wished.append((said, f"EDGEBENCH_DATA_DIR=FOLDER {self.command} --tags datasets"))
+            text = (
+                f"no real data for {', '.join(lacking)}: the quick profile generates data, the paper profile refuses "
+                "to run [data-missing]"
+            )
+            self.wished.append((text, f"EDGEBENCH_DATA_DIR=FOLDER {self.command} --tags datasets"))
         return f"{len(sets) - len(lacking)}/{len(sets)}"
 
     def _board(self) -> None:
@@ -165,7 +169,9 @@ class Host:
     def _share(self) -> str:
         state = self.variables.get("data_share_state") or {}
         if state.get("role") == "client" and not state.get("answers"):
-            self.wished.append(("the data share does not answer", f"{self.command} --tags data_share"))
+            self.wished.append(
+                ("the data share does not answer [share-no-answer]", f"{self.command} --tags data_share")
+            )
             return "no answer"
         return {"server": "serves", "client": "mounted"}.get(str(state.get("role")), NOTHING)
 

@@ -54,7 +54,9 @@ def fstab(text: str, names: Mapping[str, str]) -> str:
     """Return the text of the copy's fstab; see DOCUMENTATION."""
     missing = [name for name in ("root", "home", "sd") if not names.get(name)]
     if missing:
-        raise AnsibleFilterError(f"edgebench_usb_fstab: no name for {', '.join(missing)}")
+        raise AnsibleFilterError(
+            f"edgebench_usb_fstab: no name for {', '.join(missing)} [mount-name-missing]"
+        )
     kept, ours = [], False
     for line in text.splitlines():
         if line in (BEGIN, END):
@@ -105,27 +107,29 @@ def layout_problems(look: Mapping[str, Any], conf: Mapping[str, Any], label: str
     problems = []
     if not boot["exists"]:
         problems.append(
-            "there is no /boot/extlinux/extlinux.conf. Is this board started by U-Boot, and is its SD card in"
+            "there is no /boot/extlinux/extlinux.conf. Check that the board boots by U-Boot and that its SD card is "
+            "inserted [extlinux-missing]"
         )
     if boot["type"] != "ext4" or boot["folder"] != "/boot" or not boot["partuuid"]:
         problems.append(
             f"/boot lies on {boot['device']} ({boot['type']}, as {boot['folder']}, PARTUUID "
-            f"{boot['partuuid'] or 'none'}), expected as the folder /boot of an ext4 partition with a PARTUUID, "
-            "which is how NVIDIA's images have it"
+            f"{boot['partuuid'] or 'none'}), expected as the folder /boot of an ext4 partition with a PARTUUID, as in "
+            "NVIDIA's images [boot-layout-unknown]"
         )
     if not system["on_usb"] and look["disk"]["exists"] and not set(root["disks"]) & {_disk(boot["device"])}:
         problems.append(
-            f"root is on {', '.join(root['disks'])} and the boot files are on {boot['device']}, so this system runs "
-            "from a disk that is neither the SD card nor the one that was named. Roll back what moved it there"
+            f"root is on {', '.join(root['disks'])} but the boot files are on {boot['device']}, so this system runs "
+            "from a disk that is neither the SD card nor the named disk. Roll back the change that moved it there "
+            "[root-on-other-disk]"
         )
     own = {f"PARTUUID={boot['partuuid']}", f"UUID={boot['uuid']}", boot["device"]}
     there = conf["labels"].get(label)
     if there is None:
-        problems.append(f"extlinux.conf has no label {label!r} to fall back to")
+        problems.append(f"extlinux.conf has no label {label!r} to fall back to [fallback-label-missing]")
     elif there["root"] and there["root"].lower() not in {each.lower() for each in own}:
         problems.append(
             f"the label {label} boots root={there['root']}, expected the SD card ({', '.join(sorted(own))}); there "
-            "must be a label that boots from the SD card. Mend it, and make it the DEFAULT"
+            "must be a label that boots from the SD card. Correct it and make it the DEFAULT [fallback-label-wrong]"
         )
     return problems
 
