@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-from edgebench_report import text
 from edgebench_report.errors import ReportError, with_code
 
 _DESCRIPTION = (
@@ -92,7 +91,7 @@ def _build(given: argparse.Namespace) -> int:
         width = shutil.get_terminal_size((110, 40)).columns
         _say(terminal.render(built.summary, built.tables, width), sys.stdout)
     for problem in built.loaded.problems:
-        _say(f"left out: {text.one_line(str(problem))}", sys.stderr)
+        _say(f"left out: {problem.message}", sys.stderr)
     _say(str(built.page) if given.quiet else f"Report: {built.page}", sys.stdout)
     return 1 if built.loaded.problems else 0
 

@@ -112,15 +112,21 @@ def _run(say: Say, given: argparse.Namespace) -> int:
             problems = store.problems
     except duckdb.OutOfMemoryException as failure:
         raise ReportError(
-            f"{given.memory_mb} MB are not enough for this ({_brief(failure)}). Give more by --memory-mb."
+            f"{given.memory_mb} MB of memory are not enough ({_brief(failure)}). "
+            f"Allow more, for example: --memory-mb {2 * given.memory_mb}",
+            "memory-too-small",
         ) from failure
     except duckdb.Error as failure:
-        what = f"--sql {given.sql}" if given.sql is not None else "the database"
+        if given.sql is None:
+            raise ReportError(
+                f"the database failed: {_brief(failure)}. Report this as a bug.", "database-failed"
+            ) from failure
         raise ReportError(
-            f"{what}: {_brief(failure)}. docs/scale.md has the tables and their columns."
+            f"--sql {given.sql}: {_brief(failure)}. docs/scale.md lists the tables and their columns.",
+            "sql-failed",
         ) from failure
     for problem in problems:
-        say(f"left out: {text.one_line(str(problem))}", sys.stderr)
+        say(f"left out: {problem.message}", sys.stderr)
     return 1 if problems else 0
 
 
@@ -132,14 +138,18 @@ def _read(path: Path) -> str:
     try:
         return path.read_text("utf-8")
     except (OSError, ValueError) as failure:
-        raise ReportError(f"--sql {path}: cannot be read ({failure}). Name a file with SQL.") from failure
+        raise ReportError(
+            f"--sql {path}: cannot be read ({failure}). Name a file with SQL.", "sql-unreadable"
+        ) from failure
 
 
 def _last(store: "Store", sql: str) -> str:
     """Execute all statements but the last, which is returned."""
     statements = store.connection.extract_statements(sql)
     if not statements:
-        raise ReportError("--sql: the file has no statement. It needs a SELECT, for example: FROM medians;")
+        raise ReportError(
+            "--sql: the file has no statement. Write a query into it, for example: FROM medians;", "sql-empty"
+        )
     for each in statements[:-1]:
         store.connection.execute(each)
     return statements[-1].query.strip().rstrip(";")

@@ -58,21 +58,23 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", say: Sa
 
 def _run(say: Say, given: argparse.Namespace) -> int:
     if (given.format is None) != (given.out is None):
-        raise ReportError("--format and --out go together. Name both.")
+        raise ReportError("--format and --out need each other. Give both or neither.", "format-out-mismatch")
     if given.format is None and given.mlflow is None:
-        raise ReportError("nothing to do. Name --format and --out, or --mlflow.")
+        raise ReportError("no output requested. Give --format and --out, or --mlflow.", "output-missing")
     if given.tables is not None and given.format not in _TABLES:
-        raise ReportError("--tables is for the formats markdown and latex.")
+        raise ReportError(
+            f"--tables has no effect with --format {given.format}. Use it with markdown or latex.",
+            "tables-not-applicable",
+        )
     loaded = load(given.paths)
     for problem in loaded.problems:
-        say(f"left out: {text.one_line(str(problem))}", sys.stderr)
+        say(f"left out: {problem.message}", sys.stderr)
     rows = export.rows(loaded)
     if given.format in _TIDY:
         write(given.out, _TIDY[given.format](rows))
         say(f"{text.plural(len(rows), 'row')}: {given.out}", sys.stdout)
     elif given.format == "junit":
-        left_out = [text.one_line(str(each)) for each in loaded.problems]
-        suites = junit.of_runs(rows, left_out, loaded.failures)
+        suites = junit.of_runs(rows, loaded.problems, loaded.failures)
         write(given.out, junit.as_xml(suites))
         said = [f"{sum(each.counted(name) for each in suites)} {name}" for name in junit.OUTCOMES]
         say(f"{', '.join(said)}: {given.out}", sys.stdout)
@@ -96,6 +98,7 @@ def _chosen(tables: list[Table], numbers: str | None) -> list[Table]:
     known = {each.number: each for each in tables}
     for number in (each for each in wanted if each not in known):
         raise ReportError(
-            f"--tables {text.one_line(number)}: no such table. These records have {', '.join(known)}."
+            f"--tables {text.one_line(number)}: no such table. These records have the tables {', '.join(known)}.",
+            "table-unknown",
         )
     return [known[each] for each in wanted]

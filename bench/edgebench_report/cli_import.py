@@ -49,15 +49,19 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", say: Sa
 def _run(say: Say, given: argparse.Namespace) -> int:
     if given.host is not None and not _HOST.fullmatch(given.host):
         raise ReportError(
-            f"--host {text.one_line(given.host)}: no name of a host. Use letters, digits, points and dashes."
+            f"--host {text.one_line(given.host)}: not a host name. Use letters, digits, dots and dashes.",
+            "host-name-invalid",
         )
     _require_replaceable(given.out)
     found = importers.read(given.paths, given.host)
     for problem in found.problems:
-        say(f"not imported: {text.one_line(str(problem))}", sys.stderr)
+        say(f"not imported: {problem.message}", sys.stderr)
     if not found.records:
         read = text.plural(len(found.files), "file")
-        raise ReportError(f"nothing to import in {read}; {given.out} was not written.")
+        raise ReportError(
+            f"no measurement found in {read}, so {given.out} was not written. Name logs, or folders that contain some.",
+            "nothing-imported",
+        )
     write(given.out, records.lines(found.records))
     measured = [each for each in found.records if each["record"] != "host"]
     hosts = sorted({each["host"] for each in measured})
@@ -75,10 +79,12 @@ def _require_replaceable(out: Path) -> None:
         return
     remedy = "Name a new file with --out."
     if not out.is_file():
-        raise ReportError(f"{out}: is no file. {remedy}")
+        raise ReportError(f"{out}: exists and is not a file. {remedy}", "out-not-file")
     try:
         held = [json.loads(line) for line in out.read_text("utf-8").splitlines() if line.strip()]
     except (OSError, ValueError) as failure:
-        raise ReportError(f"{out}: is there, and not a file of imported records. {remedy}") from failure
+        raise ReportError(
+            f"{out}: exists and is not a file of records. {remedy}", "out-not-records"
+        ) from failure
     if not all(isinstance(each, dict) and "imported" in each for each in held):
-        raise ReportError(f"{out}: holds records that were not imported. {remedy}")
+        raise ReportError(f"{out}: contains records that were measured here. {remedy}", "out-not-imported")

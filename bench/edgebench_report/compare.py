@@ -107,12 +107,18 @@ class Pair:
 
 @dataclass(frozen=True)
 class Apart:
-    """What was not compared, and why."""
+    """What was not compared, and why.
+
+    ``code``: "circumstances-differ" (those of ``differing``: name, A, B), "counterparts-ambiguous" or
+    "counterpart-missing".
+    """
 
     title: str
     workload: str
     side: str
+    code: str
     reason: str
+    differing: list[tuple[str, str, str]] = field(default_factory=list)
 
 
 @dataclass
@@ -161,8 +167,9 @@ def compare(
     shared = {_identity(each) for each in first[1]} & {_identity(each) for each in second[1]}
     if shared:
         raise ReportError(
-            f"A ({text.one_line(first[0])}) and B ({text.one_line(second[0])}) share "
-            f"{text.plural(len(shared), 'record')}. Narrow one of them, for example host=NAME,run=ID."
+            f"A ({text.one_line(first[0])}) and B ({text.one_line(second[0])}) have "
+            f"{text.plural(len(shared), 'record')} in common. Narrow one of them, for example: host=NAME,run=ID",
+            "sides-overlap",
         )
     result = Comparison((first[0], second[0]), threshold, accuracy_threshold)
     names = list(by)
@@ -238,14 +245,14 @@ def _pair(result: Comparison, first: list[Measured], second: list[Measured], by:
     """Pair what may be compared, the most alike first, and set the rest apart."""
     bound = _bound(first, second, by)
     scored = []
-    reasons: dict[int, list[str]] = {id(each): [] for each in first + second}
+    differing: dict[int, list[tuple[str, str, str]]] = {id(each): [] for each in first + second}
+    ambiguous: set[int] = set()
     for one in first:
         for other in second:
             obstacles = _obstacles(one, other, by, bound)
             if obstacles:
-                said = "; ".join(obstacles)
-                reasons[id(one)].append(said)
-                reasons[id(other)].append(said)
+                differing[id(one)] += obstacles
+                differing[id(other)] += obstacles
             else:
                 scored.append((_likeness(one, other), one, other))
     used: set[int] = set()
@@ -257,18 +264,23 @@ def _pair(result: Comparison, first: list[Measured], second: list[Measured], by:
             for score, a, b in scored
         )
         if rivals:
-            for each in (one, other):
-                reasons[id(each)] = [
-                    "more than one counterpart; narrow A and B, or name by --by what differs"
-                ]
+            ambiguous |= {id(one), id(other)}
             continue
         used |= {id(one), id(other)}
         result.pairs.append(_compared(result, one, other))
     for name, members in zip(("A", "B"), (first, second), strict=True):
         for each in (each for each in members if id(each) not in used):
-            others = "B" if name == "A" else "A"
-            why = "; ".join(dict.fromkeys(reasons[id(each)])) or f"not in {others}"
-            result.apart.append(Apart(each.title, each.workload, name, f"{_called(each)}: {why}"))
+            obstacles = list(dict.fromkeys(differing[id(each)]))
+            if id(each) in ambiguous:
+                code, why = "counterparts-ambiguous", "several counterparts; narrow A and B, or use --by"
+                obstacles = []
+            elif obstacles:
+                code = "circumstances-differ"
+                why = "; ".join(f"{what} differs: {a} and {b}" for what, a, b in obstacles)
+            else:
+                code, why = "counterpart-missing", f"not in {'B' if name == 'A' else 'A'}"
+            reason = f"{_called(each)}: {why}"
+            result.apart.append(Apart(each.title, each.workload, name, code, reason, obstacles))
 
 
 def _bound(first: list[Measured], second: list[Measured], by: list[str]) -> set[str]:
@@ -285,7 +297,7 @@ def _allowed(by: list[str]) -> set[str]:
     return {fact for name in by for fact in BY[name]}
 
 
-def _obstacles(one: Measured, other: Measured, by: list[str], bound: set[str]) -> list[str]:
+def _obstacles(one: Measured, other: Measured, by: list[str], bound: set[str]) -> list[tuple[str, str, str]]:
     allowed = _allowed(by)
     found = []
     for name in sorted(one.facts.keys() | other.facts.keys()):
@@ -294,7 +306,7 @@ def _obstacles(one: Measured, other: Measured, by: list[str], bound: set[str]) -
             continue
         values = one.facts.get(name, aggregate.UNSET), other.facts.get(name, aggregate.UNSET)
         if not _same(*values):
-            found.append(f"{_name(name)} differs: {_value(name, values[0])} and {_value(name, values[1])}")
+            found.append((_name(name), _value(name, values[0]), _value(name, values[1])))
     return found
 
 
@@ -546,13 +558,20 @@ def select(records: Iterable[Record], selector: str) -> list[Record]:
             found = [each for each in chosen if value in _KEYS[key](each)]
         else:
             raise ReportError(
-                f"{text.one_line(part)}: no selector. Use key=value with one of {', '.join(_KEYS)} or option.NAME."
+                f"{text.one_line(part)}: not a selector. Use KEY=VALUE, where KEY is one of {', '.join(_KEYS)} or "
+                "option.NAME.",
+                "selector-unknown",
             )
         if not found:
             values = (
                 sorted({each for record in known for each in _KEYS[key](record)[:1]}) if key in _KEYS else []
             )
-            there = f"; there is {text.shorten(', '.join(values), 200)}" if values else ""
-            raise ReportError(f"{text.one_line(selector)}: picks no record{text.one_line(there)}.")
+            known_values = text.one_line(text.shorten(", ".join(values), 200))
+            remedy = (
+                f"Expected {key} to be one of {known_values}." if values else "Check the name and the value."
+            )
+            raise ReportError(
+                f"{text.one_line(selector)}: selects no record. {remedy}", "selector-matches-nothing"
+            )
         chosen = found
     return chosen

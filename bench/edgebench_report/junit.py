@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 from edgebench_report import text
 from edgebench_report.compare import Comparison, Outcome, Pair
 from edgebench_report.export import COLUMNS, Value
+from edgebench_report.load import Problem
 from edgebench_report.statistics import CONFIDENCE
 
 # Beyond printable characters XML 1.0 has no place for these.
@@ -59,14 +60,14 @@ class Suite:
 
 def of_runs(
     rows: Iterable[dict[str, Value]],
-    left_out: Sequence[str] = (),
+    left_out: Sequence[Problem] = (),
     unfinished: Sequence[tuple[str, str, str]] = (),
 ) -> list[Suite]:
     """Return a suite for each run of a host, a case for each row of the export that counts.
 
-    A run that is not ok is a failure, one that the host cannot do (``unsupported``) is skipped; ``left_out`` are
-    lines of the records that could not be read, each an error, and so is each of ``unfinished``: (run id, host, why) of
-    a host that the playbook could not follow to the end.
+    A run that is not ok is a failure, one that the host cannot do (``unsupported``) is skipped. Each of ``left_out`` is
+    an error, and so is each of ``unfinished``: (run id, host, why) of a host that the playbook could not follow to the
+    end.
     """
     by_run: dict[tuple[str, str], list[dict[str, Value]]] = {}
     for row in rows:
@@ -84,13 +85,12 @@ def of_runs(
         suite.cases += [_run(name, row) for row in members]
         if (host, run_id) in why:
             suite.cases.append(
-                Case(
-                    name, "followed to its end", "error", "unfinished", why[host, run_id] or "no reason noted"
-                )
+                Case(name, "completed", "error", "host-unfinished", why[host, run_id] or "no reason noted")
             )
         suites.append(suite)
     if left_out:
-        cases = [Case("records", each, "error", "left out", each) for each in left_out]
+        lines = [(each.code or "left-out", text.one_line(str(each))) for each in left_out]
+        cases = [Case("records", line, "error", code, line) for code, line in lines]
         suites.append(Suite("records", cases))
     return suites
 
@@ -145,13 +145,19 @@ def of_comparison(found: Comparison) -> list[Suite]:
     made = list(suites.values())
     if found.apart:
         cases = [
-            Case(f"set apart.{each.workload}", f"{each.side}: {each.reason}", "skipped", "", each.reason)
+            Case(
+                f"set apart.{each.workload}", f"{each.side}: {each.reason}", "skipped", each.code, each.reason
+            )
             for each in found.apart
         ]
         made.append(Suite("set apart", cases, properties=_sides(found)))
     if found.exit_code == 2:
-        message = "nothing could be compared" if not found.pairs else "too few repeats to tell anything"
-        case = Case("compare", "something is compared", "error", "nothing told", message)
+        code, message = (
+            ("repeats-too-few", "too few repeats to show a difference")
+            if found.pairs
+            else ("nothing-compared", "nothing could be compared")
+        )
+        case = Case("compare", "comparable", "error", code, message)
         made.append(Suite("compare", [case], properties=_sides(found)))
     return made
 

@@ -14,7 +14,7 @@ from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
 
 from edgebench_report import text
-from edgebench_report.errors import ReportError
+from edgebench_report.errors import ReportError, with_code
 
 SCHEMA_FILE = Path(__file__).resolve().parents[1] / "edgebench" / "record.schema.json"
 # HOST.telemetry beside HOST.jsonl.
@@ -27,21 +27,33 @@ MAX_LINE_BYTES = 8 * 2**20
 MAX_NAMED = 100
 Record = dict[str, Any]
 
+DISTINCT_RUN_IDS = "Give each run a `--run-id` of its own."
+RECORDED_TWICE = "attempt-recorded-twice"
+
 _FAILURE = ".problem.txt"
 _MOST_SAID = 2000
-_NOT_OURS = "If it is not a records file of edgebench, do not name it (or move it out of the folder)."
+_NOT_OURS = "If this is not a records file of edgebench, move it out of the folder or name other files."
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that was left out: where (``file:line`` or a path), what was wrong, what to do."""
+    """Something that was left out: where (``file:line`` or a path), what was wrong, what to do.
+
+    ``code`` identifies the kind of problem for scripts and tests ("line-torn").
+    """
 
     where: str
     what: str
     remedy: str
+    code: str | None = None
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}. {self.remedy}"
+
+    @property
+    def message(self) -> str:
+        """The problem as commands print it: on one line, with its code."""
+        return str(with_code(text.one_line(str(self)), self.code))
 
 
 @dataclass
@@ -80,8 +92,9 @@ def load(paths: Sequence[Path], max_hosts: int | None = None) -> Loaded:
         names |= _read_file(path, validator, loaded)
         if max_hosts is not None and len(names) > max_hosts:
             raise ReportError(
-                f"records of more than {max_hosts} hosts, too many for one page. Name fewer; "
-                "`edgebench-report aggregate` has the medians of any number."
+                f"the records are of more than {max_hosts} hosts, too many for one page. Name fewer files, or "
+                "run `edgebench-report aggregate`, which summarises any number of hosts.",
+                "hosts-too-many",
             )
     loaded.failures = _failures(paths)
     loaded.hosts = _counted_once(loaded.hosts, loaded)
@@ -89,7 +102,7 @@ def load(paths: Sequence[Path], max_hosts: int | None = None) -> Loaded:
     loaded.inferences = _newest_attempts(_without_duplicates(loaded.inferences, loaded), loaded)
     loaded.explanations = _newest_explanations(_counted_once(loaded.explanations, loaded))
     if not loaded.runs and not loaded.inferences and not loaded.explanations:
-        raise ReportError(nothing_message(loaded))
+        raise nothing_read(loaded)
     return loaded
 
 
@@ -107,7 +120,8 @@ def files(
     for path in paths:
         if not path.exists():
             raise ReportError(
-                f"{path}: there is no such file or folder. Name .jsonl files, or folders that hold some."
+                f"{path}: no such file or folder. Name .jsonl files, or folders that contain some.",
+                "path-missing",
             )
         inside = _below(path, suffixes, problems) if path.is_dir() else [path]
         if path.name.endswith(SURVEY_ENDING) and not path.is_dir():
@@ -116,8 +130,9 @@ def files(
             problems.append(
                 Problem(
                     str(path),
-                    f"holds no {' or '.join(suffixes)} file",
-                    "Run `edgebench run`, or collect the results, first.",
+                    f"contains no {' or '.join(suffixes)} file",
+                    "Run `edgebench run` first, or `ansible-playbook collect.yml`.",
+                    "folder-empty",
                 )
             )
         for each in inside:
@@ -157,21 +172,21 @@ def _regular(path: Path, problems: list[Problem]) -> tuple[str, int] | None:
             place = os.path.realpath(place)
             status = Path(place).stat()
     except OSError as failure:
-        problems.append(_unreadable(str(path), failure))
+        problems.append(unreadable(str(path), failure))
         return None
     # A pipe or a device would keep its reader waiting for ever.
     if not stat.S_ISREG(status.st_mode):
-        problems.append(Problem(str(path), "is no regular file", _NOT_OURS))
+        problems.append(Problem(str(path), "not a regular file", _NOT_OURS, "file-not-regular"))
         return None
     return place, status.st_size
 
 
 def _below(folder: Path, suffixes: tuple[str, ...], problems: list[Problem]) -> list[Path]:
-    def unreadable(failure: OSError) -> None:
-        problems.append(_unreadable(str(failure.filename), failure))
+    def note(failure: OSError) -> None:
+        problems.append(unreadable(str(failure.filename), failure))
 
     found = []
-    for parent, folders, names in os.walk(folder, onerror=unreadable):
+    for parent, folders, names in os.walk(folder, onerror=note):
         # Series of samples lie there, no records.
         folders[:] = [each for each in folders if not each.endswith(SERIES_FOLDER)]
         inside = Path(parent)
@@ -179,9 +194,13 @@ def _below(folder: Path, suffixes: tuple[str, ...], problems: list[Problem]) -> 
     return found
 
 
-def _unreadable(where: str, failure: OSError) -> Problem:
+def unreadable(where: str, failure: OSError) -> Problem:
+    """Return the problem of a file or folder that cannot be read."""
     return Problem(
-        where, f"cannot be read ({failure.strerror or failure})", "Make it readable and build again."
+        where,
+        f"cannot be read ({failure.strerror or failure})",
+        "Make it readable and rerun the command.",
+        "file-unreadable",
     )
 
 
@@ -224,7 +243,7 @@ def parsed(path: Path, validator: "Validator") -> Iterator[tuple[str, Record | P
         yield where, outcome
     if more:
         lines = text.plural(more, "more line")
-        yield str(path), Problem(str(path), f"{lines} that cannot be used, of all kinds", _NOT_OURS)
+        yield str(path), Problem(str(path), f"{lines} that cannot be used", _NOT_OURS, "more-unusable-lines")
 
 
 def _lines(path: Path) -> Iterator[tuple[str, bytes | Problem]]:
@@ -243,12 +262,14 @@ def _lines(path: Path) -> Iterator[tuple[str, bytes | Problem]]:
                     left -= len(line)
                     length += len(line)
                 if length > MAX_LINE_BYTES:
-                    said = f"a line of {length} bytes; none may have more than {MAX_LINE_BYTES}"
-                    yield where, Problem(where, said, _NOT_OURS)
+                    said = (
+                        f"the line has {length} bytes, more than the {MAX_LINE_BYTES} that a record may have"
+                    )
+                    yield where, Problem(where, said, _NOT_OURS, "line-too-long")
                 elif line.strip():
                     yield where, line
     except OSError as failure:
-        yield str(path), _unreadable(str(path), failure)
+        yield str(path), unreadable(str(path), failure)
 
 
 def parse(where: str, line: bytes, torn: bool, validator: "Validator") -> Record | Problem:
@@ -259,10 +280,12 @@ def parse(where: str, line: bytes, torn: bool, validator: "Validator") -> Record
         if torn:
             return Problem(
                 where,
-                "torn: the line ends in the middle, its writer was stopped",
-                "Give the run again with the same run id; it does what has no record.",
+                "the last line is incomplete, because its writer was stopped",
+                "Rerun with the same `--run-id`: only missing runs execute.",
+                "line-torn",
             )
-        return Problem(where, f"not JSON ({text.shorten(text.one_line(str(failure)), 120)})", _NOT_OURS)
+        said = f"not JSON ({text.shorten(text.one_line(str(failure)), 120)})"
+        return Problem(where, said, _NOT_OURS, "line-not-json")
     return validator.problem(where, record) or record
 
 
@@ -303,13 +326,15 @@ class Validator:
     def problem(self, where: str, record: Any) -> Problem | None:
         """Return what is wrong with a record read from ``where``, or None."""
         if not isinstance(record, dict):
-            return Problem(where, f"a record is an object, this is {_shown(record)}", _NOT_OURS)
+            said = f"expected a record, a JSON object; found {_shown(record)}"
+            return Problem(where, said, _NOT_OURS, "record-not-object")
         version = record.get("schema")
         if type(version) is int and version > max(self._versions):
             return Problem(
                 where,
-                f"schema version {version} of a newer edgebench; known here: {_shown(self._versions)}",
-                "Update this checkout and build again.",
+                f"schema version {version} is of a newer edgebench; this one reads {_shown(self._versions)}",
+                "Update this checkout and rerun the command.",
+                "schema-newer",
             )
         # The compiled code takes true for 1 in an enumeration of numbers, and there is just this one.
         if type(version) is int and self._is_clear(record):
@@ -318,7 +343,9 @@ class Validator:
         if not wrong:
             return None
         more = f" (and {len(wrong) - 3} more)" if len(wrong) > 3 else ""
-        return Problem(where, "not a valid record: " + "; ".join(wrong[:3]) + more, _NOT_OURS)
+        return Problem(
+            where, "not a valid record: " + "; ".join(wrong[:3]) + more, _NOT_OURS, "record-invalid"
+        )
 
     def _is_clear(self, record: Record) -> bool:
         try:
@@ -369,8 +396,9 @@ def rival(older: str, newer: str) -> Problem:
     """Return the Problem of two records of one run and attempt, by where they stand."""
     return Problem(
         older,
-        f"the same run and attempt as {newer}, yet another record; that is used",
-        "Give different runs different run ids.",
+        f"another record of the same run and attempt finished later and is used: {newer}",
+        DISTINCT_RUN_IDS,
+        RECORDED_TWICE,
     )
 
 
@@ -411,14 +439,13 @@ def _newest_explanations(records: list[Record]) -> list[Record]:
     return list(found.values())
 
 
-def nothing_message(loaded: Loaded) -> str:
-    """Return what to say where there is not one run or inference."""
+def nothing_read(loaded: Loaded) -> ReportError:
+    """Return the error for files without a run or an inference; it lists the first problems."""
     read = text.plural(len(loaded.files), "file")
     hosts = f", {text.plural(len(loaded.hosts), 'host record')}" if loaded.hosts else ""
-    lines = [
-        f"not one run record could be read ({read}{hosts}). Give `edgebench run` first, or another folder."
-    ]
-    lines += [str(each) for each in loaded.problems[:20]]
+    lines = [f"no record of a run found ({read}{hosts})."]
+    lines += [f"  {each.message}" for each in loaded.problems[:20]]
     if len(loaded.problems) > 20:
-        lines.append(f"… and {len(loaded.problems) - 20} more")
-    return "\n  ".join(lines)
+        lines.append(f"  … and {len(loaded.problems) - 20} more")
+    lines.append("Run `edgebench run` first, or name another folder.")
+    return ReportError("\n".join(lines), "records-missing")

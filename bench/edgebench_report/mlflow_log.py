@@ -29,8 +29,9 @@ def log(uri: str, rows: Iterable[dict[str, Value]]) -> int:
         exceptions: Any = importlib.import_module("mlflow.exceptions")
     except ImportError as failure:
         raise ReportError(
-            f"--mlflow: MLflow cannot be imported ({failure}). It is no part of this project's environment; "
-            "give .venv/bin/pip install mlflow-skinny, or export a file and log that."
+            f"--mlflow: MLflow cannot be imported ({failure}). It is not part of this project's environment. "
+            "Install it: .venv/bin/pip install mlflow-skinny",
+            "mlflow-missing",
         ) from failure
     try:
         client = tracking.MlflowClient(tracking_uri=uri)
@@ -40,7 +41,8 @@ def log(uri: str, rows: Iterable[dict[str, Value]]) -> int:
     except (exceptions.MlflowException, OSError) as failure:
         raise ReportError(
             f"--mlflow {text.one_line(uri)}: {text.shorten(text.one_line(str(failure)), 300)}. Name the address of a "
-            "tracking server, sqlite:///FILE or a folder."
+            "tracking server, sqlite:///FILE or a folder.",
+            "mlflow-failed",
         ) from failure
 
 

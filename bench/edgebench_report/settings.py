@@ -91,8 +91,9 @@ class Settings:
             number = len(self._circumstances)
             if number == MAX_CIRCUMSTANCES:
                 raise ReportError(
-                    f"more than {MAX_CIRCUMSTANCES} different sets of circumstances. Look at what wrote the records: "
-                    "options or versions that differ from run to run; or name fewer files."
+                    f"the records have more than {MAX_CIRCUMSTANCES} different sets of circumstances. Check the "
+                    "program that wrote them for options or versions that change with every run, or name fewer files.",
+                    "circumstances-too-many",
                 )
             self._out.write(json.dumps({"circumstance": number, **_shown(record)}) + "\n")
             self._circumstances[key] = number

@@ -114,7 +114,7 @@ class Store:
         self._count_once()
         self._arrange()
         if not self._number("SELECT count(*) FROM entries"):
-            raise ReportError(load.nothing_message(load.Loaded(problems=self.problems, files=self.files)))
+            raise load.nothing_read(load.Loaded(problems=self.problems, files=self.files))
 
     # Reading
 
@@ -160,29 +160,35 @@ class Store:
                         if isinstance(outcome, Problem):
                             self.problems.append(outcome)
                         elif max(outcome.get("repeat", 1), outcome.get("attempt", 1)) > MAX_REPEAT:
-                            said = f"a repeat or an attempt beyond {MAX_REPEAT}"
-                            self.problems.append(Problem(where, said, "Check what wrote the record."))
+                            said = (
+                                f"repeat or attempt is more than {MAX_REPEAT}, the largest that can be stored"
+                            )
+                            remedy = "Check the program that wrote the record."
+                            self.problems.append(Problem(where, said, remedy, "repeat-too-large"))
                         else:
                             handle.write(json.dumps(outcome).encode() + b"\n")
             if not self._insert("records.sql", target):
                 raise ReportError(
-                    "valid records that the database does not take; name fewer files to find them."
+                    "the database refuses valid records. Name fewer files to find them, and report this as a bug.",
+                    "records-refused",
                 )
 
     def _read_exported(self, path: Path) -> None:
         link = joined.join(self._scratch / "exported.parquet", [path])
-        remedy = "Name records, or a file that `edgebench-report export --format parquet` wrote."
+        remedy = "Write one with `edgebench-report export --format parquet`, or name .jsonl files."
         try:
             described = self._rows("DESCRIBE SELECT * FROM read_parquet($path)", path=str(link))
             found = {str(row[0]): str(row[1]) for row in described}
             if any(found.get(each.name) != each.kind for each in COLUMNS):
-                raise duckdb.InvalidInputException("it has other columns")
+                raise duckdb.InvalidInputException("unexpected columns")
         except duckdb.Error as failure:
             said = text.shorten(text.one_line(str(failure).split("\n")[0]), 120)
-            self.problems.append(Problem(str(path), f"holds no exported records ({said})", remedy))
+            said = f"not a file of exported records ({said})"
+            self.problems.append(Problem(str(path), said, remedy, "parquet-not-exported"))
             return
         if not self._insert("exported.sql", link):
-            self.problems.append(Problem(str(path), "holds a row that is no record's", remedy))
+            said = "contains a row that is not of a record"
+            self.problems.append(Problem(str(path), said, remedy, "parquet-row-invalid"))
 
     def _insert(self, reader: str, source: Path) -> bool:
         """Read a file into ``members``, all of it or, where a line is not cleared, nothing: then returns False."""
@@ -320,15 +326,16 @@ class Store:
         )
 
     def _tell_rivals(self) -> None:
-        remedy = "Give different runs different run ids."
         count = self._number("SELECT count(*) FROM rivals")
         for host, run_id, repeat, attempt in self._rows(
             f"SELECT * EXCLUDE row FROM rivals ORDER BY ALL LIMIT {_NAMED}"
         ):
-            said = f"repeat {repeat:g}, attempt {attempt:g}: different records, the one that finished later is used"
-            self.problems.append(Problem(f"{host}, run id {run_id}", said, remedy))
+            where = f"{host}, run id {run_id}"
+            said = f"several records of repeat {repeat:g}, attempt {attempt:g}; the one that finished last is used"
+            self.problems.append(Problem(where, said, load.DISTINCT_RUN_IDS, load.RECORDED_TWICE))
         if count > _NAMED:
-            self.problems.append(Problem("records", f"{count - _NAMED} more of these", remedy))
+            said = f"{count - _NAMED} more attempts with several records"
+            self.problems.append(Problem("records", said, load.DISTINCT_RUN_IDS, load.RECORDED_TWICE))
 
     def _arrange(self) -> None:
         self._shown.flush()

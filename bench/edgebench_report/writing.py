@@ -30,7 +30,8 @@ def write(path: Path, content: str | bytes) -> None:
     except OSError as failure:
         raise ReportError(
             f"{path}: cannot be written ({failure.strerror or failure}). "
-            "Name a folder that can be written with --out, or make room."
+            "Free disk space, or name a writable folder with --out.",
+            "output-not-writable",
         ) from failure
 
 

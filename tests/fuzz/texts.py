@@ -17,7 +17,7 @@ from edgebench.telemetry.window import Window
 from edgebench_report import importers
 from edgebench_report.errors import ReportError
 from edgebench_report.importers import records as imported_records
-from edgebench_report.load import load
+from edgebench_report.load import RECORDED_TWICE, load
 
 from tests.fuzz import target as targets
 from tests.fuzz.target import ROOT, Target, written
@@ -49,7 +49,7 @@ def check_records(data: bytes) -> None:
     assert all(_is_shown(str(each)) for each in loaded.problems)
     if read is not None and not torn:
         counted = len(loaded.runs + loaded.inferences + loaded.hosts + loaded.superseded) + loaded.duplicates
-        replaced = [each for each in loaded.problems if "the same run and attempt" in each.what]
+        replaced = [each for each in loaded.problems if each.code == RECORDED_TWICE]
         assert counted + len(replaced) == len(read), (
             "the runner and the reporter disagree on what is a record"
         )

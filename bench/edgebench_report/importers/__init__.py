@@ -9,7 +9,7 @@ from edgebench_report.errors import ReportError
 from edgebench_report.importers import dlbench, eembc, mlcommons
 from edgebench_report.importers.measurement import Piece, assemble
 from edgebench_report.importers.source import NOT_A_LOG, Source, read_source
-from edgebench_report.load import Problem, Record
+from edgebench_report.load import Problem, Record, unreadable
 
 _ENDINGS = (".log", ".txt", ".json")
 
@@ -48,7 +48,7 @@ def read(paths: Iterable[Path], host: str | None = None) -> Imported:
             logs.append(source)
         else:
             kinds = "DL-Benchmarks, the EEMBC runner or the MLCommons runner"
-            problems.append(Problem(str(path), f"no log of {kinds}", NOT_A_LOG))
+            problems.append(Problem(str(path), f"not a log of {kinds}", NOT_A_LOG, "log-unknown"))
     read_logs = dlbench.read(logs, host)
     problems += read_logs.problems
     found = [*read_logs.records, *assemble(pieces, host, problems)]
@@ -61,24 +61,24 @@ def _files(paths: Iterable[Path], problems: list[Problem]) -> list[Path]:
     for path in paths:
         if not path.exists():
             raise ReportError(
-                f"{path}: there is no such file or folder. Name logs, or folders that hold some."
+                f"{path}: no such file or folder. Name logs, or folders that contain some.", "path-missing"
             )
         inside = _below(path, problems) if path.is_dir() else [path]
         if not inside:
-            problems.append(Problem(str(path), "holds no .log, .txt or .json file", "Name another folder."))
+            said = "contains no .log, .txt or .json file"
+            problems.append(Problem(str(path), said, "Name another folder.", "folder-empty"))
         for each in inside:
             found.setdefault(each.resolve(), each)
     return sorted(found.values(), key=str)
 
 
 def _below(folder: Path, problems: list[Problem]) -> list[Path]:
-    def unreadable(failure: OSError) -> None:
-        why = f"cannot be read ({failure.strerror or failure})"
-        problems.append(Problem(str(failure.filename), why, "Make it readable and import again."))
+    def note(failure: OSError) -> None:
+        problems.append(unreadable(str(failure.filename), failure))
 
     return [
         Path(parent, name)
-        for parent, _, names in os.walk(folder, onerror=unreadable)
+        for parent, _, names in os.walk(folder, onerror=note)
         for name in names
         if name.lower().endswith(_ENDINGS) and not name.startswith(".")
     ]

@@ -23,6 +23,9 @@ from edgebench_report.published import read_published
 
 FACTS_FILE = Path(__file__).resolve().parents[3] / "files" / "dlbench_logs.yml"
 NUMBERLESS = 5
+# Reasons of values that are missing.
+UNKNOWN_WORKLOAD = "the log does not contain it, and the module is none of the eight"
+GPU_UNCERTAIN = "the program reports a GPU on every 64-bit ARM, whether it has one or not"
 
 _RUNNING = re.compile(r"running\s+(?P<module>.+?)\s+on\s+(?P<rest>.+)$", re.IGNORECASE)
 _BITS = re.compile(r"(?P<processor>.*?),?\s*(?P<bits>\d+)\s*bits?$", re.IGNORECASE)
@@ -130,7 +133,8 @@ def _require_one_machine(host: str, found: set[str]) -> None:
     if len(found) > 1:
         raise ReportError(
             f"--host {host}: the logs are of {len(found)} machines ({', '.join(sorted(found))}). "
-            "Import them one machine at a time, or without --host."
+            "Import the logs of one machine at a time, or leave --host out.",
+            "host-ambiguous",
         )
 
 
@@ -152,23 +156,29 @@ def _parse(source: Source, problems: list[Problem]) -> list[_Log]:
         if in_table or not stripped or _ORNAMENT.match(stripped):
             continue
         if number == len(source.lines) and _UNBOUNDED.match(stripped):
-            problems.append(source.problem(number, "the file ends within this line", _TRUNCATED))
+            problems.append(source.problem(number, "the file ends within this line", _CUT_SHORT, _TRUNCATED))
         elif not _understand(logs[-1], number, stripped, problems):
             strange.append(number)
     if in_table:
         problems.append(
-            Problem(source.at(len(source.lines)), "the file ends within the table of the network", _TRUNCATED)
+            Problem(
+                source.at(len(source.lines)),
+                "the file ends within the table of the network",
+                _TRUNCATED,
+                _CUT_SHORT,
+            )
         )
     # What stands before the first head is of no run, unless there is no head at all.
     logs = logs[1:] if len(logs) > 1 and not logs[0].values and logs[0].module is None else logs
-    problems += [source.problem(each, "not understood") for each in strange[:_SHOWN_LINES]]
+    problems += [source.problem(each, "unknown line", "line-unknown") for each in strange[:_SHOWN_LINES]]
     if len(strange) > _SHOWN_LINES:
-        more = text.plural(len(strange) - _SHOWN_LINES, "more line")
-        problems.append(Problem(str(source.path), f"{more} not understood", NOT_A_LOG))
+        more = text.plural(len(strange) - _SHOWN_LINES, "more unknown line")
+        problems.append(Problem(str(source.path), more, NOT_A_LOG, "more-unknown-lines"))
     return logs
 
 
-_TRUNCATED = "Get the whole file and import again, or go with what it has."
+_TRUNCATED = "Get the whole file and rerun the import, or use the part that was read."
+_CUT_SHORT = "log-truncated"
 _UNBOUNDED = re.compile(r"(?:total|trainable) params|using tensorflow", re.IGNORECASE)
 _ORNAMENT = re.compile(
     r"[_=\-─━┌┐└┘├┤┬┴┼│┃╇╡╞┏┓┡┩ ]+$|net architecture:?$|model: .*$|input shape:.*$|non-trainable params.*$"
@@ -191,7 +201,8 @@ def _understand(log: _Log, number: int, line: str, problems: list[Problem]) -> b
                 continue
             value = convert[name](written)
             if value is None:
-                problems.append(log.source.problem(number, f"no value for {_SAID[name]}"))
+                said = f"invalid {name}, expected {_EXPECTED[name]}"
+                problems.append(log.source.problem(number, said, "value-invalid"))
             else:
                 log.values.setdefault(name, value)
         return True
@@ -258,20 +269,20 @@ _LINES = [
     _line(r"total params:(.*?)(?:\(.*\))?", total_parameters=integer),
     _line(r"trainable params:(.*?)(?:\(.*\))?", parameters=integer),
 ]
-_SAID = {
-    "cores": "the number of cores",
-    "clock_mhz": "the clock",
-    "memory_gb": "the memory",
-    "precision": "the precision (float32 or float16)",
-    "gpu": "the use of a GPU",
-    "tensorflow": "the version of TensorFlow",
-    "train_samples": "the training size",
-    "test_samples": "the test size",
-    "train_s": "the training time",
-    "test_s": "the test time",
-    "accuracy": "the accuracy (0 to 100 %)",
-    "total_parameters": "the parameters",
-    "parameters": "the parameters",
+_EXPECTED = {
+    "cores": "a number of cores",
+    "clock_mhz": "a clock such as 1.5 GHz",
+    "memory_gb": "a number of GB",
+    "precision": "float32 or float16",
+    "gpu": "one of: " + ", ".join(_GPU),
+    "tensorflow": "a version of TensorFlow",
+    "train_samples": "a number of samples",
+    "test_samples": "a number of samples",
+    "train_s": "a time in seconds",
+    "test_s": "a time in seconds",
+    "accuracy": "0 to 100 %",
+    "total_parameters": "a number of parameters",
+    "parameters": "a number of parameters",
 }
 
 
@@ -282,22 +293,24 @@ def _is_usable(log: _Log, problems: list[Problem]) -> bool:
     if "parameters" not in log.values and "total_parameters" in log.values:
         log.values["parameters"] = log.values["total_parameters"]
     if "train_s" not in log.values:
-        problems.append(Problem(where, "no training time, so no run", _TRUNCATED))
+        problems.append(Problem(where, "no training time, so not a run", _TRUNCATED, "training-time-missing"))
         return False
     if log.module is None and log.file_name["module"] is None:
         problems.append(
             Problem(
                 where,
-                "neither a line “Running … on …” nor the name of the file tells the module",
-                "Name the file as the program does: <module>.<vendor and architecture>_<number>.log.",
+                "unknown module: the log has no line “Running … on …”, and the file name has no module",
+                "Rename the file as the program does: <module>.<vendor and architecture>_<number>.log.",
+                "module-missing",
             )
         )
         return False
     if "test_s" not in log.values:
-        problems.append(Problem(where, "no test time; imported without it", _TRUNCATED))
+        problems.append(Problem(where, "no test time; imported without it", _TRUNCATED, "test-time-missing"))
     elif "train_samples" in log.values and "parameters" not in log.values:
         # The program began to print both at once.
-        problems.append(Problem(where, "no parameters of a network; imported without them", _TRUNCATED))
+        said = "no number of parameters; imported without it"
+        problems.append(Problem(where, said, _TRUNCATED, "parameters-missing"))
     return True
 
 
@@ -317,7 +330,8 @@ def _facts() -> _Facts:
         modules = {id_: list(each) for id_, each in raw["modules"].items()}
     except (OSError, KeyError, TypeError, AttributeError, yaml.YAMLError) as failure:
         raise ReportError(
-            f"{FACTS_FILE}: not the facts about logs: {failure}. Restore the file from version control."
+            f"{FACTS_FILE}: the file is damaged: {failure}. Restore it: git checkout -- files/{FACTS_FILE.name}",
+            "facts-invalid",
         ) from failure
     for name, workload in published.workloads.items():
         modules.setdefault(name, []).append(workload["title"])
@@ -388,7 +402,12 @@ def _runs(logs: list[_Log], names: dict[int, tuple[str, str]], problems: list[Pr
         copy_of = seen.setdefault((log.source.sha256, log.first_line), str(log.source.path))
         if copy_of != str(log.source.path):
             problems.append(
-                Problem(str(log.source.path), f"a copy of {copy_of}, imported once", "Name one of them.")
+                Problem(
+                    str(log.source.path),
+                    f"a copy of {copy_of}, which is imported",
+                    "Remove the copy, or ignore this message.",
+                    "log-copied",
+                )
             )
             continue
         host, _ = names[id(log)]
@@ -521,7 +540,7 @@ def _sizes(
         sizes[name] = published.get(name) if printed is None else printed
         if printed is None and name in published:
             inferred[f"sizes.{name}"] = "the code of the module has it so, and the 2019 report prints it"
-        reasons[f"sizes.{name}"] = "the log does not say, and the module is none of the eight"
+        reasons[f"sizes.{name}"] = UNKNOWN_WORKLOAD
     sizes["test_batch"] = None
     sizes["parameters"] = log.values.get("parameters")
     return sizes
@@ -544,7 +563,7 @@ def _device(log: _Log, host: str, inferred: dict[str, str], reasons: dict[str, s
         reasons["device.memory_bytes"] = records.NOT_SAID
         return {"kind": "gpu" if is_gpu else "cpu", "name": None if is_gpu else log.processor}
     reasons["device"] = {
-        "labelled": "the program said so of every 64-bit ARM, with or without a GPU",
+        "labelled": GPU_UNCERTAIN,
         "open": "the log leaves open whether the GPU was used",
     }.get(str(said), records.NOT_SAID)
     return None

@@ -16,7 +16,7 @@ _SIGNS = re.compile(
     re.IGNORECASE,
 )
 _PREFIX = re.compile(r"\s*\d+[.,]\d+ \S+?: ?")
-_CUT = "Get the whole log and import again, or go with what it has."
+_CUT = "Get the whole log and rerun the import, or use the part that was read."
 
 
 def is_log(source: Source) -> bool:
@@ -93,15 +93,19 @@ class Reader:
         self._close()
         return [each for each in self._pieces if each.says_something] or self._pieces[:1]
 
-    def problem(self, what: str) -> None:
-        """Name the line that is being read as one that cannot be."""
-        self._problems.append(self._source.problem(self._number, what))
+    def problem(self, what: str, code: str) -> None:
+        """Note a problem of the line that is being read."""
+        self._problems.append(self._source.problem(self._number, what, code))
 
-    def number(self, written: str, what: str) -> float | None:
-        """Read a number, or name the line."""
+    def invalid(self, name: str, expected: str) -> None:
+        """Note that the line that is being read has an invalid value."""
+        self.problem(f"invalid {name}, expected {expected}", "value-invalid")
+
+    def number(self, written: str, name: str) -> float | None:
+        """Return a number, or note the line as a problem."""
         value = decimal(written)
         if value is None:
-            self.problem(f"no value for {what}")
+            self.invalid(name, "a number")
         return value
 
     def add_energy(self, **parts: float) -> None:
@@ -114,7 +118,7 @@ class Reader:
         self._close_energy()
         if self._inferences is not None and self._inferences >= MIN_INFERENCES and len(self._laps) == 1:
             where = self._source.at(len(self._source.lines))
-            self._problems.append(Problem(where, "the log ends within a window", _CUT))
+            self._problems.append(Problem(where, "the log ends within a window", _CUT, "log-truncated"))
         # The runner prints what it made of the laps; where it did not, the laps are all there is.
         agree = len(self._printed) == len(self._lapped)
         self.piece.windows = self._lapped if agree or not self._printed else self._printed
@@ -151,7 +155,7 @@ class Reader:
         if len(self._laps) == 2 and self._inferences >= MIN_INFERENCES:
             wall_s = (self._laps[1] - self._laps[0]) / 1e6
             if wall_s <= 0:
-                self.problem("the clock stood or went backwards within a window")
+                self.problem("the clock stopped or went backwards within a window", "clock-backwards")
             else:
                 self._lapped.append(Window(self._inferences, wall_s))
 
@@ -167,7 +171,7 @@ class Reader:
         if len(outputs) == len(LABELS) and None not in outputs:
             self.piece.answers.append(Answer(label, tuple(each or 0.0 for each in outputs)))
         elif self.piece.model in (None, "kws01"):
-            self.problem(f"expected {len(LABELS)} numbers, one a class")
+            self.invalid("results", f"{len(LABELS)} numbers, one for each class")
 
     def _performance(self, match: "re.Match[str]") -> None:
         self._close_window()
@@ -180,7 +184,7 @@ class Reader:
                 return
             value = integer(match[1]) if name == "inferences" else decimal(match[1])
             if value is None:
-                self.problem(f"no value for {name.removesuffix('_s').replace('_per', '')} of a window")
+                self.invalid(name, "a number")
             else:
                 self._window[name] = value
 
@@ -194,7 +198,7 @@ class Reader:
         if not inferences or not wall_s:
             self._problems.append(
                 self._source.problem(
-                    self._window_line, "a window without inferences or without runtime", _CUT
+                    self._window_line, "a window without inferences or runtime", "window-incomplete", _CUT
                 )
             )
             return
@@ -202,29 +206,29 @@ class Reader:
 
     def _median(self, match: "re.Match[str]") -> None:
         self._close_window()
-        self.piece.median_per_s = self.number(match[1], "the median throughput")
+        self.piece.median_per_s = self.number(match[1], "median_per_s")
 
     def _top1(self, match: "re.Match[str]") -> None:
-        percent = self.number(match[1], "top-1")
+        percent = self.number(match[1], "top1")
         if percent is not None and percent > 100:
-            self.problem("an accuracy above 100 %")
+            self.invalid("top1", "at most 100 %")
         elif percent is not None:
             self.piece.top1 = round(percent / 100, 8)
 
     def _auc(self, match: "re.Match[str]") -> None:
-        value = self.number(match[1], "the AUC")
+        value = self.number(match[1], "auc")
         if value is not None and value > 1:
-            self.problem("an AUC above 1")
+            self.invalid("auc", "at most 1")
         else:
             self.piece.auc = value
 
     def _energy_window(self, match: "re.Match[str]") -> None:
-        wall_s = self.number(match[1], "the time of a window of energy")
+        wall_s = self.number(match[1], "wall_s")
         self.add_energy(**({} if wall_s is None else {"wall_s": wall_s}))
 
     def _energy_part(self, name: str, scale: float = 1.0) -> Callable[["re.Match[str]"], None]:
         def act(match: "re.Match[str]") -> None:
-            value = self.number(match[1], "energy or power")
+            value = self.number(match[1], name)
             if value is not None and self._energy is not None:
                 self._energy[name] = value * scale
 
@@ -238,7 +242,7 @@ class Reader:
 
     def _median_energy(self, match: "re.Match[str]") -> None:
         self._close_energy()
-        self.piece.median_uj = self.number(match[1], "the median energy")
+        self.piece.median_uj = self.number(match[1], "median_uj")
 
     def _warning(self, match: "re.Match[str]") -> None:
         self.piece.warnings.append(f"the runner said: {text.shorten(text.one_line(match[1]), 200)}")

@@ -124,8 +124,9 @@ def assemble(pieces: list[Piece], host: str | None, problems: list[Problem]) -> 
             problems += [
                 Problem(
                     str(each.source.path),
-                    f"is of the model {text.one_line(str(model))}; keyword spotting ({MODEL}) alone is imported",
-                    "Do not name it.",
+                    f"a measurement of the model {text.one_line(str(model))}; only {MODEL} can be imported",
+                    "Name other files, or ignore this message.",
+                    "model-unsupported",
                 )
                 for each in members
             ]
@@ -135,8 +136,9 @@ def assemble(pieces: list[Piece], host: str | None, problems: list[Problem]) -> 
             problems += [
                 Problem(
                     str(each.source.path),
-                    "no window, accuracy or energy in it",
-                    "Name the log of a run that went to its end.",
+                    "contains no window, accuracy or energy",
+                    "Name the log of a complete run.",
+                    "result-missing",
                 )
                 for each in members
             ]

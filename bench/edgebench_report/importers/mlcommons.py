@@ -70,7 +70,7 @@ class _Reader(Reader):
         try:
             value = float(written)
         except ValueError:
-            self.problem("no value for energy or time")
+            self.invalid(name, "a number")
             return
         if self._energy is not None and value >= 0:
             self._energy[name] = value * scale
@@ -83,13 +83,15 @@ def read_json(source: Source, problems: list[Problem]) -> list[Piece]:
     except (ValueError, RecursionError) as failure:
         line = getattr(failure, "lineno", 1)
         what = f"not JSON ({text.shorten(text.one_line(str(failure)), 120)})"
-        problems.append(Problem(source.at(line), what, NOT_A_LOG))
+        problems.append(Problem(source.at(line), what, NOT_A_LOG, "file-not-json"))
         return []
     entries = [entries] if isinstance(entries, dict) else entries
     if not isinstance(entries, list) or not any(
         isinstance(each, dict) and "infer" in each for each in entries
     ):
-        problems.append(Problem(str(source.path), "holds no results of a runner", NOT_A_LOG))
+        problems.append(
+            Problem(str(source.path), "contains no results of a runner", NOT_A_LOG, "results-missing")
+        )
         return []
     piece = Piece(source, JSON_FORM)
     for number, entry in enumerate(entries, 1):
@@ -99,7 +101,10 @@ def read_json(source: Source, problems: list[Problem]) -> list[Piece]:
             said = f"{type(failure).__name__}: {failure}"
             problems.append(
                 Problem(
-                    f"{source.path}: entry {number}", f"not understood ({said})", "Go without it, or mend it."
+                    f"{source.path}: entry {number}",
+                    f"invalid entry ({said})",
+                    "Correct it and rerun the import, or do without it.",
+                    "entry-invalid",
                 )
             )
     if (
@@ -110,8 +115,9 @@ def read_json(source: Source, problems: list[Problem]) -> list[Piece]:
         problems.append(
             Problem(
                 str(source.path),
-                "energy as bare samples, whose unit the file does not tell",
-                "Name the results.txt beside it, which has the energies.",
+                "samples of energy without a unit",
+                "Name the results.txt in the same folder, which has the energies.",
+                "energy-unit-missing",
             )
         )
         return []

@@ -92,6 +92,7 @@ def lines(records: list[Record]) -> str:
         if wrong:
             names = ", ".join(each["name"] for each in record["imported"]["files"])
             raise ReportError(
-                f"{names}: the record made of it is not valid: {wrong[0]}. Report this as a bug."
+                f"{names}: the importer made an invalid record: {wrong[0]}. Report this as a bug.",
+                "imported-record-invalid",
             )
     return "".join(json.dumps(each, sort_keys=True, allow_nan=False) + "\n" for each in records)

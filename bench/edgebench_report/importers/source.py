@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgebench_report import text
-from edgebench_report.load import Problem
+from edgebench_report.load import Problem, unreadable
 
 MOST_BYTES = 64 * 2**20
-NOT_A_LOG = "If it is no log of a benchmark, do not name it (or move it out of the folder)."
-MEND = "Mend the line and import again, or go without it."
+NOT_A_LOG = "If this is not a log of a benchmark, move it out of the folder or name other files."
+MEND = "Correct the line and rerun the import, or do without it."
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _MARKS = (
@@ -36,10 +36,10 @@ class Source:
         """Return "file:line" of a line counted from 1."""
         return f"{self.path}:{number}"
 
-    def problem(self, number: int, what: str, remedy: str = MEND) -> Problem:
-        """Return what is wrong with a line, which is quoted."""
+    def problem(self, number: int, what: str, code: str, remedy: str = MEND) -> Problem:
+        """Return the problem of a line, which is quoted."""
         line = text.shorten(text.one_line(self.lines[number - 1]), 80)
-        return Problem(self.at(number), f"{what}: “{line}”", remedy)
+        return Problem(self.at(number), f"{what}: “{line}”", remedy, code)
 
     @property
     def said(self) -> dict[str, str]:
@@ -52,18 +52,16 @@ def read_source(path: Path) -> Source | Problem:
     try:
         size = path.stat().st_size
         if size > MOST_BYTES:
-            return Problem(
-                str(path), f"{size} bytes are too many for a log (at most {MOST_BYTES})", NOT_A_LOG
-            )
+            said = f"the file has {size} bytes, more than the {MOST_BYTES} that a log may have"
+            return Problem(str(path), said, NOT_A_LOG, "file-too-large")
         content = path.read_bytes()
     except OSError as failure:
-        why = failure.strerror or failure
-        return Problem(str(path), f"cannot be read ({why})", "Make it readable and import again.")
+        return unreadable(str(path), failure)
     if not content.strip():
-        return Problem(str(path), "is empty", NOT_A_LOG)
+        return Problem(str(path), "the file is empty", NOT_A_LOG, "file-empty")
     decoded = _decoded(content)
     if decoded is None:
-        return Problem(str(path), "is binary, no text", NOT_A_LOG)
+        return Problem(str(path), "the file is binary, not text", NOT_A_LOG, "file-not-text")
     return Source(path, hashlib.sha256(content).hexdigest(), _LINE_END.split(decoded))
 
 

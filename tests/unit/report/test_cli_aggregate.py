@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from edgebench_report.cli import main
 
+from tests.messages import codes
 from tests.unit.report.conftest import Maker, mixed_records
 
 RecordsFile = Callable[..., Path]
@@ -22,7 +24,8 @@ def test_the_medians_as_a_table(
     assert main(["aggregate", str(records_file(make.suite(3)))]) == 0
 
     printed = capsys.readouterr().out.splitlines()
-    assert printed[0] == "1 host, 24 runs, 0 inferences; 8 measurements"
+    # Hosts, runs, inferences and measurements.
+    assert re.findall(r"\d+", printed[0]) == ["1", "24", "0", "8"]
     assert len(printed) == 10
     assert printed[2].split()[:3] == ["edge-01", "dogs_vs_cats", "quick"]
 
@@ -61,28 +64,43 @@ def test_sql_of_ones_own(make: Maker, records_file: RecordsFile, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("sql", "said"),
+    ("sql", "code", "named"),
     [
-        ("SELECT nothing FROM runs", "nothing"),
-        ("FROM nowhere", "nowhere"),
-        ("", "no statement"),
-        ("SELEC", "SELEC"),
+        ("SELECT nothing FROM runs", "sql-failed", ["nothing", "docs/scale.md"]),
+        ("FROM nowhere", "sql-failed", ["nowhere", "docs/scale.md"]),
+        ("", "sql-empty", ["FROM medians;"]),
+        ("SELEC", "sql-failed", ["SELEC", "docs/scale.md"]),
     ],
 )
-def test_wrong_sql_is_said_with_where_the_tables_are(
+def test_wrong_sql_is_refused_with_a_pointer_to_the_tables(
     make: Maker,
     records_file: RecordsFile,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     sql: str,
-    said: str,
+    code: str,
+    named: list[str],
 ) -> None:
     path = tmp_path / "wrong.sql"
     path.write_text(sql)
 
     assert main(["aggregate", str(records_file([make.run()])), "--sql", str(path)]) == 2
 
-    assert said in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert codes(said) == [code]
+    assert all(each in said for each in named)
+
+
+def test_sql_that_cannot_be_read_is_refused(
+    make: Maker, records_file: RecordsFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    absent = tmp_path / "absent.sql"
+
+    assert main(["aggregate", str(records_file([make.run()])), "--sql", str(absent)]) == 2
+
+    said = capsys.readouterr().err
+    assert codes(said) == ["sql-unreadable"]
+    assert str(absent) in said
 
 
 def test_what_was_left_out_is_listed_and_the_exit_code_says_so(
@@ -93,4 +111,6 @@ def test_what_was_left_out_is_listed_and_the_exit_code_says_so(
 
     assert main(["aggregate", str(path)]) == 1
 
-    assert f"left out: {path}:2: " in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"left out: {path}:2: " in said
+    assert codes(said) == ["line-not-json"]

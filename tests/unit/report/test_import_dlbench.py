@@ -13,11 +13,14 @@ import pytest
 from edgebench_report import importers
 from edgebench_report.cli import main
 from edgebench_report.errors import ReportError
+from edgebench_report.importers import dlbench
 from edgebench_report.importers.source import decimal, integer
 from edgebench_report.load import load
 from edgebench_report.published import read_published
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.messages import codes
 
 Record = dict[str, Any]
 
@@ -132,7 +135,7 @@ def test_the_report_shows_the_four_published_hosts(imported: Path, tmp_path: Pat
                 published.measured(workload, "train_s", host["id"])
             )
     page = (tmp_path / "report" / "index.html").read_text("utf-8")
-    assert "DL-Benchmarks log, generation 3" in page
+    assert "DL-Benchmarks log, generation 3" in page  # not prose
 
 
 def test_all_logs_are_read_and_circumstances_are_those_of_the_logs(logs: Path, imported: Path) -> None:
@@ -193,8 +196,9 @@ def test_another_machine_gets_another_name(tmp_path: Path) -> None:
         "GenuineIntelX86_64-Intel-Core-i3-3227U",
     }
     assert [each["host"] for each in runs([one], host="my-laptop")] == ["my-laptop"]
-    with pytest.raises(ReportError, match="2 machines"):
+    with pytest.raises(ReportError, match=r"--host my-laptop\b.*\b2\b.*i3-3227U.*i7-8550U") as caught:
         importers.read([one, other], "my-laptop")
+    assert caught.value.code == "host-ambiguous"
 
 
 def test_a_64_bit_arm_that_is_not_the_published_one_may_have_no_gpu(tmp_path: Path) -> None:
@@ -206,7 +210,7 @@ def test_a_64_bit_arm_that_is_not_the_published_one_may_have_no_gpu(tmp_path: Pa
     assert run["host"] == "ARMARM_8-ARMv8-rev-3-v8l"
     assert run["repeat"] == 1
     assert run["device"] is None
-    assert "every 64-bit ARM" in run["missing"]["device"]
+    assert run["missing"]["device"] == dlbench.GPU_UNCERTAIN
 
 
 def test_a_module_that_is_none_of_the_eight(tmp_path: Path) -> None:
@@ -214,7 +218,7 @@ def test_a_module_that_is_none_of_the_eight(tmp_path: Path) -> None:
 
     assert (run["workload"], run["title"]) == ("cifar_ten", "cifarTen")
     assert run["sizes"]["epochs"] is None
-    assert "none of the eight" in run["missing"]["sizes.epochs"]
+    assert run["missing"]["sizes.epochs"] == dlbench.UNKNOWN_WORKLOAD
 
 
 @pytest.mark.parametrize(
@@ -254,19 +258,19 @@ def test_ends_of_lines_encodings_and_locales(tmp_path: Path, change: Callable[[s
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "line", "said"),
+    ("old", "new", "line", "code", "named"),
     [
-        ("Training time:  12.345 s", "Training time:  twelve s", 10, "no value for the training time"),
-        ("Test time:       1.500 s", "Test time:       nan s", 11, "no value for the test time"),
-        ("97.97 %", "197.97 %", 12, "no value for the accuracy"),
-        ("float32", "float8", 4, "no value for the precision"),
-        ("with 8 cores", "with no cores", 2, "no value for the number of cores"),
-        ("Installed memory: 16 GB", "Installed memroy: 16 GB", 3, "not understood"),
-        ("is not available", "is a matter of taste", 5, "no value for the use of a GPU"),
+        ("Training time:  12.345 s", "Training time:  twelve s", 10, "value-invalid", "train_s"),
+        ("Test time:       1.500 s", "Test time:       nan s", 11, "value-invalid", "test_s"),
+        ("97.97 %", "197.97 %", 12, "value-invalid", "accuracy"),
+        ("float32", "float8", 4, "value-invalid", "precision"),
+        ("with 8 cores", "with no cores", 2, "value-invalid", "cores"),
+        ("Installed memory: 16 GB", "Installed memroy: 16 GB", 3, "line-unknown", "memroy"),
+        ("is not available", "is a matter of taste", 5, "value-invalid", "gpu"),
     ],
 )
 def test_a_line_that_cannot_be_read_is_named(
-    tmp_path: Path, old: str, new: str, line: int, said: str
+    tmp_path: Path, old: str, new: str, line: int, code: str, named: str
 ) -> None:
     content = log()
     assert old in content
@@ -274,7 +278,9 @@ def test_a_line_that_cannot_be_read_is_named(
 
     found = importers.read([path])
 
-    assert (found.problems[0].where, said in found.problems[0].what) == (f"{path}:{line}", True)
+    problem = found.problems[0]
+    assert (problem.where, problem.code) == (f"{path}:{line}", code)
+    assert named in problem.what.partition("“")[0 if code == "value-invalid" else 2]
     assert len(found.records) == (0 if "Training" in old else 2)
 
 
@@ -312,7 +318,9 @@ def test_a_copy_of_a_log_is_imported_once(tmp_path: Path) -> None:
     found = importers.read([tmp_path])
 
     assert len(found.records) == 2
-    assert ["a copy of" in each.what for each in found.problems] == [True]
+    [problem] = found.problems
+    assert problem.code == "log-copied"
+    assert {Path(problem.where).parent.name, problem.what.count("a/mnist1D")} == {"b", 1}
 
 
 def test_what_is_no_log_is_named_and_the_rest_imported(
@@ -328,6 +336,7 @@ def test_what_is_no_log_is_named_and_the_rest_imported(
     assert main(["import", str(tmp_path / "logs"), "--out", str(tmp_path / "x.jsonl")]) == 1
 
     said = capsys.readouterr().err.splitlines()
+    assert codes("\n".join(said)) == ["file-not-text", "file-empty", "log-unknown", "file-not-json"]
     assert [line.split(": ")[1].rsplit("/", 1)[-1] for line in said] == [
         "core.log",
         "empty.log",
@@ -344,7 +353,9 @@ def test_nothing_to_import_writes_nothing(tmp_path: Path, capsys: pytest.Capture
     assert main(["import", str(tmp_path / "absent"), "--out", str(tmp_path / "x.jsonl")]) == 2
 
     assert not (tmp_path / "x.jsonl").exists()
-    assert "there is no such file or folder" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert codes(said) == ["log-unknown", "nothing-imported", "path-missing"]
+    assert str(tmp_path / "absent") in said
 
 
 def test_records_of_ones_own_are_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -354,17 +365,23 @@ def test_records_of_ones_own_are_not_written_over(tmp_path: Path, capsys: pytest
 
     assert main(["import", str(path), "--out", str(out)]) == 2
     assert out.read_bytes() == own
-    assert "were not imported" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert codes(said) == ["out-not-imported"]
+    assert str(out) in said
+    assert "--out" in said
 
     again = tmp_path / "again.jsonl"
     assert [main(["import", str(path), "--out", str(again)]) for _ in range(2)] == [0, 0]
 
 
 @pytest.mark.parametrize("host", ["", "two words", "../up", "-x", "a/b"])
-def test_a_host_that_is_no_name_is_refused(tmp_path: Path, host: str) -> None:
+def test_a_host_that_is_no_name_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], host: str
+) -> None:
     path = put(tmp_path, "mnist1D.GenuineIntelX86_64.log", log())
 
     assert main(["import", str(path), f"--host={host}", "--out", str(tmp_path / "x.jsonl")]) == 2
+    assert codes(capsys.readouterr().err) == ["host-name-invalid"]
 
 
 def test_nulls_have_reasons(tmp_path: Path) -> None:
@@ -427,5 +444,6 @@ def test_records_are_json_without_infinities(tmp_path: Path) -> None:
     found = importers.read([path])
 
     assert found.records == []
-    assert "no value for the training time" in found.problems[0].what
+    assert found.problems[0].code == "value-invalid"
+    assert "train_s" in found.problems[0].what
     json.dumps(found.records, allow_nan=False)

@@ -1,5 +1,6 @@
 """JUnit documents read back by an XML parser: what CI systems count, show and compare."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,12 +79,12 @@ def test_times_and_results_are_those_of_the_records(make: Any, records_file: Rec
     training, inference = exported(path, path.with_suffix(".xml")).iter("testcase")
 
     assert training.attrib["classname"] == "edge-01.mnist_1d"
-    assert training.attrib["name"] == "quick float32 repeat 1"
+    assert training.attrib["name"] == "quick float32 repeat 1"  # not prose
     # The training time of the report: with building.
     assert float(training.attrib["time"]) == 2.5
     assert "quality: 0.875\n" in (training.findtext("system-out") or "")
     assert "train_s: 2.0\n" in (training.findtext("system-out") or "")
-    assert inference.attrib["name"] == "quick litert reference_int8 (tflite), 1 thread"
+    assert inference.attrib["name"] == "quick litert reference_int8 (tflite), 1 thread"  # not prose
     assert float(inference.attrib["time"]) == 5.9
     assert training.find("failure") is None
 
@@ -99,7 +100,7 @@ def test_what_did_not_finish_says_why(make: Any, records_file: RecordsFile, stat
 
     assert told is not None
     assert (told.attrib["type"], told.attrib["message"]) == (status, "out of luck")
-    assert bad.attrib["name"] == "quick float32 repeat 2"
+    assert bad.attrib["name"] == "quick float32 repeat 2"  # not prose
 
 
 def test_a_retry_that_went_well_is_a_test_that_passed(make: Any, records_file: RecordsFile) -> None:
@@ -115,6 +116,7 @@ def test_a_line_that_was_left_out_is_an_error(make: Any, records_file: RecordsFi
     root = exported(path, path.with_suffix(".xml"), code=1)
     (lost,) = cases(root, "error")
     assert ":2" in lost.attrib["name"]
+    assert [each.get("type") for each in lost.iter("error")] == ["line-not-json"]
 
 
 def test_a_host_that_never_answered_is_an_error(make: Any, records_file: RecordsFile) -> None:
@@ -125,8 +127,9 @@ def test_a_host_that_never_answered_is_an_error(make: Any, records_file: Records
     (folder / "Sam.problem.txt").write_text("no route to host\n", "utf-8")
     root = exported(folder, folder / "x.xml")
     (missing,) = cases(root, "error")
-    assert missing.attrib == {"classname": "Sam", "name": "followed to its end"}
-    assert missing.findtext("error") == "no route to host"
+    assert missing.attrib == {"classname": "Sam", "name": "completed"}
+    assert [each.get("type") for each in missing.iter("error")] == ["host-unfinished"]
+    assert missing.findtext("error") == "no route to host"  # not prose
     assert [each.get("hostname") for each in root.iter("testsuite")] == ["Sam", "edge-01"]
 
 
@@ -189,9 +192,10 @@ def test_a_regression_is_a_failure(make: Any, records_file: RecordsFile, tmp_pat
     (worse,) = cases(root, "failure")
     assert (worse.attrib["classname"], worse.attrib["name"]) == ("edge-01.mnist_1d", "training, quick")
     assert float(worse.attrib["time"]) == pytest.approx(15.045)
-    assert "10.0 s in A, 15.0 s in B, B / A within 1." in worse.findtext("failure", "")
+    assert re.search(r"\b10\.0 s .*\b15\.0 s .* 1\.\d+ … 1\.\d+", worse.findtext("failure", ""))
     (apart,) = cases(root, "skipped")
     assert apart.attrib["classname"] == "set apart.imdb"
+    assert [each.get("type") for each in apart.iter("skipped")] == ["counterpart-missing"]
 
 
 def test_what_no_longer_finishes_is_a_failure(make: Any, records_file: RecordsFile, tmp_path: Path) -> None:
@@ -207,8 +211,16 @@ def test_a_comparison_that_tells_nothing_is_an_error(
     a = records_file(timed(make, 1.0, repeats=2), "a.jsonl")
     b = records_file(timed(make, 1.5, repeats=2, run_id="r2"), "b.jsonl")
     root = compared(a, b, tmp_path / "x.xml", 2)
-    assert len(cases(root, "error")) == 1
+    assert [each.get("type") for each in root.iter("error")] == ["repeats-too-few"]
     assert cases(root, "skipped")
+
+
+def test_nothing_to_compare_is_another_error(make: Any, records_file: RecordsFile, tmp_path: Path) -> None:
+    a = records_file(timed(make, 1.0), "a.jsonl")
+    b = records_file(timed(make, 1.0, run_id="r2", precision="float16"), "b.jsonl")
+    root = compared(a, b, tmp_path / "x.xml", 2)
+    assert [each.get("type") for each in root.iter("error")] == ["nothing-compared"]
+    assert {each.get("type") for each in root.iter("skipped")} == {"circumstances-differ"}
 
 
 def test_no_regression_is_no_failure(make: Any, records_file: RecordsFile, tmp_path: Path) -> None:

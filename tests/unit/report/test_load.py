@@ -11,6 +11,8 @@ from edgebench_report.load import load
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.messages import codes
+
 RecordsFile = Callable[..., Path]
 
 
@@ -56,8 +58,7 @@ def test_a_bad_line_is_named_and_the_good_ones_are_used(make: Any, records_file:
 
     assert [run["repeat"] for run in loaded.runs] == [1, 2]
     [problem] = loaded.problems
-    assert problem.where == f"{path}:2"
-    assert "not JSON" in problem.what
+    assert (problem.where, problem.code) == (f"{path}:2", "line-not-json")
     assert problem.remedy
 
 
@@ -68,9 +69,8 @@ def test_a_line_cut_in_the_middle_is_called_torn(make: Any, records_file: Record
     loaded = load([path])
 
     [problem] = loaded.problems
-    assert problem.where == f"{path}:2"
-    assert "torn" in problem.what
-    assert "same run id" in problem.remedy
+    assert (problem.where, problem.code) == (f"{path}:2", "line-torn")
+    assert "--run-id" in problem.remedy
 
 
 def test_a_whole_last_line_without_newline_is_a_record(make: Any, records_file: RecordsFile) -> None:
@@ -81,25 +81,27 @@ def test_a_whole_last_line_without_newline_is_a_record(make: Any, records_file: 
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "code", "named"),
     [
-        ({"schema": 3}, "schema version 3 of a newer edgebench"),
-        ({"times": {"wall_s": "long"}}, "times.wall_s: 'long'"),
-        ({"times": {"train_s": -1}}, "times.train_s: -1"),
-        ({"status": "fine"}, "status: 'fine'"),
-        ({"host": "bad host"}, "host: 'bad host'"),
-        ({"record": "note"}, "record: 'note'"),
+        ({"schema": 3}, "schema-newer", "3"),
+        ({"times": {"wall_s": "long"}}, "record-invalid", "times.wall_s: 'long'"),
+        ({"times": {"train_s": -1}}, "record-invalid", "times.train_s: -1"),
+        ({"status": "fine"}, "record-invalid", "status: 'fine'"),
+        ({"host": "bad host"}, "record-invalid", "host: 'bad host'"),
+        ({"record": "note"}, "record-invalid", "record: 'note'"),
     ],
 )
-def test_what_is_wrong_with_a_record_is_said(
-    make: Any, records_file: RecordsFile, changes: dict[str, Any], said: str
+def test_an_invalid_record_is_reported_with_its_value(
+    make: Any, records_file: RecordsFile, changes: dict[str, Any], code: str, named: str
 ) -> None:
     path = records_file([make.run(repeat=1), make.run(repeat=2, **changes)])
 
     loaded = load([path])
 
     assert len(loaded.runs) == 1
-    assert [said in each.what for each in loaded.problems] == [True]
+    [problem] = loaded.problems
+    assert problem.code == code
+    assert named in problem.what
 
 
 @pytest.mark.parametrize("line", ["[1]", "7", '"text"', "null"])
@@ -109,8 +111,8 @@ def test_json_that_is_no_object_is_no_record(make: Any, records_file: RecordsFil
 
     [problem] = load([path]).problems
 
-    assert problem.where == f"{path}:2"
-    assert "a record is an object" in problem.what
+    assert (problem.where, problem.code) == (f"{path}:2", "record-not-object")
+    assert line in problem.what
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])
@@ -123,7 +125,7 @@ def test_numbers_that_json_does_not_have_are_refused(
     loaded = load([path])
 
     assert [run["repeat"] for run in loaded.runs] == [1]
-    assert [each.where for each in loaded.problems] == [f"{path}:2"]
+    assert [(each.where, each.code) for each in loaded.problems] == [(f"{path}:2", "line-not-json")]
 
 
 @pytest.mark.parametrize("train_s", [1e300, 10**4000])
@@ -137,6 +139,7 @@ def test_a_number_that_nothing_could_draw_is_refused(
 
     assert loaded.runs == [good]
     [problem] = loaded.problems
+    assert problem.code in ("record-invalid", "line-not-json")
     assert "train_s" in problem.what
 
 
@@ -144,7 +147,7 @@ def test_bytes_that_are_no_text_are_a_problem_not_a_crash(make: Any, records_fil
     path = records_file([make.run()])
     path.write_bytes(path.read_bytes() + b"\xff\xfe\x00\n")
 
-    assert [each.where for each in load([path]).problems] == [f"{path}:2"]
+    assert [(each.where, each.code) for each in load([path]).problems] == [(f"{path}:2", "line-not-json")]
 
 
 @settings(deadline=None)  # the first one compiles the schema
@@ -185,7 +188,9 @@ def test_two_records_of_one_attempt_are_a_problem_and_the_later_is_used(
     loaded = load([path])
 
     assert [run["times"]["train_s"] for run in loaded.runs] == [9.0]
-    assert [each.where for each in loaded.problems] == [f"{path}:2"]
+    [problem] = loaded.problems
+    assert (problem.where, problem.code) == (f"{path}:2", "attempt-recorded-twice")
+    assert f"{path}:1" in problem.what
 
 
 def test_other_precision_or_options_make_another_run(make: Any, records_file: RecordsFile) -> None:
@@ -199,8 +204,9 @@ def test_other_precision_or_options_make_another_run(make: Any, records_file: Re
 
 def test_a_path_that_is_not_there_is_an_error(make: Any, records_file: RecordsFile, tmp_path: Path) -> None:
     path = records_file([make.run()])
-    with pytest.raises(ReportError, match=r"nowhere\.jsonl: there is no such file or folder"):
+    with pytest.raises(ReportError, match=r"nowhere\.jsonl") as caught:
         load([path, tmp_path / "nowhere.jsonl"])
+    assert caught.value.code == "path-missing"
 
 
 def test_nothing_readable_is_an_error_that_names_every_fault(
@@ -208,8 +214,10 @@ def test_nothing_readable_is_an_error_that_names_every_fault(
 ) -> None:
     path = tmp_path / "x.jsonl"
     path.write_text("nonsense\n[]\n", "utf-8")
-    with pytest.raises(ReportError, match="not one run record") as caught:
+    with pytest.raises(ReportError, match="edgebench run") as caught:
         load([path])
+    assert caught.value.code == "records-missing"
+    assert codes(str(caught.value)) == ["line-not-json", "record-not-object"]
     assert f"{path}:1" in str(caught.value)
     assert f"{path}:2" in str(caught.value)
 
@@ -222,7 +230,7 @@ def test_an_empty_folder_beside_a_good_one_is_left_out_by_name(
 
     loaded = load([records_file([make.run()]), empty])
 
-    assert [each.where for each in loaded.problems] == [str(empty)]
+    assert [(each.where, each.code) for each in loaded.problems] == [(str(empty), "folder-empty")]
 
 
 def test_the_good_record_beside_this_file_is_what_the_maker_makes(make: Any) -> None:
@@ -239,15 +247,18 @@ def test_lines_without_end_that_are_no_records_are_counted(make: Any, records_fi
     assert [run["repeat"] for run in loaded.runs] == [1]
     assert len(loaded.problems) == 101
     assert loaded.problems[0].where == f"{path}:1"
-    assert loaded.problems[-1].what.startswith("19901 more lines that cannot be used")
+    last = loaded.problems[-1]
+    assert (last.where, last.code) == (str(path), "more-unusable-lines")
+    assert last.what.split()[0] == "19901"
 
 
 def test_a_page_has_an_end_of_hosts(make: Any, records_file: RecordsFile) -> None:
     paths = [records_file([make.run(host=f"edge-{number}")], f"{number}.jsonl") for number in range(3)]
 
     assert len(load(paths, 3).runs) == 3
-    with pytest.raises(ReportError, match=r"more than 2 hosts.*aggregate"):
+    with pytest.raises(ReportError, match=r"\b2 hosts\b.*`edgebench-report aggregate`") as caught:
         load(paths, 2)
+    assert caught.value.code == "hosts-too-many"
 
 
 def test_what_kept_a_host_away_is_read(make: Any, records_file: RecordsFile) -> None:
@@ -259,5 +270,5 @@ def test_what_kept_a_host_away_is_read(make: Any, records_file: RecordsFile) -> 
     assert loaded.problems == []
     [(run_id, host, said)] = loaded.failures
     assert (run_id, host) == ("r1", "bilbo")
-    assert said.startswith("bilbo cannot be <b>reached</b>")
+    assert said.startswith("bilbo cannot be <b>reached</b>")  # not prose
     assert "\x1b" not in said

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from tests.messages import codes
 from tests.unit.report.conftest import Maker, lines, merge, mixed_records
 
 RecordsFile = Callable[..., Path]
@@ -125,8 +126,8 @@ def same(one: dict[Any, dict[str, Any]], other: dict[Any, dict[str, Any]]) -> No
 def check(paths: list[Path]) -> tuple[Loaded, Store]:
     loaded, found = load.load(paths), read(*paths)
     same(one_by_one(loaded), by_database(found))
-    rivals = [each for each in loaded.problems if "the same run and attempt" in each.what]
-    told = [each for each in found.problems if "different records, the one" in each.what]
+    rivals = [each for each in loaded.problems if each.code == load.RECORDED_TWICE]
+    told = [each for each in found.problems if each.code == load.RECORDED_TWICE]
     assert len(told) == len(rivals)
     assert {str(each) for each in found.problems if each not in told} == {
         str(each) for each in loaded.problems if each not in rivals
@@ -155,7 +156,7 @@ def test_circumstances_that_come_with_later_files(
 
     _, found = check(paths)
 
-    assert [each.where for each in found.problems if "not a valid record" in each.what] == [f"{paths[-1]}:2"]
+    assert [each.where for each in found.problems if each.code == "record-invalid"] == [f"{paths[-1]}:2"]
 
 
 def test_a_fault_of_a_host_record_is_named(make: Maker, records_file: RecordsFile, fast: None) -> None:
@@ -269,7 +270,8 @@ def test_every_bad_line_is_named_as_ever_and_the_good_ones_are_used(
     _, found = check([torn.parent])
 
     assert len(found.problems) == len(bad) + 1
-    assert [row["runs"] for row in rows(found, "FROM medians ORDER BY workload")] == [1, 2 * len(bad)]
+    by_workload = rows(found, "FROM medians ORDER BY workload")
+    assert [row["runs"] for row in by_workload] == [1, 2 * len(bad)]
 
 
 def test_a_line_that_is_too_long_is_named_and_not_held(
@@ -282,7 +284,7 @@ def test_a_line_that_is_too_long_is_named_and_not_held(
 
     _, found = check([path])
 
-    assert [each.where for each in found.problems] == [f"{path}:2"]
+    assert [(each.where, each.code) for each in found.problems] == [(f"{path}:2", "line-too-long")]
 
 
 def test_numbers_beyond_what_the_database_holds_are_a_named_limit(
@@ -290,7 +292,7 @@ def test_numbers_beyond_what_the_database_holds_are_a_named_limit(
 ) -> None:
     found = read(path := records_file([make.run(repeat=1), make.run(repeat=2**60)]))
 
-    assert [each.where for each in found.problems] == [f"{path}:2"]
+    assert [(each.where, each.code) for each in found.problems] == [(f"{path}:2", "repeat-too-large")]
     assert [row["runs"] for row in rows(found, "FROM medians")] == [1]
 
 
@@ -303,7 +305,9 @@ def test_odd_names_of_files_and_what_is_no_file(make: Maker, records_file: Recor
 
     found = read(paths[0].parent)
 
-    assert [each.what for each in found.problems] == ["is no regular file"]
+    assert [(Path(each.where).name, each.code) for each in found.problems] == [
+        ("pipe.jsonl", "file-not-regular")
+    ]
     assert [row["runs"] for row in rows(found, "FROM medians")] == [6]
     assert [row["runs"] for row in rows(read(paths[3]), "FROM medians")] == [1]
 
@@ -311,8 +315,10 @@ def test_odd_names_of_files_and_what_is_no_file(make: Maker, records_file: Recor
 def test_nothing_readable_is_an_error_that_names_every_fault(records_file: RecordsFile, reading: str) -> None:
     path = records_file([])
     path.write_text("nonsense\n[]\n", "utf-8")
-    with pytest.raises(ReportError, match="not one run record") as caught:
+    with pytest.raises(ReportError, match="edgebench run") as caught:
         read(path)
+    assert caught.value.code == "records-missing"
+    assert codes(str(caught.value)) == ["line-not-json", "record-not-object"]
     assert f"{path}:1" in str(caught.value)
 
 
@@ -321,8 +327,9 @@ def test_circumstances_without_end_are_an_error(
 ) -> None:
     monkeypatch.setattr(settings, "MAX_CIRCUMSTANCES", 2)
     path = records_file([make.run(repeat=number, options={"salt": number}) for number in (1, 2, 3)])
-    with pytest.raises(ReportError, match="more than 2 different sets of circumstances"):
+    with pytest.raises(ReportError, match=r"\b2\b") as caught:
         read(path)
+    assert caught.value.code == "circumstances-too-many"
 
 
 def test_exported_records_have_the_same_medians(make: Maker, records_file: RecordsFile) -> None:
@@ -343,7 +350,8 @@ def test_a_parquet_file_that_is_none_is_named(make: Maker, records_file: Records
 
     found = read(path.parent)
 
-    assert [each.where for each in found.problems] == [str(path.with_name("x.parquet"))]
+    [problem] = found.problems
+    assert (problem.where, problem.code) == (str(path.with_name("x.parquet")), "parquet-not-exported")
     assert [row["runs"] for row in rows(found, "FROM medians")] == [1]
 
 
