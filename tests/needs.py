@@ -2,9 +2,10 @@
 
     @pytest.mark.needs("sfdisk", "root")
 
-A need is a program of `PROGRAMS`, an interpreter ("python3.6"), or a name of `CONDITIONS`. A test whose need is not
-met is skipped with the command that provides it. It fails instead if the need's kind is promised: EDGEBENCH_PROMISED
-lists kinds separated by commas, or is "all". `make test` as root promises what it has installed; .ci/run promises all.
+A need is a program of `PROGRAMS`, an interpreter ("python3.6", "python3.9/3.10"), or a name of `CONDITIONS`. A test
+whose need is not met is skipped with the command that provides it. It fails instead if the need's kind is promised:
+EDGEBENCH_PROMISED lists kinds separated by commas, or is "all". `make test` as root promises what it has installed;
+.ci/run promises all.
 """
 
 import functools
@@ -25,10 +26,12 @@ _SYSTEM_PATHS = "/usr/local/sbin:/usr/sbin:/sbin"
 
 # Program → Debian package.
 PROGRAMS = {
+    "apt-get": "apt",
     "cc": "gcc",
     "chromium": "chromium",
     "losetup": "mount",
     "mke2fs": "e2fsprogs",
+    "mmdebstrap": "mmdebstrap",
     "pdflatex": "texlive-latex-recommended",
     "pgrep": "procps",
     "pkill": "procps",
@@ -41,6 +44,7 @@ PROGRAMS = {
     "sshd": "openssh-server",
     "systemd-analyze": "systemd",
     "systemd-escape": "systemd",
+    "systemd-nspawn": "systemd-container",
     "udevadm": "udev",
     "wipefs": "fdisk",
 }
@@ -61,6 +65,7 @@ def program(name: str) -> str | None:
     return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_SYSTEM_PATHS}")
 
 
+@functools.cache
 def interpreter(release: str) -> Path | None:
     """Return a CPython of a release ("3.6"), from PATH or pyenv; None if there is none that runs."""
     candidates = [shutil.which(f"python{release}")]
@@ -164,6 +169,7 @@ BY_FIXTURE = {
     "small_disk": ("mounts",),
     "sshd": ("sshd", "ssh", "ssh-keygen"),
     "logs": ("published-logs",),
+    "engines_python": ("x86_64", "python3.11/3.10/3.9"),
 }
 
 
@@ -175,11 +181,11 @@ def need(name: str) -> Need:
     if name in PROGRAMS:
         remedy = f"sudo apt-get install {PROGRAMS[name]}"
         return Need(name, "package", remedy, lambda: program(name) is not None)
-    match = re.fullmatch(r"python(\d\.\d+)", name)
+    match = re.fullmatch(r"python(\d\.\d+(?:/\d\.\d+)*)", name)
     if match:
-        release = match[1]
-        remedy = f"install CPython {release}, for example: pyenv install {release}"
-        return Need(name, "interpreter", remedy, lambda: interpreter(release) is not None)
+        releases = match[1].split("/")
+        remedy = f"install CPython {' or '.join(releases)}, for example: pyenv install {releases[0]}"
+        return Need(name, "interpreter", remedy, lambda: any(map(interpreter, releases)))
     raise LookupError(f"unknown need {name!r}: declare it in tests/needs.py")
 
 

@@ -1,6 +1,5 @@
 """Hosts for the playbooks: this machine, and a "remote" one behind a real sshd on a loopback port."""
 
-import fcntl
 import json
 import os
 import signal
@@ -16,6 +15,7 @@ import pytest
 import yaml
 
 from tests import needs
+from tests.stacks import environments
 
 
 @dataclass
@@ -124,21 +124,9 @@ def controller(repository: Path, tmp_path: Path) -> Controller:
 
 
 @pytest.fixture(scope="session")
-def provisioned(repository: Path) -> Path:
-    """The home of this machine, with the real TensorFlow that `make bench` uses, installed now where it is not yet."""
-    with (repository / ".venv" / "provisioned.lock").open("w") as lock:
-        # Another process of these tests may be about it.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        done = subprocess.run(
-            [str(Path(sys.executable).with_name("ansible-playbook")), "provision.yml", "-l", "local"],
-            cwd=repository,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-    assert done.returncode == 0, done.stdout
-    return repository / ".edgebench"
+def provisioned() -> Path:
+    """The home of this machine, with the real TensorFlow that `make bench` uses."""
+    return environments.provisioned()
 
 
 @pytest.fixture

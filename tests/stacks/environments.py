@@ -1,32 +1,35 @@
 """Virtual environments of the framework stacks: their Pythons found, their locks installed once and kept.
 
-An environment lives in ${XDG_CACHE_HOME:-~/.cache}/edgebench/stacks/, under a name made of the stack and the
-checksum of all that goes into it. It is built under another name and renamed when it is whole, so one that was
-cut short is never used.
+Today's stack is the one that provision.yml installs for this machine, in .edgebench/venv. Any other environment lives
+in ${XDG_CACHE_HOME:-~/.cache}/edgebench/stacks/, under a name made of the stack and the checksum of all that goes into
+it. It is built under another name and renamed when it is complete, so an interrupted build is never used.
 """
 
 import fcntl
 import hashlib
+import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import pytest
 import yaml
+
+from tests import needs
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _REQUIREMENTS = REPOSITORY / "requirements"
 _BUILDING = "building-"
-
-
-class LackingError(Exception):
-    """This machine has not got what a stack needs; the text names it and says what to do."""
+TODAY = "py311-tf2.21.0"
 
 
 @dataclass(frozen=True)
@@ -76,20 +79,44 @@ def load(name: str) -> Stack:
     )
 
 
+def params(*names: str) -> list[Any]:
+    """Return stacks as parameters of a test: today's for the part `today`, others for the part `stacks`."""
+    parts = {True: pytest.mark.today, False: pytest.mark.stacks}
+    return [pytest.param(name, marks=[parts[name == TODAY], needed(name)]) for name in names]
+
+
+def needed(*names: str) -> pytest.MarkDecorator:
+    """Return the marker for tests that need environments of these stacks."""
+    wanted = []
+    for stack in map(load, names):
+        if stack.name != TODAY:
+            wanted.append("python" + "/".join(stack.pythons))
+            wanted += [] if "aarch64" in stack.architectures else ["x86_64"]
+    return pytest.mark.needs(*dict.fromkeys(wanted))
+
+
 @cache
 def python(stack: Stack) -> Path:
-    """Return the interpreter of the stack's environment, made now unless it is there. Raises LackingError."""
-    machine = os.uname().machine
-    if machine not in stack.architectures:
-        raise LackingError(
-            f"{stack.name} not available: made for {', '.join(stack.architectures)}, not {machine}"
-        )
-    base = _interpreter(stack.pythons)
+    """Return the interpreter of the stack's environment, made now unless it is there."""
+    if stack.name == TODAY:
+        return provisioned() / "venv/bin/python"
+    base = next(filter(None, map(needs.interpreter, stack.pythons)))
     home = cache_folder("stacks") / f"{stack.name}-{_checksum(stack, base)}"
     with _locked(home.with_name(home.name + ".lock")):
         if not home.is_dir():
             _build(stack, base, home)
     return home / "bin" / "python"
+
+
+@cache
+def provisioned() -> Path:
+    """Return the home of this machine, .edgebench, with today's stack; provision.yml prepares it unless it is ready."""
+    home = REPOSITORY / ".edgebench"
+    with _locked(REPOSITORY / ".venv/provisioned.lock"):
+        _run(Path(sys.executable).with_name("ansible-playbook"), "provision.yml", "-l", "local")
+    record = json.loads((home / "venv/edgebench-runtime.json").read_text())
+    assert record["stack"] == TODAY, f"this machine gets {record['stack']}, not {TODAY}"
+    return home
 
 
 def cache_folder(name: str) -> Path:
@@ -114,34 +141,6 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _interpreter(minors: tuple[str, ...]) -> Path:
-    """Return the first CPython of these minor releases, from PATH or pyenv."""
-    for minor in minors:
-        for candidate in _candidates(minor):
-            # A pyenv shim lies on PATH also for releases that are not switched on, and fails when called.
-            found = subprocess.run(
-                [candidate, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if found.returncode == 0 and found.stdout.strip() == minor:
-                return candidate
-    wanted = " or ".join(minors)
-    raise LackingError(
-        f"CPython {wanted} not found: neither python{minors[0]} on PATH nor a version of pyenv"
-    )
-
-
-def _candidates(minor: str) -> Iterator[Path]:
-    on_path = shutil.which(f"python{minor}")
-    if on_path:
-        yield Path(on_path)
-    if shutil.which("pyenv"):
-        root = subprocess.run(["pyenv", "root"], capture_output=True, text=True, check=True).stdout.strip()
-        yield from sorted(Path(root).glob(f"versions/{minor}.*/bin/python{minor}"), reverse=True)
-
-
 def _build(stack: Stack, base: Path, home: Path) -> None:
     for left in home.parent.glob(f"{_BUILDING}{stack.name}-*"):
         shutil.rmtree(left)
@@ -161,7 +160,9 @@ def _build(stack: Stack, base: Path, home: Path) -> None:
 
 
 def _run(*command: str | Path) -> None:
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
     if done.returncode:
         last = "\n".join(done.stdout.splitlines()[-30:])
         raise RuntimeError(

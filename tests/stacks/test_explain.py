@@ -10,9 +10,10 @@ from typing import Any
 import jsonschema
 import pytest
 
+from tests.stacks import environments
 from tests.stacks.conftest import stack_python
 
-pytestmark = pytest.mark.stacks
+pytestmark = [pytest.mark.stacks, environments.needed("py36-tf1.5.0")]
 
 STACKS = ("py36-tf1.5.0", "py311-tf2.21.0")
 # That arithmetic is right, not that this machine is fast or quiet, is what is tested.

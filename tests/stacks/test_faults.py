@@ -14,12 +14,15 @@ from typing import Any
 import pytest
 
 from tests.conftest import hear_signals
+from tests.stacks import environments
 from tests.stacks.conftest import stack_python
 
-pytestmark = [pytest.mark.stacks]
-
-# The stack that loads fastest.
-STACK = "py36-tf1.5.0"
+# The oldest stack, which loads fastest, and today's.
+OLDEST = "py36-tf1.5.0"
+on_oldest = pytest.mark.parametrize("runner", environments.params(OLDEST), indirect=True)
+on_both = pytest.mark.parametrize("runner", environments.params(OLDEST, environments.TODAY), indirect=True)
+# Enough for IMDB's rows when they are streamed, not when they are dense.
+LITTLE_MIB = {OLDEST: 400, environments.TODAY: 1000}
 SMALL = ["mnist_1d", "imdb_embedded"]
 MIB = 2**20
 
@@ -27,9 +30,18 @@ MIB = 2**20
 class Runner:
     """Calls of ``edgebench run`` that share one run id and one records file."""
 
-    def __init__(self, python: Path, zipapp: Path, folder: Path) -> None:
+    def __init__(self, stack: str, zipapp: Path, folder: Path) -> None:
+        self.stack = environments.load(stack)
         self.out = folder / "host.jsonl"
-        self._command = [str(python), str(zipapp), "run", "--run-id", "faults", "--host", "tested"]
+        self._command = [
+            str(stack_python(stack)),
+            str(zipapp),
+            "run",
+            "--run-id",
+            "faults",
+            "--host",
+            "tested",
+        ]
         self._command += ["--data", "synthetic", "--progress", "plain", "--out", str(self.out)]
         self._environment = dict(os.environ, EDGEBENCH_HOME=str(folder))
 
@@ -62,8 +74,9 @@ class Runner:
 
 
 @pytest.fixture
-def runner(zipapp: Path, tmp_path: Path) -> Runner:
-    return Runner(stack_python(STACK), zipapp, tmp_path)
+def runner(request: pytest.FixtureRequest, zipapp: Path, tmp_path: Path) -> Runner:
+    """The runner on the stack that `on_oldest` or `on_both` names."""
+    return Runner(request.param, zipapp, tmp_path)
 
 
 def _killed_in_the_middle(runner: Runner, number: signal.Signals) -> tuple[int, str, bytes]:
@@ -82,6 +95,7 @@ def _killed_in_the_middle(runner: Runner, number: signal.Signals) -> tuple[int, 
     return process.returncode, output + errors, runner.out.read_bytes()
 
 
+@on_both
 def test_a_runner_killed_by_sigkill_goes_on_where_it_stopped(runner: Runner) -> None:
     code, _, before = _killed_in_the_middle(runner, signal.SIGKILL)
     assert code == -signal.SIGKILL
@@ -107,6 +121,7 @@ def test_a_runner_killed_by_sigkill_goes_on_where_it_stopped(runner: Runner) -> 
     assert len(names) <= 7
 
 
+@on_both
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_runner_says_how_to_go_on(runner: Runner, number: signal.Signals) -> None:
     code, output, before = _killed_in_the_middle(runner, number)
@@ -116,6 +131,7 @@ def test_an_interrupted_runner_says_how_to_go_on(runner: Runner, number: signal.
     assert len(runner.runs) == 2
 
 
+@on_oldest
 def test_repeats_are_interleaved_in_a_shifting_order(runner: Runner) -> None:
     assert runner.run("-w", *SMALL, "--repeats", "2", "--no-telemetry")[0] == 0
     assert {each["missing"]["telemetry"] for each in runner.runs} == {"switched off by --no-telemetry"}
@@ -129,14 +145,14 @@ def test_repeats_are_interleaved_in_a_shifting_order(runner: Runner) -> None:
 
 
 @pytest.fixture
-def memory_group() -> Iterator[Path]:
-    """A control group with 400 MiB of memory and no swap."""
+def memory_group(runner: Runner) -> Iterator[Path]:
+    """A control group with little memory for the stack and no swap."""
     version_2 = Path("/sys/fs/cgroup/cgroup.controllers")
     root = Path("/sys/fs/cgroup") if version_2.exists() else Path("/sys/fs/cgroup/memory")
     group = root / f"edgebench-test-{os.getpid()}"
     group.mkdir()
     limit = group / ("memory.max" if version_2.exists() else "memory.limit_in_bytes")
-    limit.write_text(str(400 * MIB))
+    limit.write_text(str(LITTLE_MIB[runner.stack.name] * MIB))
     yield group
     for task in group.joinpath("cgroup.procs").read_text().split():
         os.kill(int(task), signal.SIGKILL)
@@ -144,6 +160,7 @@ def memory_group() -> Iterator[Path]:
     group.rmdir()
 
 
+@on_both
 def test_a_run_the_kernel_kills_for_memory_is_recorded_as_oom_and_the_suite_goes_on(
     runner: Runner, memory_group: Path
 ) -> None:
@@ -156,11 +173,12 @@ def test_a_run_the_kernel_kills_for_memory_is_recorded_as_oom_and_the_suite_goes
     told = {each["workload"]: each for each in runner.runs}
     assert (code, told["imdb"]["status"], told["imdb_embedded"]["status"]) == (1, "oom", "ok"), output
     assert "killed by the kernel for memory" in told["imdb"]["reason"]
-    assert told["imdb"]["framework"]["version"] == "1.5.0"
+    assert told["imdb"]["framework"]["version"] == runner.stack.tensorflow
     assert told["imdb"]["times"]["train_s"] is None
     assert "oom" in told["imdb"]["missing"]["times.train_s"]
 
 
+@on_oldest
 def test_the_same_little_memory_is_enough_when_the_rows_are_streamed(
     runner: Runner, memory_group: Path
 ) -> None:
@@ -172,6 +190,7 @@ def test_the_same_little_memory_is_enough_when_the_rows_are_streamed(
     assert runner.runs[0]["data"]["input"] == "streamed"
 
 
+@on_oldest
 def test_an_address_space_limit_is_recorded_as_oom_too(runner: Runner) -> None:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (1100 * MIB, 1100 * MIB))
@@ -183,6 +202,7 @@ def test_an_address_space_limit_is_recorded_as_oom_too(runner: Runner) -> None:
     assert (code, told) == (1, {"imdb": "oom", "imdb_embedded": "ok"}), output
 
 
+@on_both
 def test_a_run_past_its_limit_is_a_timeout_and_can_be_retried(runner: Runner) -> None:
     code, output = runner.run("-w", "mnist_2d", "--repeats", "1", "--time-limit", "2")
     assert (code, runner.runs[0]["status"]) == (1, "timeout"), output
@@ -195,6 +215,7 @@ def test_a_run_past_its_limit_is_a_timeout_and_can_be_retried(runner: Runner) ->
     assert [(each["attempt"], each["status"]) for each in runner.runs] == [(1, "timeout"), (2, "ok")]
 
 
+@on_oldest
 def test_a_known_run_id_is_refused_without_resume(runner: Runner) -> None:
     assert runner.run("-w", "imdb_embedded", "--repeats", "1")[0] == 0
     code, output = runner.run("-w", "imdb_embedded", "--repeats", "1", "--no-resume")
@@ -203,6 +224,7 @@ def test_a_known_run_id_is_refused_without_resume(runner: Runner) -> None:
     assert len(runner.runs) == 1
 
 
+@on_oldest
 def test_a_run_is_not_continued_under_other_settings(runner: Runner) -> None:
     assert runner.run("-w", "imdb_embedded", "--repeats", "1")[0] == 0
     before = runner.out.read_bytes()
@@ -212,6 +234,7 @@ def test_a_run_is_not_continued_under_other_settings(runner: Runner) -> None:
     assert runner.out.read_bytes() == before
 
 
+@on_oldest
 def test_a_hang_up_that_is_ignored_stays_ignored(runner: Runner) -> None:
     def ignore() -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)

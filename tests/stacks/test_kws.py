@@ -9,13 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import lacking
 from tests.stacks import environments
 from tests.stacks.conftest import stack_python
 
-pytestmark = [pytest.mark.stacks]
-
-TODAY = "py311-tf2.21.0"
+TODAY = environments.TODAY
 _LIMIT_S = 1500
 
 Results = dict[tuple[str, str, str], dict[str, Any]]
@@ -58,10 +55,7 @@ def engines_python() -> Path:
         lock=environments.REPOSITORY / "requirements" / "engines-py39.txt",
         bootstrap=None,
     )
-    try:
-        return environments.python(stack)
-    except environments.LackingError as error:
-        lacking(str(error))
+    return environments.python(stack)
 
 
 def _accuracy(
@@ -102,6 +96,7 @@ def today(zipapp: Path, converted: Path, tmp_path_factory: pytest.TempPathFactor
     )
 
 
+@pytest.mark.stacks
 def test_every_engine_with_every_model_is_as_right_as_it_should_be(today: Results) -> None:
     assert {
         key: (each["status"], each["reason"]) for key, each in today.items() if each["status"] != "ok"
@@ -125,6 +120,7 @@ def test_every_engine_with_every_model_is_as_right_as_it_should_be(today: Result
     assert len(found) == 8
 
 
+@pytest.mark.stacks
 def test_confusion_and_classes_add_up(today: Results) -> None:
     for each in today.values():
         quality = each["quality"]
@@ -137,6 +133,7 @@ def test_confusion_and_classes_add_up(today: Results) -> None:
         assert sum(entry["correct"] for entry in quality["per_class"]) == round(1000 * quality["value"])
 
 
+@pytest.mark.stacks
 def test_raw_bytes_score_as_the_2021_report_did_and_are_refused(zipapp: Path, data_dir: Path) -> None:
     script = Path(__file__).with_name("kws_raw_bytes.py")
     done = subprocess.run(
@@ -174,6 +171,7 @@ def _labels(python: Path, zipapp: Path, mirror: Path, name: str, model: dict[str
     return labels
 
 
+@pytest.mark.stacks
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 def test_engines_agree_on_the_labels_of_the_same_model(
     today: Results, zipapp: Path, converted: Path, engines_python: Path, precision: str
@@ -197,7 +195,8 @@ def test_engines_agree_on_the_labels_of_the_same_model(
         assert same >= (0.99 if rounds_twice else 0.995), f"{one} and {other} agree on {same:.1%}"
 
 
-@pytest.mark.slow
+@pytest.mark.stacks
+@environments.needed("py36-tf1.13.2", "py37-tf1.15.5", "py39-tf2.15.1")
 @pytest.mark.parametrize(
     ("stack", "expected", "unsupported"),
     [
@@ -246,7 +245,8 @@ def test_older_stacks(
         assert results[key]["reason"]
 
 
-@pytest.mark.slow
+@pytest.mark.stacks
+@environments.needed("py36-tf1.5.0")
 def test_an_old_tensorflow_with_engines_beside_it(
     zipapp: Path, converted: Path, engines_python: Path, tmp_path: Path
 ) -> None:
@@ -263,7 +263,8 @@ def test_an_old_tensorflow_with_engines_beside_it(
     assert results["litert", "reference_int8", "tflite"]["engine"]["library"] == "tflite-runtime"
 
 
-@pytest.mark.slow
+@pytest.mark.phenom
+@environments.needed("py36-tf1.5.0")
 def test_the_emulated_phenom_spots_keywords(
     phenom: str, zipapp: Path, converted: Path, engines_python: Path, tmp_path: Path
 ) -> None:
@@ -291,7 +292,7 @@ def test_the_emulated_phenom_spots_keywords(
     }
 
 
-@pytest.mark.slow
+@pytest.mark.phenom
 def test_todays_litert_on_a_phenom_is_unsupported(
     phenom: str, zipapp: Path, converted: Path, tmp_path: Path
 ) -> None:
@@ -308,7 +309,7 @@ def test_todays_litert_on_a_phenom_is_unsupported(
     assert "SIGILL" in result["reason"]
 
 
-@pytest.mark.slow
+@pytest.mark.stacks
 def test_five_windows_of_ten_seconds_and_the_log_of_the_eembc_runner(
     zipapp: Path, data_dir: Path, tmp_path: Path
 ) -> None:
@@ -335,6 +336,7 @@ def test_five_windows_of_ten_seconds_and_the_log_of_the_eembc_runner(
     assert "Top-1: 90." in text
 
 
+@pytest.mark.today
 def test_random_weights_are_timed_and_not_scored(zipapp: Path, tmp_path: Path) -> None:
     python, out = stack_python(TODAY), tmp_path / "host.jsonl"
     arguments = ("kws", "performance", "--quick", "--offline", "--out", out, "--engine", "tensorflow")
@@ -347,6 +349,7 @@ def test_random_weights_are_timed_and_not_scored(zipapp: Path, tmp_path: Path) -
     assert record["latency"]["samples"] > 10
 
 
+@pytest.mark.today
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -373,6 +376,7 @@ def test_wrong_usage_is_named_and_nothing_is_done(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.today
 def test_accuracy_without_inputs_says_where_they_are_had(zipapp: Path, tmp_path: Path) -> None:
     done = _edgebench(stack_python(TODAY), zipapp, tmp_path, "kws", "accuracy", "--offline")
     assert done.returncode == 2
@@ -380,6 +384,7 @@ def test_accuracy_without_inputs_says_where_they_are_had(zipapp: Path, tmp_path:
     assert "--data-dir" in done.stderr
 
 
+@pytest.mark.stacks
 def test_models_are_listed_with_what_runs_them(zipapp: Path, converted: Path, tmp_path: Path) -> None:
     done = _edgebench(
         stack_python(TODAY), zipapp, tmp_path, "kws", "models", "--json", "--offline", "--data-dir", converted

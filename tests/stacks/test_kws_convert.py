@@ -8,9 +8,13 @@ from typing import Any
 
 import pytest
 
+from tests.stacks import environments
 from tests.stacks.conftest import stack_python
 
-pytestmark = [pytest.mark.stacks]
+pytestmark = [
+    pytest.mark.stacks,
+    environments.needed("py36-tf1.5.0", "py36-tf1.13.2", "py37-tf1.15.5", "py39-tf2.15.1"),
+]
 
 # Runs in the stack's Python: builds the network, compares it with the table and scores it with the reference weights.
 _NETWORK = """

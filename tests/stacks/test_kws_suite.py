@@ -9,11 +9,10 @@ from typing import Any
 import jsonschema
 import pytest
 
+from tests.stacks import environments
 from tests.stacks.conftest import stack_python
 
-pytestmark = [pytest.mark.stacks]
-
-STACK = "py311-tf2.21.0"
+STACK = environments.TODAY
 INT8 = ["--engines", "litert", "--models", "reference_int8"]
 
 
@@ -52,6 +51,7 @@ def runner(zipapp: Path, tmp_path: Path, data_dir: Path) -> Runner:
     return Runner(zipapp, tmp_path, data_dir)
 
 
+@pytest.mark.today
 def test_an_inference_beside_a_training_has_windows_latency_and_accuracy(
     runner: Runner, repository: Path
 ) -> None:
@@ -77,6 +77,7 @@ def test_an_inference_beside_a_training_has_windows_latency_and_accuracy(
     assert "top-1 90.2 %" in output
 
 
+@pytest.mark.today
 def test_what_is_recorded_is_kept_and_more_threads_are_more_measurements(runner: Runner) -> None:
     assert runner.run(*INT8)[0] == 0
     before = runner.out.read_bytes()
@@ -89,6 +90,7 @@ def test_what_is_recorded_is_kept_and_more_threads_are_more_measurements(runner:
     assert [each["threads"]["intra"] for each in runner.inferences] == [1, 2]
 
 
+@pytest.mark.today
 def test_a_timeout_is_a_record_and_can_be_retried(runner: Runner) -> None:
     code, output = runner.run(*INT8, "--time-limit", "2")
     assert (code, runner.inferences[0]["status"]) == (1, "timeout"), output
@@ -99,6 +101,7 @@ def test_a_timeout_is_a_record_and_can_be_retried(runner: Runner) -> None:
     assert [(each["attempt"], each["status"]) for each in runner.inferences] == [(1, "timeout"), (2, "ok")]
 
 
+@pytest.mark.today
 def test_a_model_that_is_another_by_now_is_not_gone_on_with(
     zipapp: Path, tmp_path: Path, data_dir: Path
 ) -> None:
@@ -115,6 +118,7 @@ def test_a_model_that_is_another_by_now_is_not_gone_on_with(
     assert "weights of random trained then, random now" in output
 
 
+@pytest.mark.today
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -132,6 +136,8 @@ def test_wrong_usage_is_told_and_records_nothing(
     assert runner.records == []
 
 
+@pytest.mark.stacks
+@environments.needed("py36-tf1.5.0")
 def test_an_engine_that_is_asked_for_and_not_installed_is_a_record(
     zipapp: Path, tmp_path: Path, data_dir: Path
 ) -> None:
@@ -142,6 +148,8 @@ def test_an_engine_that_is_asked_for_and_not_installed_is_a_record(
     assert "install ai-edge-litert" in old.inferences[0]["reason"]
 
 
+@pytest.mark.stacks
+@environments.needed("py36-tf1.5.0")
 def test_what_an_old_host_cannot_do_is_told_and_no_failure(
     zipapp: Path, tmp_path: Path, data_dir: Path
 ) -> None:

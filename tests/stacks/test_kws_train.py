@@ -10,9 +10,10 @@ from typing import Any
 import numpy
 import pytest
 
+from tests.stacks import environments
 from tests.stacks.conftest import stack_python
 
-pytestmark = [pytest.mark.stacks]
+pytestmark = [pytest.mark.stacks, environments.needed("py36-tf1.5.0")]
 
 WORDS = ("down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes")
 OTHERS = ("bed", "cat")

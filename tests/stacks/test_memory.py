@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
+from tests.stacks import environments
 from tests.stacks.conftest import Started
 
-pytestmark = [pytest.mark.stacks]
+STACKS = ("py36-tf1.5.0", environments.TODAY)
+pytestmark = [pytest.mark.stacks, environments.needed(*STACKS)]
 
 
-@pytest.mark.parametrize("stack", ["py36-tf1.5.0", "py311-tf2.21.0"])
+@pytest.mark.parametrize("stack", STACKS)
 def test_streamed_imdb_needs_less_than_600_mb_and_learns_as_dense(
     start: Callable[..., Started], stack: str
 ) -> None:

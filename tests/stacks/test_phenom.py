@@ -7,9 +7,11 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from tests.stacks import environments
 from tests.stacks.conftest import Started
 
-pytestmark = [pytest.mark.stacks, pytest.mark.slow]
+STACKS = ("py36-tf1.5.0", "py36-tf1.13.2", "py37-tf1.15.5", "py39-tf2.15.1")
+pytestmark = [pytest.mark.phenom, environments.needed(*STACKS)]
 
 
 def test_tensorflow_1_5_0_trains(phenom_training: Started) -> None:

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.stacks import environments
 from tests.stacks.conftest import Started, Suite
 
-pytestmark = [pytest.mark.stacks]
+pytestmark = [pytest.mark.stacks, environments.needed("py36-tf1.5.0")]
 
 
 def _both(start: Callable[..., Started], stack: str, workload: str) -> tuple[Suite, Suite]:

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.stacks.conftest import Started, stack_python
-from tests.stacks.environments import cache_folder
+from tests.stacks.environments import TODAY, cache_folder
 
-pytestmark = [pytest.mark.stacks, pytest.mark.slow]
+pytestmark = pytest.mark.stacks
 
-STACK = "py311-tf2.21.0"
+STACK = TODAY
 
 
 @pytest.fixture(scope="module")

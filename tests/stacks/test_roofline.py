@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from tests.stacks import environments
 from tests.stacks.conftest import stack_python
 
-pytestmark = pytest.mark.stacks
-
 STACKS = ("py36-tf1.5.0", "py36-tf1.13.2", "py37-tf1.15.5", "py39-tf2.15.1", "py311-tf2.21.0")
+pytestmark = [pytest.mark.stacks, environments.needed(*STACKS)]
 
 # MACCs by hand, from the architectures of the 2019 report's table 3: a dense layer multiplies inputs by units; a
 # convolution multiplies its kernel by input channels, by output channels, by places of the output ("valid" borders).
@@ -91,7 +92,6 @@ def test_bytes_by_hand(zipapp: Path, stack: str) -> None:
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_layers_of_kws_are_the_published_ones(zipapp: Path, stack: str, repository: Path) -> None:
-    yaml = pytest.importorskip("yaml")
     published = yaml.safe_load((repository / "files" / "published_kws_2021.yml").read_text())
     rows = counted(zipapp, stack)["networks"]["kws"]["runs"][0]["layers"]
     assert [(row["output_shape"], row["parameters"]) for row in rows] == [

@@ -8,9 +8,10 @@ from typing import Any
 import jsonschema
 import pytest
 
+from tests.stacks import environments
 from tests.stacks.conftest import Started, Suite
 
-pytestmark = [pytest.mark.stacks, pytest.mark.slow]
+pytestmark = [pytest.mark.stacks, environments.needed("py36-tf1.5.0")]
 
 # The published sizes of Reuters, the shortest training; a search of seconds tries the first settings alone.
 _ARGUMENTS = ["-w", "reuters", "--data", "synthetic", "--search-limit", "8"]
@@ -19,7 +20,7 @@ _ARGUMENTS = ["-w", "reuters", "--data", "synthetic", "--search-limit", "8"]
 @pytest.fixture(scope="module")
 def tuned(start: Callable[..., Started]) -> Suite:
     """Two repeats of the tuned profile on today's stack."""
-    return start("py311-tf2.21.0", [*_ARGUMENTS, "--profile", "tuned", "--repeats", "2"]).end()
+    return start(environments.TODAY, [*_ARGUMENTS, "--profile", "tuned", "--repeats", "2"]).end()
 
 
 def _runs(suite: Suite) -> list[dict[str, Any]]:
@@ -51,7 +52,7 @@ def test_the_second_repeat_takes_the_settings_of_the_first(tuned: Suite) -> None
 
 
 def test_the_training_is_the_same_one(tuned: Suite, start: Callable[..., Started]) -> None:
-    paper = start("py311-tf2.21.0", [*_ARGUMENTS, "--profile", "paper"]).end()
+    paper = start(environments.TODAY, [*_ARGUMENTS, "--profile", "paper"]).end()
     [own] = _runs(paper)
     other = _runs(tuned)[0]
     assert "tuning" not in own
