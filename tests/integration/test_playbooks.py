@@ -15,8 +15,6 @@ import pytest
 
 from .conftest import Controller, Sshd
 
-pytestmark = pytest.mark.integration
-
 SMALL = [
     "-e",
     '{"bench_workloads": ["mnist_1d", "reuters"]}',
@@ -67,6 +65,7 @@ def wait_for(what: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.2)
 
 
+@pytest.mark.local
 def test_provisioning_this_machine_again_changes_nothing(provisioned: Path, repository: Path) -> None:
     program = str(Path(sys.executable).with_name("ansible-playbook"))
     for more in ([], ["--check", "--diff"]):
@@ -82,6 +81,7 @@ def test_provisioning_this_machine_again_changes_nothing(provisioned: Path, repo
     assert (provisioned / "bin/edgebench").exists()
 
 
+@pytest.mark.integration
 def test_a_bare_host_in_check_mode_is_left_bare(controller: Controller, remote: Remote) -> None:
     variables = remote("frodo")
     home = Path(str(variables["edgebench_home"]))
@@ -97,6 +97,30 @@ def test_a_bare_host_in_check_mode_is_left_bare(controller: Controller, remote: 
     assert "provision.yml -l frodo" in done.stdout
 
 
+@pytest.mark.local
+def test_this_machine_is_provisioned_and_benchmarked_without_ssh(
+    controller: Controller, provisioned: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "venv").symlink_to(provisioned / "venv")
+    record = json.loads((provisioned / "venv/edgebench-runtime.json").read_text())
+    own = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+        "edgebench_home": str(home),
+        "edgebench_manage_system": False,
+        "runtime_python": record["python"],
+    }
+    controller.inventory({"local": {"frodo": own}})
+    for playbook in ("provision.yml", "bench.yml", "collect.yml", "report.yml"):
+        done = controller.run(playbook, *TINY)
+        assert done.returncode == 0, done.stdout
+    assert [each["status"] for each in runs(controller.results / "r1/frodo.jsonl")] == ["ok"]
+    assert (controller.results / "r1/report/index.html").exists()
+
+
+@pytest.mark.local
 def test_provision_bench_and_bench_again(controller: Controller, remote: Remote) -> None:
     variables = remote("frodo")
     home = Path(str(variables["edgebench_home"]))
@@ -146,6 +170,7 @@ def test_provision_bench_and_bench_again(controller: Controller, remote: Remote)
     assert "Runs there: r1" in missing.stdout
 
 
+@pytest.mark.integration
 def test_the_playbook_is_killed_in_the_middle(controller: Controller, remote: Remote, tmp_path: Path) -> None:
     controller.inventory({"x86": {"frodo": remote("frodo")}})
     # Long enough for what is tried below while it goes on.
@@ -178,6 +203,7 @@ def test_the_playbook_is_killed_in_the_middle(controller: Controller, remote: Re
     assert len({record["session"] for record in records}) == 1
 
 
+@pytest.mark.integration
 def test_the_connection_is_cut_in_the_middle(
     controller: Controller, remote: Remote, sshd: Sshd, tmp_path: Path
 ) -> None:
@@ -205,6 +231,7 @@ def test_the_connection_is_cut_in_the_middle(
     assert len({record["session"] for record in records}) == 1
 
 
+@pytest.mark.local
 def test_a_host_that_is_gone_does_not_stop_the_others(controller: Controller, remote: Remote) -> None:
     gone = {**remote("bilbo"), "ansible_port": 1}
     controller.inventory({"x86": {"bilbo": gone, "frodo": remote("frodo")}})
@@ -228,6 +255,7 @@ def test_a_host_that_is_gone_does_not_stop_the_others(controller: Controller, re
     assert "bilbo cannot be reached" in alone.stdout
 
 
+@pytest.mark.local
 def test_runs_that_are_not_ok_are_named(controller: Controller, remote: Remote) -> None:
     controller.inventory({"x86": {"frodo": remote("frodo")}})
     done = controller.run("bench.yml", *TINY, "-e", "bench_time_limit_s=1")
@@ -239,6 +267,7 @@ def test_runs_that_are_not_ok_are_named(controller: Controller, remote: Remote) 
     assert {record["status"] for record in runs(controller.results / "r1/frodo.jsonl")} == {"timeout"}
 
 
+@pytest.mark.local
 def test_a_host_that_was_never_provisioned(controller: Controller, remote: Remote) -> None:
     variables = remote("frodo")
     (Path(str(variables["edgebench_home"])) / "venv").unlink()
@@ -248,6 +277,7 @@ def test_a_host_that_was_never_provisioned(controller: Controller, remote: Remot
     assert "ansible-playbook provision.yml -l frodo" in done.stdout
 
 
+@pytest.mark.local
 def test_an_unknown_host_key_is_refused(controller: Controller, remote: Remote, sshd: Sshd) -> None:
     (sshd.folder / "known_hosts").write_text("")
     controller.inventory({"x86": {"frodo": remote("frodo")}})
@@ -256,6 +286,7 @@ def test_an_unknown_host_key_is_refused(controller: Controller, remote: Remote, 
     assert "Host key verification failed" in done.stdout
 
 
+@pytest.mark.local
 @pytest.mark.parametrize("playbook", ["provision.yml", "bench.yml", "collect.yml", "report.yml"])
 def test_wrong_variables_stop_every_playbook_before_any_host(controller: Controller, playbook: str) -> None:
     # The address does not exist: reaching for it would be an error of another kind.
@@ -267,6 +298,7 @@ def test_wrong_variables_stop_every_playbook_before_any_host(controller: Control
     assert "unreachable=0" in done.stdout
 
 
+@pytest.mark.local
 @pytest.mark.parametrize("limit", ["jetson", "raspberry_pi", "x86"])
 def test_an_empty_group_says_where_to_add_a_host(repository: Path, limit: str) -> None:
     program = str(Path(sys.executable).with_name("ansible-playbook"))
@@ -283,6 +315,7 @@ def test_an_empty_group_says_where_to_add_a_host(repository: Path, limit: str) -
     assert "PLAY" not in done.stdout
 
 
+@pytest.mark.local
 def test_the_examples_pass_the_gate(repository: Path) -> None:
     program = str(Path(sys.executable).with_name("ansible-playbook"))
     done = subprocess.run(

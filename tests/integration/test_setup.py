@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.local
 
 # All that the set-up calls besides a Python.
 _TOOLS = [

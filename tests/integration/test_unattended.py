@@ -14,7 +14,7 @@ import yaml
 
 from .test_playbooks import TINY, recap
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.needs("ssh-keygen")]
 
 Remote = Callable[[str], dict[str, object]]
 LAB, ADDRESS = "nightly", "10.77.46.12"
@@ -187,6 +187,7 @@ def host(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     host.lab("down", "--name", LAB)
 
 
+@pytest.mark.needs("containers", "ssh")
 def test_a_timer_benchmarks_as_an_ordinary_user(host: Host) -> None:
     arguments = (
         '{"nightly_arguments": ["-e", "{\\"bench_workloads\\": [\\"mnist_1d\\"]}", "-e", "x=50%$HOME"]}'
@@ -225,6 +226,7 @@ def test_a_timer_benchmarks_as_an_ordinary_user(host: Host) -> None:
     assert host.there(f"ls /etc/systemd/system/{UNIT}.* 2> /dev/null") == ""
 
 
+@pytest.mark.needs("containers", "ssh")
 def test_what_pulls_lies_outside_of_what_is_pulled(host: Host) -> None:
     done = host.play("nightly_pull_url=https://git.example.org/edgebench.git")
     assert done.returncode == 2
