@@ -1,5 +1,6 @@
 """A run's series: taken beside a real process, named, and told in the record."""
 
+import functools
 import json
 import re
 import subprocess
@@ -11,10 +12,11 @@ from typing import Any
 import pytest
 from edgebench import observation, recording, records
 from edgebench.data import files
+from edgebench.telemetry import sampling
 
 from tests.unit.runner.builders import inference_record, run_record
 
-METER = "#!/bin/sh\nwhile echo '{\"power_w\": 4}'; do sleep 0.2; done\n"
+METER = "#!/bin/sh\nwhile echo '{\"power_w\": 4}'; do sleep 0.05; done\n"
 
 
 def observed(folder: Path, record: dict[str, Any], seconds: float = 0.3, **options: Any) -> dict[str, Any]:
@@ -44,14 +46,18 @@ def test_a_run_has_its_series_and_a_summary(tmp_path: Path) -> None:
     assert "energy_per_inference_j" not in told
 
 
-def test_energy_of_an_inference_is_that_of_its_windows(tmp_path: Path) -> None:
+def test_energy_of_an_inference_is_that_of_its_windows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    often = functools.partial(sampling.Sampling, interval_s=0.1)
+    monkeypatch.setattr(observation.sampling, "Sampling", often)
     meter = tmp_path / "meter.sh"
     meter.write_text(METER)
     meter.chmod(0o755)
     windows = [{"inferences": 50, "wall_s": 1.0, "throughput_per_s": 50.0}] * 2
-    record = observed(tmp_path / "t", inference_record(windows=windows), 3.2, meters=[str(meter)])
+    record = observed(tmp_path / "t", inference_record(windows=windows), 1.2, meters=[str(meter)])
     told = record["telemetry"]
-    # 4 W for about three seconds, a hundred inferences.
+    # 4 W for about a second, a hundred inferences.
     assert told["phases"]["windows"]["energy"]["mean_w"] == pytest.approx(4.0)
     assert told["energy_per_inference_j"] == pytest.approx(
         4.0 * told["phases"]["windows"]["duration_s"] / 100

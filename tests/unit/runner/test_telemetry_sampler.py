@@ -1,5 +1,6 @@
 """The sampler as a process: real starts, real ends and kills, real load beside it."""
 
+import errno
 import json
 import os
 import re
@@ -55,8 +56,9 @@ def test_killed_sampler_leaves_all_it_wrote(tmp_path: Path) -> None:
     read = series.read(str(path))
     assert len(read.samples) >= 5
     assert read.end is None
-    telemetry, _ = summary.of_file(str(path))
-    assert "the sampler was killed; the series ends there" in telemetry["notes"]
+    killed, _ = summary.summarise(read)
+    ended, _ = summary.summarise(read._replace(end={"end": None, "lost": 0}))
+    assert len(killed["notes"]) == len(ended["notes"]) + 1
 
 
 def test_sampler_that_does_not_end_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,18 +100,17 @@ def _is_running(pid: int) -> bool:
 
 def test_series_that_cannot_be_written_is_a_reason_and_no_error(tmp_path: Path) -> None:
     with Sampling(str(tmp_path / "nowhere" / "series.jsonl")) as taken:
-        assert taken.reason is not None
-        assert "cannot be written" in taken.reason
+        assert str(tmp_path / "nowhere") in (taken.reason or "")
     (tmp_path / "series.jsonl").write_text("old")
     with Sampling(str(tmp_path / "series.jsonl")) as taken:
-        assert "File exists" in (taken.reason or "")
+        assert os.strerror(errno.EEXIST) in (taken.reason or "")
     assert (tmp_path / "series.jsonl").read_text() == "old"
 
 
 def test_no_python_is_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sampling.sys, "executable", "/nowhere/python")
     with Sampling(str(tmp_path / "series.jsonl")) as taken:
-        assert "cannot be started" in (taken.reason or "")
+        assert "/nowhere/python" in (taken.reason or "")
 
 
 def test_own_children_are_the_benchmark_and_others_are_others(tmp_path: Path) -> None:
@@ -117,15 +118,15 @@ def test_own_children_are_the_benchmark_and_others_are_others(tmp_path: Path) ->
     # Detached from this process, as another user's work would be.
     other = (
         "import os, subprocess, sys\nif os.fork(): os._exit(0)\nos.setsid()\n"
-        f"subprocess.run([sys.executable, '-c', {BURN.format(1.5)!r}])"
+        f"subprocess.run([sys.executable, '-c', {BURN.format(0.8)!r}])"
     )
-    with Sampling(str(path), 0.25) as taken:
+    with Sampling(str(path), 0.1) as taken:
         assert taken.reason is None
         middle = time.monotonic()
-        subprocess.run([sys.executable, "-c", BURN.format(1.5)], check=True)
+        subprocess.run([sys.executable, "-c", BURN.format(0.8)], check=True)
         then = time.monotonic()
         subprocess.run([sys.executable, "-c", other], check=True)
-        time.sleep(1.5)
+        time.sleep(0.8)
         ends = time.monotonic()
     phases = {"own": (middle, then), "other": (then, ends)}
     told = summary.of_file(str(path), phases)[0]["phases"]
@@ -144,7 +145,7 @@ def test_meter_is_part_of_the_series(tmp_path: Path) -> None:
     energy = telemetry["phases"]["run"]["energy"]
     assert energy["total_rails"] == ["meter"]
     assert energy["mean_w"] == pytest.approx(5.0)
-    assert "cannot be run" in telemetry["absent"]["meter /nowhere/meter"]
+    assert os.strerror(errno.ENOENT) in telemetry["absent"]["meter /nowhere/meter"]
 
 
 def test_budget_makes_a_dear_sample_rarer() -> None:
@@ -180,18 +181,22 @@ def test_sampler_imports_little() -> None:
 
 def test_zipapp_shows_a_boards_sources(zipapp: Path, tmp_path: Path) -> None:
     root = sysfs.jetson_jetpack4(tmp_path)
-    command = [sys.executable, str(zipapp), "telemetry", "--root", str(root), "--seconds", "2"]
-    told = subprocess.run(command, capture_output=True, text=True, env={"LC_ALL": "C"}, check=False)
-    assert told.returncode == 0, told.stderr
+    command = [sys.executable, str(zipapp), "telemetry", "--root", str(root), "--seconds"]
+    # Both at once, since each samples for a while; an energy needs three samples.
+    with subprocess.Popen([*command, "1", "--json"], stdout=subprocess.PIPE, text=True) as as_json:
+        told = subprocess.run(
+            [*command, "2"], capture_output=True, text=True, env={"LC_ALL": "C"}, check=False
+        )
+        assert told.returncode == 0, told.stderr
+        content = json.loads(as_json.communicate()[0])
+    assert as_json.returncode == 0
     assert "power.POM_5V_IN                    3.456 W" in told.stdout
-    assert "absent  RAPL: no /sys/class/powercap" in told.stdout
+    assert re.search("^absent  RAPL: .*/sys/class/powercap/", told.stdout, re.MULTILINE)
     assert told.stdout.count("\nlive  ") == 3
     # On a busy machine two seconds may be some tenths more, of 3.456 W each.
     energy = re.search(r"energy  ([\d.]+) J in ([\d.]+) s, 3\.456 W", told.stdout)
     assert energy is not None, told.stdout
     assert float(energy[1]) == pytest.approx(3.456 * float(energy[2]), abs=0.2)
-    as_json = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)
-    content = json.loads(as_json.stdout)
     assert content["telemetry"]["quantities"]["gpu.load"]["median"] == 0.345
     assert set(content) == {"sources", "absent", "telemetry", "missing"}
 

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -48,7 +49,7 @@ def test_jetpack4(tmp_path: Path) -> None:
     assert values["cooling.tegra-heavy.1"] == 0
     assert not any("fan" in name for name in values)
     assert values["over_current.POM_5V_IN.crit"] == 0
-    assert "no /sys/class/powercap" in absent["RAPL"]
+    assert "/sys/class/powercap/intel-rapl:*" in absent["RAPL"]
     assert set(absent) == {
         "hardware monitors' temperatures",
         "x86 throttle counters",
@@ -121,7 +122,7 @@ def test_vcgencmd_is_asked_last_and_seldom(tmp_path: Path) -> None:
     assert values["raspberry_pi.soft_temperature_limit_has_been"] == 1
     assert source.every_s >= 10
     command.write_text("#!/bin/sh\necho VCHI initialization failed\nexit 255\n")
-    with pytest.raises(AbsentError, match="neither rpi_volt"):
+    with pytest.raises(AbsentError, match=r"\brpi_volt\b.*\bvcgencmd\b"):
         raspberry_pi.find(Tree("/"), (str(command), "get_throttled"))
 
 
@@ -171,7 +172,7 @@ def test_rapl_for_root_only_is_named_so() -> None:
         told = subprocess.run(
             [sys.executable, "-c", code, bench, str(root)], capture_output=True, text=True, check=True
         )
-    assert "can be read by root only" in told.stdout
+    assert re.search(r"\benergy_uj\b.*\broot\b", told.stdout)
 
 
 def test_memory_and_pressure_and_cpu(tmp_path: Path) -> None:
@@ -237,7 +238,7 @@ def test_slow_source_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     sysfs.jetson_jetpack4(tmp_path)
     monkeypatch.setattr(sources, "_SLOWEST_S", 0.0)
     values, absent = look(tmp_path)
-    assert "would disturb a benchmark" in absent["thermal zones"]
+    assert re.search(r"\b0\.\d\d s\b", absent["thermal zones"])
     # An overloaded host is slow to answer, and its load has to be known.
     assert {each.partition(".")[0] for each in values} == {"memory", "pressure", "cpu"}
 
@@ -327,15 +328,19 @@ class TestMeter:
 
     @pytest.mark.parametrize("command", ["/nowhere/meter", "sh -c 'echo volts: 5; sleep 9'", "true", "'", ""])
     def test_what_is_no_meter_is_named(self, command: str) -> None:
-        with pytest.raises(AbsentError, match="meter's command"):
+        with pytest.raises(AbsentError, match=re.escape(repr(command))):
             meter.find(command, limit_s=0.5)
 
     def test_command_that_does_not_end_by_itself_is_ended(self) -> None:
+        before = children()
         source = meter.find('sh -c \'trap "" TERM; while :; do echo "{\\"power_w\\": 1}"; sleep 0.1; done\'')
+        [child] = children() - before
         source.close()
-        assert (
-            subprocess.run(["pgrep", "-P", str(os.getpid()), "-x", "sh"], capture_output=True).stdout == b""
-        )
+        assert child not in children()
+
+
+def children() -> set[str]:
+    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
 
 
 def _quoted(text: str) -> str:
