@@ -23,9 +23,9 @@ WINDOWS_S = {"quick": 1.0, "paper": 10.0, "tuned": 10.0}
 
 
 _WITHOUT = {
-    INPUTS: "the inputs of keyword spotting ({}) cannot be had: its latency is measured, not its accuracy",
-    MODELS: "the reference models of keyword spotting ({}) cannot be had: networks of random weights take "
-    "their place, whose latency is the same; edgebench data status says more",
+    INPUTS: "the inputs of keyword spotting ({}) are not available: its latency is measured, not its accuracy",
+    MODELS: "the reference models of keyword spotting ({}) are not available: networks of random weights replace "
+    "them, with the same latency. For details, run: edgebench data status",
 }
 
 
@@ -35,7 +35,7 @@ def needed(data_mode):
 
 
 def without(dataset):
-    """Return what it means that one of ``DATASETS`` cannot be had, for people."""
+    """Return what it means for a run that one of ``DATASETS`` is not available, for people."""
     return _WITHOUT[dataset].format(dataset)
 
 

@@ -15,7 +15,7 @@ from collections import namedtuple
 
 import numpy
 
-from edgebench.errors import DataError, EdgebenchError
+from edgebench.errors import DataError, EdgebenchError, with_code
 
 LABELS = (
     "down",
@@ -59,12 +59,13 @@ class Features:
         values = numpy.asarray(values)
         if not numpy.issubdtype(values.dtype, numpy.floating):
             raise TypeError(
-                "Features are real MFCC values, and {} holds integers or other things: of quantised numbers make "
-                "QuantizedFeatures(values, quantization) and take its features().".format(values.dtype)
+                "Features take floating-point MFCC values, not {}. For quantised values use "
+                "QuantizedFeatures(values, quantization).features().".format(values.dtype)
             )
         _check_shape(values)
         if not numpy.isfinite(values).all():
-            raise ValueError("Features hold {} values that are not finite".format(_count_not_finite(values)))
+            told = "Features take finite values; {} are NaN or infinite".format(_count_not_finite(values))
+            raise ValueError(with_code(told, "features-not-finite"))
         self.values = numpy.ascontiguousarray(values, numpy.float32)
 
     def quantized(self, quantization):
@@ -86,18 +87,15 @@ class QuantizedFeatures:
         values = numpy.asarray(values)
         if values.dtype != numpy.int8:
             raise TypeError(
-                "Quantised features are int8, not {}: read bytes with QuantizedFeatures.from_bytes".format(
+                "QuantizedFeatures take int8 values, not {}. For bytes use QuantizedFeatures.from_bytes.".format(
                     values.dtype
                 )
             )
         _check_shape(values)
         quantization = Quantization(*quantization)
         if not quantization.scale > 0:
-            raise ValueError(
-                "a quantisation's scale is above 0, not {}: the numbers would mean nothing".format(
-                    quantization.scale
-                )
-            )
+            told = "The scale of a quantisation must be above 0, not {}".format(quantization.scale)
+            raise ValueError(with_code(told, "scale-not-positive"))
         self.values = numpy.ascontiguousarray(values)
         self.quantization = quantization
 
@@ -106,9 +104,10 @@ class QuantizedFeatures:
         """Return the input that 490 bytes of the kws01 set stand for; raise EdgebenchError for another length."""
         if len(data) != SIZE_BYTES:
             raise EdgebenchError(
-                "an input of keyword spotting has {} bytes (49 x 10 int8), not {}".format(
+                "An input of keyword spotting must have {} bytes (49 x 10 int8), not {}".format(
                     SIZE_BYTES, len(data)
-                )
+                ),
+                "input-length-wrong",
             )
         # A copy, for what frombuffer gives cannot be written to and old frameworks refuse that.
         return cls(numpy.frombuffer(bytes(data), numpy.int8).reshape(SHAPE).copy(), KWS01)
@@ -141,10 +140,13 @@ def read_set(folder):
                 samples.append(Sample(name, label, QuantizedFeatures.from_bytes(handle.read())))
         except (IOError, OSError) as error:
             raise DataError(
-                "{} cannot be read ({}): the set is not whole, get it again".format(path, error.strerror)
+                "{} is unreadable ({}). Get the set again: edgebench data fetch -w kws".format(
+                    path, error.strerror
+                ),
+                "input-unreadable",
             )
         except EdgebenchError as error:
-            raise DataError("{}: {}".format(path, error))
+            raise DataError("{}: {}".format(path, error), error.code)
     return samples
 
 
@@ -159,12 +161,21 @@ def read_index(path):
                 pairs.append(_index_row(path, len(pairs) + 1, row))
     except (IOError, OSError) as error:
         raise DataError(
-            "{} cannot be read ({}): a set of inputs has its labels there".format(path, error.strerror)
+            "{} is unreadable ({}). A set of inputs has its labels there. Name the folder of the set kws01.".format(
+                path, error.strerror
+            ),
+            "input-index-unreadable",
         )
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError("{} is no list of inputs and their labels ({}): get it again".format(path, error))
+        raise DataError(
+            "{} is not a CSV file ({}). Get the set again: edgebench data fetch -w kws".format(path, error),
+            "input-index-malformed",
+        )
     if not pairs:
-        raise DataError("{} names no inputs".format(path))
+        raise DataError(
+            "{} lists no inputs. Get the set again: edgebench data fetch -w kws".format(path),
+            "input-index-empty",
+        )
     return pairs
 
 
@@ -175,17 +186,16 @@ def _is_name(name):
 def _index_row(path, number, row):
     try:
         name, classes, label = row[0].strip(), int(row[1]), int(row[2])
+        if classes == len(LABELS) and 0 <= label < len(LABELS) and _is_name(name):
+            return name, label
     except (IndexError, ValueError):
-        raise DataError(
-            "line {} of {} is {!r}, expected NAME,{},LABEL".format(number, path, ",".join(row), len(LABELS))
-        )
-    if classes != len(LABELS) or not 0 <= label < len(LABELS) or not _is_name(name):
-        raise DataError(
-            "line {} of {} is {!r}: expected a file's name, {} classes and a label from 0 to {}".format(
-                number, path, ",".join(row), len(LABELS), len(LABELS) - 1
-            )
-        )
-    return name, label
+        pass
+    raise DataError(
+        "{}:{}: {!r} is not NAME,{},LABEL with the name of a file in this folder and a label from 0 to {}".format(
+            path, number, ",".join(row), len(LABELS), len(LABELS) - 1
+        ),
+        "input-index-line-wrong",
+    )
 
 
 def _check_shape(values):

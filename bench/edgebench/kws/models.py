@@ -4,7 +4,7 @@ import os
 from collections import namedtuple
 
 from edgebench.data import files
-from edgebench.errors import DataError, WrongDataError
+from edgebench.errors import DataError, WrongDataError, with_code
 from edgebench.kws import convert
 
 Model = namedtuple("Model", "id form precision weights path sha256 size_bytes")
@@ -34,7 +34,7 @@ def find(finder):
         raise
     except DataError as error:
         references = []
-        finder.warnings.append(str(error))
+        finder.warnings.append(with_code(error, error.code))
     conversions = _conversions(finder)
     if any(each.form == "keras" for each in conversions):
         references = [each for each in references if each.form != "keras"]
@@ -79,7 +79,7 @@ def _conversions(finder):
         try:
             told = convert.read_index(folder)
         except DataError as error:
-            finder.warnings.append(str(error))
+            finder.warnings.append(with_code(error, error.code))
             continue
         found = [_conversion(folder, told, name, entry) for name, entry in told["files"].items()]
         return sorted(found, key=lambda model: (model.id, model.form))

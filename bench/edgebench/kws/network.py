@@ -126,8 +126,9 @@ def reference_weights(framework, saved_model_folder):
     prefix = os.path.join(saved_model_folder, "variables", "variables")
     if not os.path.isfile(prefix + ".index"):
         raise DataError(
-            "{} has no variables/variables.index: it is not the reference SavedModel, get the set kws_models "
-            "again".format(saved_model_folder)
+            "{} is not the reference SavedModel: it has no variables/variables.index. Get the set again: edgebench "
+            "data fetch -w kws".format(saved_model_folder),
+            "saved-model-incomplete",
         )
     try:
         reader = framework.tensorflow.train.load_checkpoint(prefix)
@@ -135,9 +136,9 @@ def reference_weights(framework, saved_model_folder):
     # What is raised for an unreadable file or a missing name is another class in each version.
     except (framework.tensorflow.errors.OpError, ValueError, KeyError, RuntimeError) as error:
         raise DataError(
-            "{} holds another network than the reference model: {}".format(
-                prefix, str(error).strip().split("\n")[0]
-            )
+            "{} is not the checkpoint of the reference model: {}. Get the set again: edgebench data fetch "
+            "-w kws".format(prefix, str(error).strip().split("\n")[0]),
+            "network-different",
         )
     return checked_weights(arrays, prefix)
 
@@ -155,12 +156,25 @@ def checked_weights(arrays, source):
     """Return the arrays as float32; raise DataError naming ``source`` where they are not this network's weights."""
     arrays = [numpy.asarray(each, numpy.float32) for each in arrays]
     if len(arrays) != len(VARIABLES):
-        raise DataError("{} holds {} arrays, the network has {}".format(source, len(arrays), len(VARIABLES)))
+        raise DataError(
+            "{} holds {} arrays, expected {}: these weights belong to another network".format(
+                source, len(arrays), len(VARIABLES)
+            ),
+            "network-different",
+        )
     for (name, shape), array in zip(VARIABLES, arrays):
         if array.shape != shape:
-            raise DataError("{}: {} has the shape {}, not {}".format(source, name, array.shape, shape))
+            raise DataError(
+                "{}: {} has the shape {}, expected {}: these weights belong to another network".format(
+                    source, name, array.shape, shape
+                ),
+                "network-different",
+            )
         if not numpy.isfinite(array).all():
-            raise DataError("{}: {} holds values that are not finite".format(source, name))
+            raise DataError(
+                "{}: {} has NaN or infinite values. Train or convert again.".format(source, name),
+                "weights-not-finite",
+            )
     return arrays
 
 
@@ -175,7 +189,12 @@ def save_weights(path, arrays):
 def load_weights(path):
     """Return the weights of an npz file in the order of ``set_weights``. Raises UsageError and DataError."""
     if not os.path.isfile(path):
-        raise UsageError("There is no file {}. Make one with edgebench kws convert or train.".format(path))
+        raise UsageError(
+            "The file of weights {} does not exist. Make one: edgebench kws convert, or edgebench kws train".format(
+                path
+            ),
+            "weights-file-missing",
+        )
     try:
         with numpy.load(path, allow_pickle=False) as archive:
             arrays = [archive[name] for name, _ in VARIABLES]
@@ -190,5 +209,9 @@ def load_weights(path):
         KeyError,
         ValueError,
     ) as error:
-        raise DataError("{} is not a file of this network's weights: {}".format(path, error))
+        raise DataError(
+            "{} is not an .npz file with the weights of this network: {}. Make one: edgebench kws convert, or "
+            "edgebench kws train".format(path, error),
+            "weights-unreadable",
+        )
     return checked_weights(arrays, path)

@@ -32,7 +32,7 @@ def combinations(finder, names=None, model_ids=None, threads=None):
     pairs = [(name, model) for name in engines.NAMES if name in asked for model in chosen]
     pairs = [(name, model) for name, model in pairs if engines.can_run(name, model)]
     if not pairs:
-        raise UsageError(_nothing_left(asked, chosen, finder))
+        raise _nothing_left(asked, chosen, finder)
     return [(name, model, count) for name, model in pairs for count in threads or (1,)]
 
 
@@ -54,9 +54,10 @@ def _has_one(python, packages):
         return bool(json.loads(told.decode("utf-8")))
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise UsageError(
-            "{} is {}, which does not answer ({}). Provision this host again, or unset the variable.".format(
+            "{} is {}, which does not run ({}). Provision this host again, or unset the variable.".format(
                 ENGINES_PYTHON, python, error
-            )
+            ),
+            "engines-python-broken",
         )
 
 
@@ -67,21 +68,23 @@ def _chosen(found, model_ids):
     for each in model_ids:
         if each not in known:
             raise UsageError(
-                "There is no model {!r} here. There are: {}. edgebench kws models says where they are looked "
-                "for, edgebench kws convert makes float32 and int8.".format(each, ", ".join(known))
+                "This host has no model {!r}; it has {}. To see where they are, run: edgebench kws models. To make "
+                "float32 and int8, run: edgebench kws convert".format(each, ", ".join(known)),
+                "model-unknown",
             )
     return [model for model in found if model.id in model_ids]
 
 
 def _nothing_left(asked, chosen, finder):
     if not asked:
-        return (
-            "No engine of keyword spotting is installed for {}: provision this host (ansible-playbook "
+        return UsageError(
+            "No engine of keyword spotting is installed for {}. Provision this host (ansible-playbook "
             "provision.yml -l HOST), or install ai-edge-litert, tflite-runtime, onnxruntime or TensorFlow.".format(
                 sys.executable
-            )
+            ),
+            "engine-not-installed",
         )
-    told = "None of the engines {} reads one of the models {}. edgebench kws models shows what goes together.".format(
+    told = "None of the engines {} reads any of the models {}. To see what they read, run: edgebench kws models".format(
         ", ".join(asked), ", ".join(sorted({"{} ({})".format(each.id, each.form) for each in chosen}))
     )
-    return " ".join([told] + finder.warnings)
+    return UsageError("; ".join([told] + finder.warnings), "engines-read-no-model")

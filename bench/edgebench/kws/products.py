@@ -29,7 +29,10 @@ def _folder_of(found, name):
     for path in found.paths.values():
         if os.path.basename(path) == name:
             return os.path.dirname(path)
-    raise DataError("{} has no {}: get the set again".format(found.name, name))
+    raise DataError(
+        "The data set {} lacks {}. Get it again: edgebench data fetch -w kws".format(found.name, name),
+        "data-set-incomplete",
+    )
 
 
 def accuracies(folder, told, samples_, framework=None):

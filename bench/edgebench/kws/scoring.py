@@ -12,6 +12,7 @@ from collections import namedtuple
 
 import numpy
 
+from edgebench.errors import with_code
 from edgebench.kws.inputs import LABELS
 
 Score = namedtuple("Score", "top1 auc samples per_class confusion")
@@ -24,11 +25,10 @@ def score(probabilities, labels):
     probabilities = numpy.asarray(probabilities, numpy.float64)
     labels = numpy.asarray(labels, numpy.int64)
     if probabilities.ndim != 2 or probabilities.shape != (len(labels), len(LABELS)) or not len(labels):
-        raise ValueError(
-            "answers of the shape {} do not fit {} labels of {} classes".format(
-                probabilities.shape, len(labels), len(LABELS)
-            )
+        told = "Answers have the shape {}, expected ({}, {}) and at least one label".format(
+            probabilities.shape, len(labels), len(LABELS)
         )
+        raise ValueError(with_code(told, "answers-misshapen"))
     told = probabilities.argmax(axis=1)
     confusion = numpy.zeros((len(LABELS), len(LABELS)), numpy.int64)
     numpy.add.at(confusion, (labels, told), 1)

@@ -62,9 +62,10 @@ class Speech:
         for part, left in sorted(listed.items()):
             if left:
                 raise DataError(
-                    "{} names {} files that are not in {}, {} for one: unpack the whole archive again".format(
+                    "{} lists {} files that are missing in {}, the first is {}. Unpack the whole archive again.".format(
                         LISTS[part], len(left), self.folder, min(left)
-                    )
+                    ),
+                    "speech-files-missing",
                 )
         self._balance()
 
@@ -73,8 +74,9 @@ class Speech:
             return sorted(os.listdir(self.folder))
         except (IOError, OSError) as error:
             raise UsageError(
-                "{} cannot be read ({}). Name the folder of the unpacked Speech Commands archive ({}) with "
-                "--data-dir.".format(self.folder, error.strerror, HOMEPAGE)
+                "{} is unreadable ({}). Name the folder of the unpacked Speech Commands archive ({}) with "
+                "--data-dir.".format(self.folder, error.strerror, HOMEPAGE),
+                "speech-folder-unreadable",
             )
 
     def _find_words(self):
@@ -87,22 +89,23 @@ class Speech:
             for name in names:
                 path = os.path.join(folder, name)
                 if os.path.getsize(path) <= _HEADER_BYTES:
-                    raise DataError("{} holds no sound: unpack the archive again".format(path))
+                    raise _no_sound(path)
             if names:
                 found[word] = names
         missing = [word for word in WORDS if word not in found]
         if missing:
-            raise DataError(self._not_the_set("no recordings of " + ", ".join(missing)))
+            raise self._not_the_set("speech-words-missing", "no recordings of " + ", ".join(missing))
         if len(found) == len(WORDS):
-            raise DataError(
-                self._not_the_set("no word besides the ten, so nothing to learn unknown ones from")
+            raise self._not_the_set(
+                "speech-other-words-missing", "no words but the ten; others are needed to train unknown words"
             )
         return found
 
-    def _not_the_set(self, what):
-        return (
-            "{} holds {}: it is not Speech Commands version 2. Name the folder of the unpacked archive ({}), which "
-            "has a folder of .wav files for each word.".format(self.folder, what, HOMEPAGE)
+    def _not_the_set(self, code, what):
+        return DataError(
+            "{} is not Speech Commands version 2: it has {}. Name the folder of the unpacked archive ({}), which "
+            "has a folder of .wav files for each word.".format(self.folder, what, HOMEPAGE),
+            code,
         )
 
     def _read_list(self, name):
@@ -110,7 +113,7 @@ class Speech:
             with open(os.path.join(self.folder, name)) as handle:
                 return {line.strip() for line in handle if line.strip()}
         except (IOError, OSError, ValueError):
-            raise DataError(self._not_the_set("no readable " + name))
+            raise self._not_the_set("speech-list-missing", "no readable " + name)
 
     def _read_noise(self):
         self._entries()
@@ -120,10 +123,9 @@ class Speech:
         # The shortest part is a tenth, and a second has to fit into it.
         long_enough = [sound for sound in sounds if len(sound) >= 11 * mfcc.SAMPLES]
         if not long_enough:
-            raise DataError(
-                self._not_the_set(
-                    "no noise of 11 seconds or more in {}, to learn silence from".format(NOISE_FOLDER)
-                )
+            raise self._not_the_set(
+                "speech-noise-missing",
+                "no noise of 11 s or more in {}, which is needed to train silence".format(NOISE_FOLDER),
             )
         return long_enough
 
@@ -134,9 +136,9 @@ class Speech:
             others = [clip for clip in clips if clip.label == UNKNOWN]
             for label, word in enumerate(WORDS):
                 if not any(clip.label == label for clip in words):
-                    raise DataError(self._not_the_set("no {} recordings of {}".format(part, word)))
+                    raise self._not_the_set("speech-part-empty", "no {} recordings of {}".format(part, word))
             if not others:
-                raise DataError(self._not_the_set("no {} recordings of other words".format(part)))
+                raise self._not_the_set("speech-part-empty", "no {} recordings of other words".format(part))
             each = -(-len(words) // len(WORDS))
             if part != "train" and len(others) > each:
                 others = [others[row] for row in sorted(random.permutation(len(others))[:each])]
@@ -201,16 +203,23 @@ def read_wav(path):
     # RuntimeError: a chunk that says it ends before it begins.
     except (IOError, OSError, EOFError, RuntimeError, wave.Error) as error:
         raise DataError(
-            "{} is not a readable .wav file ({}): get it again".format(path, str(error) or "it is cut short")
+            "{} is not a readable .wav file ({}). Unpack the archive again.".format(
+                path, str(error) or "it is truncated"
+            ),
+            "recording-unreadable",
         )
     if form != (1, 16, mfcc.RATE_HZ):
         raise DataError(
-            "{} has {} channels of {} bits at {} Hz; Speech Commands has 1 of 16 bits at {} Hz".format(
-                path, form[0], form[1], form[2], mfcc.RATE_HZ
-            )
+            "{} has {} channels of {} bits at {} Hz, expected 1 channel of 16 bits at {} Hz. Unpack the archive "
+            "again.".format(path, form[0], form[1], form[2], mfcc.RATE_HZ),
+            "recording-format-wrong",
         )
     # A file that is cut short may end in the middle of a sample.
     samples = numpy.frombuffer(content[: len(content) // 2 * 2], "<i2")
     if not len(samples):
-        raise DataError("{} holds no sound: get it again".format(path))
+        raise _no_sound(path)
     return samples
+
+
+def _no_sound(path):
+    return DataError("{} holds no sound. Unpack the archive again.".format(path), "recording-empty")

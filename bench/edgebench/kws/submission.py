@@ -14,7 +14,7 @@ from collections import OrderedDict
 
 from edgebench import schema
 from edgebench.data.files import write_whole
-from edgebench.errors import DataError, UsageError
+from edgebench.errors import DataError, UsageError, with_code
 
 DIVISIONS = ("closed", "open")
 RUNS = ("accuracy", "performance")
@@ -63,9 +63,19 @@ def read_system(path):
         with open(path) as handle:
             system = json.load(handle)
     except (IOError, OSError, ValueError) as error:
-        raise UsageError("{} cannot be read as JSON: {}".format(path, error))
+        raise UsageError(
+            "{} is not a readable JSON file: {}. Write a new one: edgebench kws submission --template FILE".format(
+                path, error
+            ),
+            "system-unreadable",
+        )
     if not isinstance(system, dict):
-        raise UsageError("{} holds no object of fields".format(path))
+        raise UsageError(
+            "{} is not a JSON object of fields. Write a new one: edgebench kws submission --template FILE".format(
+                path
+            ),
+            "system-not-an-object",
+        )
     return system
 
 
@@ -74,17 +84,20 @@ def check_system(system, path):
     missing = [name for name in fields() if system.get(name) is None]
     if missing:
         raise UsageError(
-            "{} does not say: {}. Fill them in; an empty text says that a field does not apply. "
-            "`edgebench kws submission --template FILE` writes a file with all fields.".format(
-                path, "; ".join(missing)
-            )
+            "{} lacks the fields {}. Fill them in; an empty text means that a field does not apply. For a file with "
+            "all fields, run: edgebench kws submission --template FILE".format(path, "; ".join(missing)),
+            "system-fields-missing",
         )
     unknown = sorted(set(system) - set(fields()))
     if unknown:
-        raise UsageError("{} has fields that no submission has: {}".format(path, "; ".join(unknown)))
+        raise UsageError(
+            "{} has unknown fields: {}. Remove them; the known ones are in: edgebench kws submission --template "
+            "FILE".format(path, "; ".join(unknown)),
+            "system-fields-unknown",
+        )
     problems = schema.problems(system, _schema(), path=path)
     if problems:
-        raise UsageError("; ".join(problems))
+        raise UsageError("; ".join(problems), "system-fields-invalid")
 
 
 def read_results(folder):
@@ -99,9 +112,9 @@ def read_results(folder):
                     found[run][name] = handle.read()
             except (IOError, OSError) as error:
                 raise DataError(
-                    "{} cannot be read ({}): `edgebench kws drive --out {}` and the MLCommons runner write it".format(
-                        path, error.strerror, folder
-                    )
+                    "{} is unreadable ({}). Write it with the MLCommons runner, or: edgebench kws drive --out "
+                    "{}".format(path, error.strerror, folder),
+                    "results-unreadable",
                 )
     return found
 
@@ -122,9 +135,9 @@ def check_results(results, division):
     )
     if division == "closed" and top1 < TARGET_PERCENT:
         raise DataError(
-            "top-1 is {:g} %, the closed division asks for {:g} %; --division open takes it as it is".format(
-                top1, TARGET_PERCENT
-            )
+            "Top-1 is {:g} %; the closed division requires {:g} %. Submit to the open division: --division "
+            "open".format(top1, TARGET_PERCENT),
+            "accuracy-below-target",
         )
     return top1, median_per_s, _check_windows(results["performance"]["log.txt"])
 
@@ -135,21 +148,24 @@ def _check_windows(log):
     times_s = [float(each) for each in _RUNTIME.findall(text)]
     if len(counts) != WINDOWS or len(times_s) != WINDOWS:
         raise DataError(
-            "performance/log.txt has {} windows, a submission has {}".format(
-                max(len(counts), len(times_s)), WINDOWS
-            )
+            "performance/log.txt has {} windows; a submission needs {}. Measure again with --windows {}.".format(
+                max(len(counts), len(times_s)), WINDOWS, WINDOWS
+            ),
+            "windows-missing",
         )
     short = [number for number, time_s in enumerate(times_s, 1) if time_s < _WINDOW_S]
     invalid = [number for number in short if counts[number - 1] < _WINDOW_INFERENCES]
     if invalid:
         raise DataError(
-            "windows {} of performance/log.txt have neither {:g} s nor {} inferences".format(
-                ", ".join(map(str, invalid)), _WINDOW_S, _WINDOW_INFERENCES
-            )
+            "Windows {} of performance/log.txt are too short: each needs {:g} s or {} inferences. Measure "
+            "again.".format(", ".join(map(str, invalid)), _WINDOW_S, _WINDOW_INFERENCES),
+            "windows-too-short",
         )
     return [
-        "window {} has {:g} s: the rules also count {} inferences, today's runner refuses less than {:g} s".format(
-            number, times_s[number - 1], _WINDOW_INFERENCES, _WINDOW_S
+        with_code(
+            "window {} has {:g} s. The rules accept it for its {} inferences; the current MLCommons runner requires "
+            "{:g} s".format(number, times_s[number - 1], _WINDOW_INFERENCES, _WINDOW_S),
+            "window-below-runner-limit",
         )
         for number in short
     ]
@@ -165,11 +181,19 @@ def write(out, submitter, name, system, results, division):
     for what, text in (("submitter", submitter), ("system", name)):
         if not _NAME.match(text):
             raise UsageError(
-                "the {} {!r} cannot name a folder: use letters, digits, '.', '_' and '-'".format(what, text)
+                "The {} {!r} does not work as the name of a folder. Use letters, digits, '.', '_' and '-'.".format(
+                    what, text
+                ),
+                "name-invalid",
             )
     for field, expected in (("Submitter", submitter), ("Division", division.capitalize())):
         if system[field] != expected:
-            raise UsageError("the description's {} is {!r}, not {!r}".format(field, system[field], expected))
+            raise UsageError(
+                "The system description has the {} {!r}, but this submission has {!r}. Change one of them.".format(
+                    field, system[field], expected
+                ),
+                "system-field-mismatch",
+            )
     root = os.path.join(out, division, submitter)
     ordered = OrderedDict((field, system[field]) for field in fields())
     contents = OrderedDict()
@@ -188,7 +212,7 @@ def _last(pattern, data, name, expected):
     found = [pattern.match(line) for line in data.decode("utf-8", "replace").splitlines()]
     values = [match.group(1) for match in found if match]
     if not values:
-        raise DataError("{} lacks {}".format(name, expected))
+        raise DataError("{} lacks {}. Measure again.".format(name, expected), "results-incomplete")
     return float(values[-1])
 
 

@@ -4,6 +4,8 @@ from edgebench.kws import timing
 from edgebench.kws.inputs import LABELS
 
 REQUIRED_TOP1 = 0.90
+RANDOM_WEIGHTS = "random weights: latency only"
+VALID_WINDOWS = "valid for MLPerf Tiny."
 
 
 def models(rows):
@@ -93,7 +95,7 @@ def _figures(record):
         ("{:,.1f}".format(record["throughput_per_s"]),)
         + tuple("{:.1f}".format(percentiles[each]) for each in (50, 90, 99, 100))
         + ("{:.1f}".format(record["latency"]["jitter_us"]), "-" if top1 is None else "{:.1%}".format(top1))
-        + ("random weights: latency only" if record["model"]["weights"] == "random" else "",)
+        + (RANDOM_WEIGHTS if record["model"]["weights"] == "random" else "",)
     )
 
 
@@ -106,7 +108,7 @@ def _window_lines(records):
         max(len(record["windows"]) for record in records), shortest, fewest
     )
     if all(record["valid_windows"] for record in records if record["status"] == "ok"):
-        told += "valid for MLPerf Tiny."
+        told += VALID_WINDOWS
     else:
         told += "too short for MLPerf Tiny, which asks for {:.0f} s and {} inferences.".format(
             timing.VALID_WINDOW_S, timing.VALID_INFERENCES

@@ -17,6 +17,8 @@ from edgebench.kws.inputs import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.messages import codes
+
 ZEROS = numpy.zeros(SHAPE, numpy.int8)
 
 
@@ -30,13 +32,14 @@ def test_bytes_are_signed_and_dequantised_with_the_sets_parameters() -> None:
 
 @pytest.mark.parametrize("length", [0, 489, 491])
 def test_bytes_of_another_length_are_refused(length: int) -> None:
-    with pytest.raises(EdgebenchError, match=f"has 490 bytes .*, not {length}"):
+    with pytest.raises(EdgebenchError, match=rf"\b490\b.*\b{length}\b") as caught:
         QuantizedFeatures.from_bytes(bytes(length))
+    assert caught.value.code == "input-length-wrong"
 
 
 @pytest.mark.parametrize("kind", ["uint8", "int8", "int32", "bool"])
 def test_features_are_never_made_of_integers(kind: str) -> None:
-    with pytest.raises(TypeError, match="make QuantizedFeatures"):
+    with pytest.raises(TypeError, match=rf"{kind}\b.*QuantizedFeatures"):
         Features(ZEROS.astype(kind))
 
 
@@ -60,14 +63,16 @@ def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
 def test_features_are_finite(value: float) -> None:
     values = numpy.zeros(SHAPE)
     values[3, 4] = value
-    with pytest.raises(ValueError, match="1 values that are not finite"):
+    with pytest.raises(ValueError, match=r"\b1\b") as caught:
         Features(values)
+    assert codes(str(caught.value)) == ["features-not-finite"]
 
 
 @pytest.mark.parametrize("scale", [0, -1, numpy.nan])
 def test_a_scale_is_above_zero(scale: float) -> None:
-    with pytest.raises(ValueError, match="above 0"):
+    with pytest.raises(ValueError, match=str(scale)) as caught:
         QuantizedFeatures(ZEROS, (scale, 0))
+    assert codes(str(caught.value)) == ["scale-not-positive"]
 
 
 @given(st.binary(min_size=490, max_size=490))
@@ -102,24 +107,27 @@ def _set(folder: Path, index: str, size: int = 490) -> str:
 
 
 @pytest.mark.parametrize(
-    ("index", "told"),
+    ("index", "code", "told"),
     [
-        ("a.bin,12\n", "line 1 .* expected NAME,12,LABEL"),
-        ("a.bin,12,x\n", "line 1 "),
-        ("a.bin,10,1\n", "expected a file's name, 12 classes"),
-        ("a.bin,12,3\na.bin,12,12\n", "line 2 .* a label from 0 to 11"),
-        ("../a.bin,12,3\n", "a file's name"),
-        ("b.bin,12,3\n", r"b\.bin cannot be read"),
-        ("", "names no inputs"),
+        ("a.bin,12\n", "input-index-line-wrong", "y_labels.csv:1: 'a.bin,12' .*NAME,12,LABEL"),
+        ("a.bin,12,x\n", "input-index-line-wrong", "y_labels.csv:1: 'a.bin,12,x'"),
+        ("a.bin,10,1\n", "input-index-line-wrong", "y_labels.csv:1: 'a.bin,10,1' .*NAME,12,LABEL"),
+        ("a.bin,12,3\na.bin,12,12\n", "input-index-line-wrong", r"y_labels.csv:2: .*\b0\b.*\b11\b"),
+        ("../a.bin,12,3\n", "input-index-line-wrong", "y_labels.csv:1: '../a.bin,12,3'"),
+        ("b.bin,12,3\n", "input-unreadable", r"b\.bin .*edgebench data fetch"),
+        ("", "input-index-empty", "y_labels.csv"),
     ],
 )
-def test_a_broken_index_is_named(tmp_path: Path, index: str, told: str) -> None:
-    with pytest.raises(DataError, match=told):
+def test_a_broken_index_is_named(tmp_path: Path, index: str, code: str, told: str) -> None:
+    with pytest.raises(DataError, match=told) as caught:
         read_set(_set(tmp_path, index))
+    assert caught.value.code == code
 
 
 def test_a_cut_input_and_a_missing_index_are_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"a\.bin: .* not 100"):
+    with pytest.raises(DataError, match=r"a\.bin: .*\b100\b") as caught:
         read_set(_set(tmp_path, "a.bin,12,3\n", size=100))
-    with pytest.raises(DataError, match=r"y_labels\.csv cannot be read"):
+    assert caught.value.code == "input-length-wrong"
+    with pytest.raises(DataError, match=r"nowhere/y_labels\.csv") as caught:
         read_set(str(tmp_path / "nowhere"))
+    assert caught.value.code == "input-index-unreadable"

@@ -10,6 +10,8 @@ from edgebench.data.sources import Finder
 from edgebench.errors import UsageError
 from edgebench.kws import models, plan, tables
 
+from tests.messages import codes
+
 
 @pytest.fixture
 def finder(data_dir: Path, tmp_path: Path) -> Finder:
@@ -65,13 +67,15 @@ def test_a_changed_conversion_is_not_used_and_named(finder: Finder, tmp_path: Pa
     _convert(tmp_path)
     (tmp_path / "kws_converted" / "kws_int8.tflite").write_bytes(b"other")
     assert "int8" not in {model.id for model in models.find(finder)}
-    assert any("kws_int8.tflite" in warning for warning in finder.warnings)
+    [warning] = finder.warnings
+    assert codes(warning) == ["conversion-changed"]
+    assert "kws_int8.tflite" in warning
 
 
 def test_without_any_model_there_are_random_weights(tmp_path: Path) -> None:
     finder = Finder(manifest.load(), None, str(tmp_path), offline=True)
     assert models.find(finder) == [models.RANDOM]
-    assert any("cannot be had" in warning for warning in finder.warnings)
+    assert "data-unavailable" in codes(" ".join(finder.warnings))
 
 
 def test_what_is_asked_for_is_planned_though_it_is_not_installed(finder: Finder) -> None:
@@ -85,22 +89,24 @@ def test_what_is_asked_for_is_planned_though_it_is_not_installed(finder: Finder)
 
 
 @pytest.mark.parametrize(
-    ("names", "ids", "told"),
+    ("names", "ids", "code", "told"),
     [
-        (["tflite"], None, "tflite is no engine; those are: tensorflow, litert, onnxruntime"),
+        (["tflite"], None, "engine-unknown", "'tflite'.*tensorflow, litert, onnxruntime"),
+        (["litert"], ["reference"], "model-unknown", "'reference'.* float32, reference_dynamic"),
         (
-            ["litert"],
-            ["reference"],
-            "There is no model 'reference' here. There are: float32, reference_dynamic",
+            ["onnxruntime"],
+            ["reference_int8"],
+            "engines-read-no-model",
+            "onnxruntime.*reference_int8 \\(tflite\\)",
         ),
-        (["onnxruntime"], ["reference_int8"], "None of the engines onnxruntime reads"),
     ],
 )
 def test_what_cannot_be_planned_is_named(
-    finder: Finder, names: list[str], ids: list[str] | None, told: str
+    finder: Finder, names: list[str], ids: list[str] | None, code: str, told: str
 ) -> None:
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=told) as caught:
         plan.combinations(finder, names, ids)
+    assert caught.value.code == code
 
 
 def test_engines_are_looked_for_in_the_python_that_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,8 +116,9 @@ def test_engines_are_looked_for_in_the_python_that_has_them(monkeypatch: pytest.
     assert plan._has_one(sys.executable, ("no_such_module", "numpy"))
     assert not plan._has_one(sys.executable, ("no_such_module",))
     monkeypatch.setenv(plan.ENGINES_PYTHON, "/nowhere/python")
-    with pytest.raises(UsageError, match="EDGEBENCH_ENGINES_PYTHON is /nowhere/python"):
+    with pytest.raises(UsageError, match=r"EDGEBENCH_ENGINES_PYTHON .*/nowhere/python") as caught:
         plan.installed()
+    assert caught.value.code == "engines-python-broken"
 
 
 def test_the_table_names_what_is_not_installed(finder: Finder) -> None:

@@ -52,16 +52,18 @@ def test_weights_survive_their_file(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no file .*none\.npz.*kws convert"):
+    with pytest.raises(UsageError, match=r"none\.npz.*edgebench kws convert") as caught:
         network.load_weights(str(tmp_path / "none.npz"))
+    assert caught.value.code == "weights-file-missing"
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn", b"no archive at all"])
 def test_a_broken_file_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "weights.npz"
     path.write_bytes(content)
-    with pytest.raises(DataError, match="not a file of this network's weights"):
+    with pytest.raises(DataError, match=str(path)) as caught:
         network.load_weights(str(path))
+    assert caught.value.code == "weights-unreadable"
 
 
 def test_another_network_is_refused(tmp_path: Path) -> None:
@@ -70,28 +72,28 @@ def test_another_network_is_refused(tmp_path: Path) -> None:
     with numpy.load(path) as archive:
         kept = {"conv/kernel": archive["conv/kernel"]}
     numpy.savez(path, allow_pickle=False, **kept)
-    with pytest.raises(DataError, match="conv/bias"):
+    with pytest.raises(DataError, match="conv/bias") as caught:
         network.load_weights(path)
+    assert caught.value.code == "weights-unreadable"
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "code", "told"),
     [
-        (lambda arrays: arrays[:-1], "holds 55 arrays, the network has 56"),
-        (lambda arrays: [arrays[0].T, *arrays[1:]], r"conv/kernel has the shape \(64, 1, 4, 10\)"),
-        (
-            lambda arrays: [*arrays[:-1], arrays[-1] * numpy.nan],
-            "dense/bias holds values that are not finite",
-        ),
+        (lambda arrays: arrays[:-1], "network-different", r"\b55\b.*\b56\b"),
+        (lambda arrays: [arrays[0].T, *arrays[1:]], "network-different", r"conv/kernel .*\(64, 1, 4, 10\)"),
+        (lambda arrays: [*arrays[:-1], arrays[-1] * numpy.nan], "weights-not-finite", "dense/bias"),
     ],
 )
 def test_weights_of_another_kind_are_refused(
-    change: Callable[[list[numpy.ndarray]], list[numpy.ndarray]], told: str
+    change: Callable[[list[numpy.ndarray]], list[numpy.ndarray]], code: str, told: str
 ) -> None:
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=f"given.*{told}") as caught:
         network.checked_weights(change(_random_weights()), "given")
+    assert caught.value.code == code
 
 
 def test_a_folder_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="not the reference SavedModel"):
+    with pytest.raises(DataError, match=f"{tmp_path} .*variables/variables.index") as caught:
         network.reference_weights(None, str(tmp_path))
+    assert caught.value.code == "saved-model-incomplete"

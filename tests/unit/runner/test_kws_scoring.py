@@ -1,5 +1,7 @@
 """Top-1, AUC and confusion, against their definitions."""
 
+import re
+
 import numpy
 import pytest
 from edgebench.kws import scoring
@@ -8,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import properties
+from tests.messages import codes
 
 
 def _auc_by_pairs(probabilities: numpy.ndarray, labels: numpy.ndarray) -> float:
@@ -57,5 +60,6 @@ def test_answers_of_zero_do_not_divide_by_zero() -> None:
 
 @pytest.mark.parametrize(("shape", "labels"), [((3, 11), [0, 1, 2]), ((3, 12), [0, 1]), ((0, 12), [])])
 def test_other_shapes_are_refused(shape: tuple[int, int], labels: list[int]) -> None:
-    with pytest.raises(ValueError, match="do not fit"):
+    with pytest.raises(ValueError, match=re.escape(str(shape))) as caught:
         scoring.score(numpy.zeros(shape), labels)
+    assert codes(str(caught.value)) == ["answers-misshapen"]

@@ -11,6 +11,8 @@ from edgebench import cli
 from edgebench.errors import DataError, UsageError
 from edgebench.kws import logform, submission
 
+from tests.messages import codes
+
 SCHEMA = json.loads((Path(submission.__file__).parent / "system.schema.json").read_text())
 
 
@@ -71,9 +73,9 @@ def test_the_layout_is_the_checkers(arguments: list[object], tmp_path: Path, sys
     assert list(written) == submission.fields()
     assert written["Status"].lower() in ("available", "preview", "rdi")
     accuracy = (root / "results/nano-litert/kws/accuracy/results.txt").read_text()
-    assert re.search(r"^.* Top[- ]1%?\s?[:=] ([\d\.]+).*", accuracy, re.M)[1] == "90.2"  # type: ignore[index]
+    assert re.search(r"^.* Top[- ]1%?\s?[:=] ([\d\.]+).*", accuracy, re.M)[1] == "90.2"  # type: ignore[index] # not prose
     performance = (root / "results/nano-litert/kws/performance/results.txt").read_text()
-    assert re.search(r"^.* Median throughput is\s+([\d\.]+) inf\./sec\..*", performance, re.M)
+    assert re.search(r"^.* Median throughput is\s+([\d\.]+) inf\./sec\..*", performance, re.M)  # not prose
 
 
 def test_results_of_the_mlcommons_runner_are_read(tmp_path: Path, system: dict[str, str]) -> None:
@@ -109,6 +111,7 @@ def test_what_is_not_filled_in_is_asked_for(
     (tmp_path / "system.json").write_text(json.dumps(system))
     assert run(*arguments) == 2
     said = capsys.readouterr().err
+    assert codes(said) == ["system-fields-missing"]
     assert "Operating System" in said
     assert ("Accelerator" in said) == (value == "missing")
     assert "--template" in said
@@ -116,64 +119,78 @@ def test_what_is_not_filled_in_is_asked_for(
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("change", "code", "told"),
     [
-        ({"Board Name": ""}, "Board Name: the text is empty"),
-        ({"Status": "soon"}, "'soon' is not one of"),
-        ({"Colour": "green"}, "fields that no submission has: Colour"),
-        ({"Accelerator": 3}, "3 is not string"),
-        ({"Submitter": "them"}, "the description's Submitter is 'them', not 'us'"),
-        ({"Division": "Open"}, "the description's Division is 'Open', not 'Closed'"),
+        ({"Board Name": ""}, "system-fields-invalid", "Board Name"),
+        ({"Status": "soon"}, "system-fields-invalid", "Status.*'soon'"),
+        ({"Colour": "green"}, "system-fields-unknown", "Colour"),
+        ({"Accelerator": 3}, "system-fields-invalid", r"Accelerator.*\b3\b"),
+        ({"Submitter": "them"}, "system-field-mismatch", "Submitter.*'them'.*'us'"),
+        ({"Division": "Open"}, "system-field-mismatch", "Division.*'Open'.*'Closed'"),
     ],
 )
 def test_descriptions_that_are_refused(
-    arguments: list[object], tmp_path: Path, system: dict[str, Any], change: dict[str, Any], message: str,
-    capsys: pytest.CaptureFixture[str],
+    arguments: list[object], tmp_path: Path, system: dict[str, Any], change: dict[str, Any], code: str,
+    told: str, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     (tmp_path / "system.json").write_text(json.dumps({**system, **change}))
     assert run(*arguments) == 2
-    assert message in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert codes(said) == [code]
+    assert re.search(told, said)
 
 
-@pytest.mark.parametrize("text", ["not json", "[1]"])
-def test_a_description_that_is_none(arguments: list[object], tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "code"), [("not json", "system-unreadable"), ("[1]", "system-not-an-object")]
+)
+def test_a_description_that_is_none(
+    arguments: list[object], tmp_path: Path, text: str, code: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "system.json").write_text(text)
     assert run(*arguments) == 2
+    assert codes(capsys.readouterr().err) == [code]
 
 
 def test_names_that_make_no_folder(arguments: list[object], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(*arguments, "--name", "my board") == 2
-    assert "'my board' cannot name a folder" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert codes(said) == ["name-invalid"]
+    assert "'my board'" in said
 
 
 def test_low_accuracy_belongs_into_the_open_division(tmp_path: Path) -> None:
     results = submission.read_results(str(write_results(tmp_path, top1=0.899)))
-    with pytest.raises(DataError, match=r"top-1 is 89\.9 %, the closed division asks for 90 %"):
+    with pytest.raises(DataError, match=r"\b89\.9\b.*\b90\b.*--division open") as caught:
         submission.check_results(results, "closed")
+    assert caught.value.code == "accuracy-below-target"
     assert submission.check_results(results, "open")[0] == 89.9
 
 
 def test_short_windows(tmp_path: Path) -> None:
     results = submission.read_results(str(write_results(tmp_path, windows=[(100, 10.0)] * 4 + [(100, 9.0)])))
-    notes = submission.check_results(results, "closed")[2]
-    assert len(notes) == 1
-    assert "window 5 has 9 s" in notes[0]
+    [note] = submission.check_results(results, "closed")[2]
+    assert codes(note) == ["window-below-runner-limit"]
+    assert re.search(r"\b5\b.*\b9 s\b", note)
     results = submission.read_results(str(write_results(tmp_path, windows=[(9, 9.0)] * 5)))
-    with pytest.raises(DataError, match="neither 10 s nor 10 inferences"):
+    with pytest.raises(DataError, match=r"1, 2, 3, 4, 5\b.*\b10 s\b.*\b10\b") as caught:  # not prose
         submission.check_results(results, "closed")
+    assert caught.value.code == "windows-too-short"
     results = submission.read_results(str(write_results(tmp_path, windows=[(100, 11.0)] * 4)))
-    with pytest.raises(DataError, match="has 4 windows, a submission has 5"):
+    with pytest.raises(DataError, match=r"\b4\b.*\b5\b") as caught:
         submission.check_results(results, "closed")
+    assert caught.value.code == "windows-missing"
 
 
 def test_results_that_lack_something(tmp_path: Path) -> None:
     folder = write_results(tmp_path)
     (folder / "performance/results.txt").write_text("nothing\n")
-    with pytest.raises(DataError, match=r"results\.txt lacks a line"):
+    with pytest.raises(DataError, match=r"performance/results\.txt .*Median throughput") as caught:
         submission.check_results(submission.read_results(str(folder)), "closed")
+    assert caught.value.code == "results-incomplete"
     (folder / "performance/log.txt").unlink()
-    with pytest.raises(DataError, match=r"performance/log\.txt cannot be read"):
+    with pytest.raises(DataError, match=r"performance/log\.txt.*kws drive --out") as caught:
         submission.read_results(str(folder))
+    assert caught.value.code == "results-unreadable"
 
 
 def test_the_template_has_what_the_host_tells_and_is_not_overwritten(
@@ -190,9 +207,11 @@ def test_the_template_has_what_the_host_tells_and_is_not_overwritten(
     with pytest.raises(UsageError):
         submission.check_system(filled, "it")
     assert run("--template", path) == 2
-    assert "not overwritten" in capsys.readouterr().err
+    assert codes(capsys.readouterr().err) == ["template-exists"]
 
 
 def test_options_that_lack_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--results", "x") == 2
-    assert "--system is missing" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert codes(said) == ["option-missing"]
+    assert "--system " in said

@@ -7,6 +7,7 @@ import time
 
 from edgebench.commands.common import NOT_ALL_OK, OK
 from edgebench.commands.kws import shared
+from edgebench.errors import with_code
 
 
 def add(commands):
@@ -43,7 +44,11 @@ def _accuracy(options):
     ]
     if not results:
         shared.tell(
-            "there are only random weights here, which have no accuracy; edgebench kws models says more"
+            with_code(
+                "this host has random weights only, which have no accuracy. For reference models, run: edgebench "
+                "data fetch -w kws",
+                "weights-random",
+            )
         )
         return NOT_ALL_OK
     if options.json:

@@ -79,8 +79,9 @@ def _check_log(options):
     chosen = [options.engine or [], options.model or [], options.threads]
     if [len(set(each)) for each in chosen] != [1, 1, 1]:
         raise UsageError(
-            "--log {} is the log of one measurement: choose one with --engine NAME --model ID --threads N; "
-            "edgebench kws models lists them.".format(options.log)
+            "--log {} takes one measurement, and more are chosen. Add --engine NAME --model ID --threads N; to list "
+            "them, run: edgebench kws models".format(options.log),
+            "log-needs-one-measurement",
         )
 
 

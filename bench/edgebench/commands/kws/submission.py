@@ -44,7 +44,10 @@ def _submission(options):
         return _template(options)
     for option in ("results", "system", "submitter", "name", "out"):
         if not getattr(options, option):
-            raise UsageError("--{} is missing; only --template does without".format(option))
+            raise UsageError(
+                "--{} is missing. A submission needs it; only --template works without.".format(option),
+                "option-missing",
+            )
     system = submission.read_system(options.system)
     submission.check_system(system, options.system)
     results = submission.read_results(options.results)
@@ -67,7 +70,10 @@ def _template(options):
     from edgebench.kws import submission
 
     if os.path.exists(options.template):
-        raise UsageError("{} is there already; it is not overwritten".format(options.template))
+        raise UsageError(
+            "{} exists and is not overwritten. Name a new file with --template.".format(options.template),
+            "template-exists",
+        )
     known = submission.known_of_host(host.facts())
     known["Division"] = options.division.capitalize()
     if options.submitter:

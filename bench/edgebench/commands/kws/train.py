@@ -56,9 +56,9 @@ def _train(options):
 
     if not options.data_dir:
         raise UsageError(
-            "Name the folder of the unpacked Speech Commands archive ({}, 2.3 GB) with --data-dir.".format(
-                HOMEPAGE
-            )
+            "No folder of Speech Commands is given. Unpack the archive ({}, 2.3 GB) and name its folder with "
+            "--data-dir.".format(HOMEPAGE),
+            "speech-folder-required",
         )
     folder = os.path.join(options.data_dir, "speech_commands")
     speech = Speech(folder if os.path.isdir(folder) else options.data_dir)

@@ -36,7 +36,9 @@ def packages(name):
 def checked(name):
     """Return ``name`` where it is an engine's; raise UsageError that lists them else."""
     if name not in NAMES:
-        raise UsageError("{} is no engine; those are: {}".format(name, ", ".join(NAMES)))
+        raise UsageError(
+            "The engine {!r} does not exist. Choose from {}.".format(name, ", ".join(NAMES)), "engine-unknown"
+        )
     return name
 
 
@@ -59,8 +61,8 @@ def open_engine(name, model, threads=1, use_gpu=True):
     """
     if not can_run(name, model):
         raise UsageError(
-            "{} does not read models of the form {}; it reads {}".format(
-                name, model.form, " and ".join(_FORMS[name])
-            )
+            "{} does not read models of the form {}; it reads {}. To see what reads which, run: edgebench kws "
+            "models".format(name, model.form, " and ".join(_FORMS[name])),
+            "model-form-unsupported",
         )
     return open_library(name, threads, use_gpu).open(model)

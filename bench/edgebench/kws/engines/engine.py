@@ -62,8 +62,8 @@ class Engine:
         """
         if not isinstance(value, (Features, QuantizedFeatures)):
             raise TypeError(
-                "an engine takes Features or QuantizedFeatures, not {}: bytes of the kws01 set are read by "
-                "QuantizedFeatures.from_bytes, real MFCC values by Features".format(type(value).__name__)
+                "An engine takes Features or QuantizedFeatures, not {}. For bytes of the set kws01 use "
+                "QuantizedFeatures.from_bytes, for real MFCC values Features.".format(type(value).__name__)
             )
         self._put(value)
 
@@ -101,9 +101,10 @@ def check_shapes(name, input_shape, output_shape):
     """Raise UnsupportedError where a model is no keyword spotting network by its shapes (first axis: the batch)."""
     if tuple(input_shape[1:]) != SHAPE or tuple(output_shape[1:]) != (len(LABELS),):
         raise UnsupportedError(
-            "{} takes {} and gives {}; a keyword spotting model takes (1, 49, 10, 1) and gives (1, 12)".format(
+            "{} takes {} and returns {}; a keyword spotting model takes (1, 49, 10, 1) and returns (1, 12)".format(
                 name, tuple(input_shape), tuple(output_shape)
-            )
+            ),
+            "model-shapes-wrong",
         )
 
 

@@ -32,9 +32,10 @@ def open_library(threads, use_gpu):
             return LitertLibrary("tensorflow.lite", module.__version__, threads, interpreter_class)
         refused.append("tensorflow {}: has no interpreter".format(module.__version__))
     raise UnsupportedError(
-        "no LiteRT here ({}): install ai-edge-litert, tflite-runtime or TensorFlow 1.13 or later".format(
+        "LiteRT is not installed ({}). Install ai-edge-litert, tflite-runtime or TensorFlow 1.13 or later.".format(
             "; ".join(refused)
-        )
+        ),
+        "engine-not-installed",
     )
 
 
@@ -63,16 +64,18 @@ class LitertLibrary(engine.Library):
                 # TensorFlow's interpreter has taken threads since 2.3; older ones compute on one.
                 if self.threads != 1:
                     raise UnsupportedError(
-                        "the interpreter of {} {} computes on one thread only, not {}".format(
+                        "The interpreter of {} {} computes on one thread, not on {}. Use --threads 1.".format(
                             self.name, self.version, self.threads
-                        )
+                        ),
+                        "threads-unsupported",
                     )
                 return self._interpreter_class(model_path=path)
         except ValueError as error:
             raise UnsupportedError(
                 "{} {} cannot load {}: {}".format(
                     self.name, self.version, path, str(error).strip().splitlines()[0]
-                )
+                ),
+                "model-not-loadable",
             )
 
 
@@ -118,9 +121,10 @@ class _Tensor:
             self.quantization = Quantization(float(scale), int(zero_point))
         else:
             raise UnsupportedError(
-                "tensor {} is {} with quantisation {}; this program knows float32, and int8 with a scale".format(
+                "The tensor {} is {} with quantisation {}; supported are float32, and int8 with a scale.".format(
                     details["name"], kind, details["quantization"]
-                )
+                ),
+                "tensor-type-unsupported",
             )
 
 

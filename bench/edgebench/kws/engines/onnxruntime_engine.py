@@ -1,6 +1,7 @@
 """ONNX Runtime on the CPU."""
 
 import importlib
+import sys
 
 import numpy
 
@@ -17,7 +18,12 @@ def open_library(threads, use_gpu):
     try:
         module = importlib.import_module("onnxruntime")
     except ImportError as error:
-        raise UnsupportedError("no ONNX Runtime here ({}): install onnxruntime".format(error))
+        raise UnsupportedError(
+            "ONNX Runtime is not installed ({}). Run: {} -m pip install onnxruntime".format(
+                error, sys.executable
+            ),
+            "engine-not-installed",
+        )
     return OnnxruntimeLibrary(module, threads)
 
 
@@ -43,7 +49,8 @@ class OnnxruntimeLibrary(engine.Library):
             raise UnsupportedError(
                 "onnxruntime {} cannot load {}: {}".format(
                     self.version, model.path, str(error).strip().splitlines()[0]
-                )
+                ),
+                "model-not-loadable",
             )
         return OnnxruntimeEngine(model, self, session)
 
@@ -58,9 +65,10 @@ class OnnxruntimeEngine(engine.Engine):
         for each in (taken, given):
             if each.type != _FLOAT:
                 raise UnsupportedError(
-                    "{} of {} is {}; this program knows ONNX models that take and give float32".format(
+                    "{} of {} is {}; supported are ONNX models with float32 inputs and outputs.".format(
                         each.name, model.path, each.type
-                    )
+                    ),
+                    "tensor-type-unsupported",
                 )
         engine.check_shapes(model.id, taken.shape, given.shape)
         self._feeds = {taken.name: numpy.zeros(engine.BATCH_SHAPE, numpy.float32)}

@@ -18,7 +18,7 @@ def open_library(threads, use_gpu):
     try:
         framework = compat.load(threads, use_gpu)
     except UsageError as error:
-        raise UnsupportedError(str(error))
+        raise UnsupportedError(str(error), "engine-not-installed")
     return TensorflowLibrary(framework, threads)
 
 
@@ -105,7 +105,8 @@ class SavedModelEngine(_TensorflowEngine):
             raise UnsupportedError(
                 "TensorFlow {} cannot load the SavedModel {}: {}".format(
                     library.version, model.path, str(error).strip().splitlines()[0]
-                )
+                ),
+                "model-not-loadable",
             )
         _TensorflowEngine.__init__(self, model, library, call)
 
