@@ -45,7 +45,7 @@ problems: "{{ hostvars | edgebench_gate(ansible_play_hosts_all, roles_dir='roles
 
 RETURN = r"""
 _value:
-  description: One sentence a problem, with the value and the remedy; empty when all is well.
+  description: One text a problem, with the value, the remedy and a code in brackets at its end; empty when all is well.
   type: list
   elements: str
 """
@@ -75,9 +75,9 @@ COMMON_RANGES: dict[str, dict[str, Any]] = {
 # What no software can see and no default can guess: group → variable → why it must be declared.
 REQUIRED = {
     "jetson": {
-        "jetson_power_supply": "the board cannot see how it is powered. A supply at the micro-USB socket gives 2 A at "
-        "most, and the board shuts down under load in the mode MAXN, which takes about 4 A; the barrel jack "
-        "(5 V, 4 A or more, jumper on J48) feeds it"
+        "jetson_power_supply": "The board cannot detect how it is powered. A supply at the micro-USB socket gives at "
+        "most 2 A, and the board shuts down under load in the mode MAXN, which takes about 4 A. The barrel jack (5 V, "
+        "4 A or more, jumper on J48) is enough"
     }
 }
 # Set by the playbooks themselves.
@@ -102,14 +102,15 @@ def controller_problems(ansible_version: str, python_version: str) -> list[str]:
     if _numbers(ansible_version) != ANSIBLE_CORE:
         wanted = ".".join(map(str, ANSIBLE_CORE))
         problems.append(
-            f"ansible-core is {ansible_version}, this project needs {wanted}.x (the newest that manages Python 3.6, "
-            "which JetPack 4 and Ubuntu 18.04 have): run .venv/bin/ansible-playbook, which `make venv` installs."
+            f"ansible-core is {ansible_version}, expected {wanted}.x (the newest that manages Python 3.6, which "
+            "JetPack 4 and Ubuntu 18.04 have). Install it with `make venv`, then run .venv/bin/ansible-playbook "
+            "[ansible-core-unsupported]"
         )
     if not PYTHON_MIN <= _numbers(python_version) <= PYTHON_MAX:
         low, high = (".".join(map(str, version)) for version in (PYTHON_MIN, PYTHON_MAX))
         problems.append(
-            f"Python on the controller is {python_version}, this project needs {low} to {high}: make .venv anew "
-            "with one of them (rm -r .venv; make venv PYTHON=python3.12)."
+            f"Python on the controller is {python_version}, expected {low} to {high}. Recreate .venv with one of them: "
+            "rm -r .venv; make venv PYTHON=python3.12 [python-unsupported]"
         )
     return problems
 
@@ -132,7 +133,7 @@ def load_specs(roles_dir: str) -> dict[str, dict[str, Any]]:
         for name, limits in load_ranges(path.with_name("ranges.yml")).items():
             if name not in options:
                 raise AnsibleError(
-                    f"{path.with_name('ranges.yml')} names {name}, which is no variable of the role"
+                    f"{path.with_name('ranges.yml')} names {name}, expected a variable of the role [range-unused]"
                 )
             options[name] = {**options[name], "range": limits}
         specs[path.parent.parent.name] = options
@@ -150,19 +151,19 @@ def load_ranges(path: Path) -> dict[str, dict[str, Any]]:
 def host_problems(
     host: str, variables: Mapping[str, Any], specs: Mapping[str, Mapping[str, Any]]
 ) -> list[str]:
-    """Return what is wrong with one declared host; every sentence begins with its name."""
+    """Return what is wrong with one declared host; every text begins with its name and ends with a code."""
     problems = []
     if not NAME.match(host):
         problems.append(
-            "the name becomes a file name and stands in every record: use letters, digits, dots, dashes and "
-            "underscores, at most 64, no dot or dash first, and give the address by ansible_host"
+            "the name of the host must be a valid file name. Use at most 64 letters, digits, dots, dashes and "
+            "underscores, with no dot or dash first, and set ansible_host to the address [host-name-invalid]"
         )
     problems += _group_problems(variables)
     problems += _interpreter_problems(variables)
     problems += _required_problems(variables)
     problems += _home_problems(variables)
     problems += _variable_problems(variables, specs)
-    return [f"{host}: {problem}." for problem in problems]
+    return [f"{host}: {problem}" for problem in problems]
 
 
 def _group_problems(variables: Mapping[str, Any]) -> list[str]:
@@ -170,30 +171,32 @@ def _group_problems(variables: Mapping[str, Any]) -> list[str]:
     problems = []
     if not kinds:
         problems.append(
-            f"it is in none of the groups {', '.join(KIND_GROUPS)}; declare it under the one that says what it is, "
-            "as in inventory/hosts.yml"
+            f"the host is in none of the groups {', '.join(KIND_GROUPS)}. Add it to the group of its kind, as in "
+            "inventory/hosts.yml [group-missing]"
         )
     if len(kinds) > 1:
         problems.append(
-            f"it is in the groups {' and '.join(kinds)}; a host is of one kind, leave it in one of them"
+            f"the host is in the groups {' and '.join(kinds)}, expected one kind. Keep it in one of them "
+            "[group-ambiguous]"
         )
     if "local" not in kinds and variables.get("ansible_connection") == "local":
         problems.append(
-            "ansible_connection is 'local', so that this very machine would be measured under the host's name; "
-            "leave ansible_connection out, or put the host into the group local"
+            "ansible_connection is 'local', so the controller would be measured under the name of the host. Remove "
+            "ansible_connection, or move the host to the group local [connection-local]"
         )
     if "local" in kinds and variables.get("ansible_connection") != "local":
         problems.append(
-            f"it is in the group local, but ansible_connection is {variables.get('ansible_connection', 'ssh')!r}; "
-            "set ansible_connection to local, or put the host into the group of its kind"
+            f"the host is in the group local, but ansible_connection is "
+            f"{variables.get('ansible_connection', 'ssh')!r}. Set ansible_connection to local, or move the host to the "
+            "group of its kind [connection-not-local]"
         )
     return problems
 
 
 def _required_problems(variables: Mapping[str, Any]) -> list[str]:
     return [
-        f"{name} is missing, expected one of {', '.join(COMMON_SPEC[name]['choices'])}: {why}. Declare it for the "
-        f"host, or for all of them in group_vars/{group}.yml; see inventory/README.md"
+        f"{name} is missing, expected one of {', '.join(COMMON_SPEC[name]['choices'])}. {why}. Declare it for the "
+        f"host, or for all hosts in group_vars/{group}.yml; see inventory/README.md [variable-missing]"
         for group, required in REQUIRED.items()
         if group in variables.get("group_names", [])
         for name, why in required.items()
@@ -202,14 +205,14 @@ def _required_problems(variables: Mapping[str, Any]) -> list[str]:
 
 
 def _home_problems(variables: Mapping[str, Any]) -> list[str]:
-    """`~` is another folder for each user, and on a managed host two work there."""
+    """Return why the home cannot be used: `~` differs between the two users of a managed host."""
     home = str(variables.get("edgebench_home") or "")
     managed = variables.get("edgebench_manage_system", "local" not in variables.get("group_names", []))
     if home.startswith("~/") and str(managed).lower() in {"true", "yes", "on", "1"}:
         return [
-            f"edgebench_home is {home!r}: expected an absolute path where edgebench_manage_system is true, as it "
-            "becomes the home of the user edgebench; leave it out for /home/edgebench, or set "
-            "edgebench_manage_system: false to use the folder as the connecting user; see inventory/README.md"
+            f"edgebench_home is {home!r}, expected an absolute path if edgebench_manage_system is true: the folder is "
+            "the home of the user edgebench. Remove it for /home/edgebench, or set edgebench_manage_system: false to "
+            "use the folder as the connecting user; see inventory/README.md [home-not-absolute]"
         ]
     return []
 
@@ -220,16 +223,16 @@ def _interpreter_problems(variables: Mapping[str, Any]) -> list[str]:
         return []
     if not INTERPRETER.match(str(interpreter)):
         return [
-            f"ansible_python_interpreter is {interpreter!r}, expected an absolute path on the host, such as "
-            "/usr/bin/python3.6, or auto_silent"
+            f"ansible_python_interpreter is {interpreter!r}, expected auto_silent or an absolute path on the host, "
+            "such as /usr/bin/python3.6. Correct it [interpreter-not-absolute]"
         ]
     if variables.get("ansible_connection") != "local" and interpreter == variables.get(
         "ansible_playbook_python"
     ):
         return [
-            f"ansible_python_interpreter is {interpreter}, the controller's own Python, for a host reached over the "
-            "network; set it for the group local or for single hosts only, never for all (neither in "
-            "group_vars/all nor by -e)"
+            f"ansible_python_interpreter is {interpreter}, the Python of the controller, but the host is reached over "
+            "the network. Set it only for the group local or for single hosts, not for all hosts (in group_vars/all or "
+            "with -e) [interpreter-of-controller]"
         ]
     return []
 
@@ -248,16 +251,21 @@ def _variable_problems(variables: Mapping[str, Any], specs: Mapping[str, Mapping
             continue
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else "see the README of the role"
-            problems.append(f"no variable is called {name}; {hint} Correct or remove it")
+            hint = f"Did you mean {near[0]}?" if near else "See the README of the role."
+            problems.append(f"unknown variable {name}. {hint} Correct it or remove it [variable-unknown]")
             continue
         role, spec = known[name]
         try:
             value = variables[name]
         except AnsibleError as error:
-            problems.append(f"{name} cannot be evaluated: {error.message}; correct the expression")
+            problems.append(
+                f"{name} cannot be evaluated: {error.message}. Correct the expression [variable-not-evaluable]"
+            )
             continue
-        problems += [f"{name} is {value!r}: {why}" for why in value_problems(name, value, role, spec)]
+        problems += [
+            f"{name} is {value!r}, {why} [variable-invalid]"
+            for why in value_problems(name, value, role, spec)
+        ]
     return problems
 
 

@@ -40,7 +40,7 @@ RETURN = r"""
 _value:
   description:
     - C(role) (server, client or none), C(server) (its name, or null), C(address) (the server's, or null), C(clients)
-      (the addresses the server exports to), C(problems) (one sentence each, with value and remedy).
+      (the addresses the server exports to), C(problems) (one text each, with value, remedy and a code in brackets).
   type: dict
 """
 
@@ -89,18 +89,19 @@ def _server_problem(host: str, server: str, hostvars: Mapping[str, Mapping[str, 
     if server not in hostvars:
         able = ", ".join(name for name in sorted(hostvars) if _managed(hostvars[name])) or "none so far"
         return (
-            f"{host}: data_share_server is {server!r}, which is no host of the inventory. Allowed: {able}; or '' for "
-            "no share."
+            f"{host}: data_share_server is {server!r}, expected a managed host of the inventory ({able}), or '' for no "
+            "share. Correct it [share-server-unknown]"
         )
     if not _managed(hostvars[server]):
         return (
-            f"{host}: data_share_server is {server!r}, where edgebench_manage_system is false, so that no NFS server "
-            "may be set up there. Name another host, or '' for no share."
+            f"{host}: data_share_server is {server!r}, but there edgebench_manage_system is false, so the role may not "
+            "install an NFS server. Name another host, or set '' for no share [share-server-unmanaged]"
         )
     if _server_of(hostvars[server]) != server:
         return (
             f"{host}: data_share_server is {server!r}, but for {server} itself it is "
-            f"{_server_of(hostvars[server])!r}. Set it to {server!r} there, too (best for all, in group_vars/all.yml)."
+            f"{_server_of(hostvars[server])!r}. Set it to {server!r} there, too, preferably for all hosts in "
+            "group_vars/all.yml [share-server-differs]"
         )
     return None
 
@@ -112,17 +113,21 @@ def _addresses_of(host: str, variables: Mapping[str, Any]) -> tuple[list[str], s
         name = "ansible_host" if variables.get("ansible_host") else "the name of the host"
     declared = str(variables.get("data_share_address") or variables.get("ansible_host") or host)
     remedy = (
-        "The share is limited to its hosts' addresses: set data_share_address of this host to the address that it has "
-        "in their common network."
+        "The share is limited to the addresses of its hosts. Set data_share_address of this host to its address in "
+        "their common network"
     )
     found = resolve(declared)
     if not found:
-        return [], f"{host}: {name} is {declared!r}, which does not resolve on the controller. {remedy}"
+        return (
+            [],
+            f"{host}: {name} is {declared!r}, which does not resolve on the controller. {remedy} [address-unknown]",
+        )
     usable = [address for address in found if _usable(address)]
     if not usable:
         return (
             [],
-            f"{host}: {name} is {declared!r}, which no other host can reach ({', '.join(found)}). {remedy}",
+            f"{host}: {name} is {declared!r} ({', '.join(found)}), which no other host can reach. {remedy} "
+            "[address-unreachable]",
         )
     return usable, None
 

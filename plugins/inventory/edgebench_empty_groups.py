@@ -62,23 +62,24 @@ def messages(
     said = []
     if not hosts:
         kind, lines = next(iter(examples.items()))
-        return [f"No host is declared.\n{_remedy(kind, lines, hosts_file)}"]
+        return [f"No host is declared.\n{_remedy(kind, lines, hosts_file)}\n[no-hosts]"]
     for term in limit_terms(subset):
         if term in hosts or members.get(term):
             continue
         if term in members:
             if term in examples:
                 said.append(
-                    f"The group {term} has no hosts yet.\n{_remedy(term, examples[term], hosts_file)}"
+                    f"The group {term} has no hosts yet.\n{_remedy(term, examples[term], hosts_file)}\n[group-empty]"
                 )
             else:
-                said.append(f"The group {term} has no hosts. Declare some in {hosts_file}.")
+                said.append(f"The group {term} has no hosts. Declare some in {hosts_file} [group-empty]")
         else:
             near = difflib.get_close_matches(term, [*hosts, *members], n=1, cutoff=0.6)
             hint = f" Did you mean {near[0]}?" if near else ""
             kinds = ", ".join(examples)
             said.append(
-                f"The limit names {term!r}, which is neither a host nor a group (groups: local, {kinds}).{hint}"
+                f"The limit names {term!r}, expected a host or a group (groups: local, {kinds}).{hint} "
+                "Correct it [limit-unknown]"
             )
     return said
 
@@ -110,4 +111,4 @@ class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]
             display.error(text, wrap_text=False)
         if not inventory.hosts:
             # Ansible itself would end such a run with success. ansible.cfg makes this one end it.
-            raise AnsibleParserError("no host is declared")
+            raise AnsibleParserError(f"no host is declared in {hosts_file} [no-hosts]")
