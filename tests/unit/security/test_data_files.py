@@ -156,7 +156,7 @@ def server() -> Iterator[tuple[str, dict[str, Any]]]:
             pass
 
     found = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=found.serve_forever, daemon=True).start()
+    threading.Thread(target=found.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{found.server_port}", answer
     found.shutdown()
 
