@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import hear_signals
+from tests.messages import codes
 from tests.stacks import environments
 from tests.stacks.conftest import stack_python
 
@@ -102,7 +104,8 @@ def test_a_runner_killed_by_sigkill_goes_on_where_it_stopped(runner: Runner) -> 
     runner.out.write_bytes(before + b'{"torn')
     code, output = runner.run("-w", *SMALL, "--repeats", "3")
     assert code == 0, output
-    assert "2 already recorded and kept" in output
+    # Four of the six runs are pending, two are recorded.
+    assert re.search(r"^4 \D+ 2 \D+$", output, re.MULTILINE), output
     assert runner.out.read_bytes().startswith(before)
     done = sorted((each["workload"], each["repeat"], each["attempt"]) for each in runner.runs)
     assert done == sorted((name, repeat, 1) for name in SMALL for repeat in (1, 2, 3))
@@ -126,6 +129,7 @@ def test_a_runner_killed_by_sigkill_goes_on_where_it_stopped(runner: Runner) -> 
 def test_an_interrupted_runner_says_how_to_go_on(runner: Runner, number: signal.Signals) -> None:
     code, output, before = _killed_in_the_middle(runner, number)
     assert code == 130
+    assert codes(output) == ["run-interrupted"]
     assert "--run-id faults" in output
     assert before.endswith(b"\n")
     assert len(runner.runs) == 2
@@ -134,7 +138,7 @@ def test_an_interrupted_runner_says_how_to_go_on(runner: Runner, number: signal.
 @on_oldest
 def test_repeats_are_interleaved_in_a_shifting_order(runner: Runner) -> None:
     assert runner.run("-w", *SMALL, "--repeats", "2", "--no-telemetry")[0] == 0
-    assert {each["missing"]["telemetry"] for each in runner.runs} == {"switched off by --no-telemetry"}
+    assert all("--no-telemetry" in each["missing"]["telemetry"] for each in runner.runs)
     assert [(each["workload"], each["repeat"]) for each in runner.runs] == [
         ("mnist_1d", 1),
         ("imdb_embedded", 1),
@@ -172,7 +176,7 @@ def test_a_run_the_kernel_kills_for_memory_is_recorded_as_oom_and_the_suite_goes
     )
     told = {each["workload"]: each for each in runner.runs}
     assert (code, told["imdb"]["status"], told["imdb_embedded"]["status"]) == (1, "oom", "ok"), output
-    assert "killed by the kernel for memory" in told["imdb"]["reason"]
+    assert re.search(r"\bSIGKILL, oom_kill [1-9]", told["imdb"]["reason"])
     assert told["imdb"]["framework"]["version"] == runner.stack.tensorflow
     assert told["imdb"]["times"]["train_s"] is None
     assert "oom" in told["imdb"]["missing"]["times.train_s"]
@@ -206,7 +210,7 @@ def test_an_address_space_limit_is_recorded_as_oom_too(runner: Runner) -> None:
 def test_a_run_past_its_limit_is_a_timeout_and_can_be_retried(runner: Runner) -> None:
     code, output = runner.run("-w", "mnist_2d", "--repeats", "1", "--time-limit", "2")
     assert (code, runner.runs[0]["status"]) == (1, "timeout"), output
-    assert "limit of 2 s" in runner.runs[0]["reason"]
+    assert re.search(r"\b2 s\b", runner.runs[0]["reason"])
     assert "--retry" in output
     assert runner.run("-w", "mnist_2d", "--repeats", "1")[0] == 1
     assert len(runner.runs) == 1
@@ -220,7 +224,8 @@ def test_a_known_run_id_is_refused_without_resume(runner: Runner) -> None:
     assert runner.run("-w", "imdb_embedded", "--repeats", "1")[0] == 0
     code, output = runner.run("-w", "imdb_embedded", "--repeats", "1", "--no-resume")
     assert code == 2
-    assert "Choose another --run-id" in output
+    assert codes(output) == ["run-already-recorded"]
+    assert "--run-id" in output
     assert len(runner.runs) == 1
 
 
@@ -230,7 +235,8 @@ def test_a_run_is_not_continued_under_other_settings(runner: Runner) -> None:
     before = runner.out.read_bytes()
     code, output = runner.run("-w", "imdb_embedded", "--repeats", "2", "--threads", "1")
     assert code == 2
-    assert "threads None then, 1 now" in output
+    assert codes(output) == ["settings-differ"]
+    assert re.search(r"\bthreads\b\D+\bNone\b\D+\b1\b", output)
     assert runner.out.read_bytes() == before
 
 
