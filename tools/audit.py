@@ -32,6 +32,7 @@ KNOWN_LICENCES = re.compile(
 )
 # Brought by venv or by this checkout, not by a lock.
 NOT_LOCKED = {"pip", "edgebench"}
+DATABASE = "https://osv-vulnerabilities.storage.googleapis.com/PyPI/all.zip"
 # An advisory is a few kilobytes.
 MOST_BYTES = 4 << 20
 _PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;]+)(.*)", re.MULTILINE)
@@ -52,9 +53,14 @@ def lock_findings(folder: Path) -> list[str]:
         wanted = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
         named = list(pins(lock))
         if len(named) != len(wanted):
-            found.append(f"{lock.relative_to(folder)}: {len(wanted) - len(named)} lines that pin nothing")
+            unpinned = len(wanted) - len(named)
+            found.append(
+                f"{lock.relative_to(folder)}: {unpinned} lines without a pinned version. Run: make lock [lock-unpinned]"
+            )
         found += [
-            f"{lock.relative_to(folder)}: {name} has no hash" for name, _, hashed in named if not hashed
+            f"{lock.relative_to(folder)}: {name} has no hash. Run: make lock [lock-hash-missing]"
+            for name, _, hashed in named
+            if not hashed
         ]
     return found
 
@@ -65,8 +71,8 @@ def installed_findings(lock: Path, installed: dict[str, str]) -> list[str]:
     for name, version, _ in pins(lock):
         locked.setdefault(name, set()).add(version)
     return [
-        f"{name} {version} is installed, {' or '.join(sorted(locked.get(name, {'nothing'})))} is locked "
-        "(make clean, then again)"
+        f"{name} {version} is installed, but {' or '.join(sorted(locked.get(name, {'no version'})))} is locked. "
+        "Run: make clean, then make venv-test [package-not-locked]"
         for name, version in sorted(installed.items())
         if name not in NOT_LOCKED and version not in locked.get(name, set())
     ]
@@ -97,7 +103,7 @@ def advisories(path: Path) -> Iterator[dict[str, Any]]:
             count += 1
             yield record
     if not count:
-        raise ValueError("holds no OSV records")
+        raise ValueError("it contains no OSV records")
 
 
 def _members(path: Path) -> Iterator[bytes]:
@@ -155,7 +161,8 @@ def vulnerable(folder: Path, database: Path) -> list[str]:
         names = {canonicalize_name(each.get("package", {}).get("name", "")) for each in record["affected"]}
         for name in sorted(names & set(locked)):
             found += [
-                f"{name} {version}: {record.get('id')} {record.get('summary', '')[:80]} ({', '.join(sorted(locks))})"
+                f"{name} {version}: {record.get('id')} {record.get('summary', '')[:80]} ({', '.join(sorted(locks))}) "
+                "[package-vulnerable]"
                 for version, locks in sorted(locked[name].items())
                 if affects(record, name, version)
             ]
@@ -177,7 +184,8 @@ def main() -> int:
     )
     told = {name: licence(each.metadata) for name, each in here.items()}
     findings += [
-        f"{name}: licence {text}, which is not among those known to fit"
+        f"{name}: the licence {text} is not one of those that are known to be compatible. Check it, and add it to "
+        "KNOWN_LICENCES in tools/audit.py if it is [licence-unknown]"
         for name, text in sorted(told.items())
         if not KNOWN_LICENCES.search(text)
     ]
@@ -188,7 +196,11 @@ def main() -> int:
         try:
             known = vulnerable(ROOT / "requirements", given.advisories)
         except (OSError, ValueError, zipfile.BadZipFile, AttributeError, TypeError) as error:
-            print(f"edgebench: {given.advisories} cannot be read: {error}", file=sys.stderr)
+            print(
+                f"edgebench: {given.advisories} is not a database of advisories: {error}. Fetch {DATABASE} "
+                "[advisories-unreadable]",
+                file=sys.stderr,
+            )
             return 2
         findings += known
     locks = len(list((ROOT / "requirements").rglob("*.txt")))
@@ -199,8 +211,8 @@ def main() -> int:
         print(f"edgebench: {finding}")
     if not given.advisories:
         print(
-            "Known vulnerabilities were not looked for: fetch an advisory database (OSV, PyPI's all.zip) and give "
-            "make audit ADVISORIES=all.zip"
+            f"Known vulnerabilities were not checked. Fetch {DATABASE}, then run: make audit ADVISORIES=all.zip "
+            "[advisories-not-checked]"
         )
     return 1 if findings else 0
 

@@ -40,14 +40,19 @@ _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 
 
 class ReleaseError(Exception):
-    """Why no release is built, and what to do."""
+    """Why no release is built, and what to do; ``code`` identifies it for scripts and tests."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 def git(root: Path, *words: str) -> bytes:
     """Return what git prints; ReleaseError with its own words where it fails."""
     done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, check=False)
     if done.returncode != 0:
-        raise ReleaseError(f"git {words[0]} failed: {done.stderr.decode(errors='replace').strip()}")
+        said = done.stderr.decode(errors="replace").strip()
+        raise ReleaseError(f"git {words[0]} failed: {said}", "git-failed")
     return done.stdout
 
 
@@ -57,7 +62,10 @@ def require_clean(root: Path) -> None:
     if changed:
         more = f"\n  and {len(changed) - 10} more" if len(changed) > 10 else ""
         listed = "".join(f"\n  {line}" for line in changed[:10])
-        raise ReleaseError(f"the working tree differs from its commit; commit or remove:{listed}{more}")
+        raise ReleaseError(
+            f"the working tree differs from its commit:{listed}{more}\nCommit or remove these files.",
+            "tree-not-clean",
+        )
 
 
 def require_entry(changelog: str, version: str) -> None:
@@ -69,8 +77,9 @@ def require_entry(changelog: str, version: str) -> None:
     )
     if found is None or not re.search(r"^- ", found[1], re.MULTILINE):
         raise ReleaseError(
-            f"CHANGELOG.md has no entry of {version}: turn [Unreleased] into “## [{version}] - YYYY-MM-DD”, or "
-            "set __version__ in bench/edgebench/__init__.py"
+            f"CHANGELOG.md has no dated entry for version {version}. Rename [Unreleased] to "
+            f"“## [{version}] - YYYY-MM-DD”, or correct __version__ in bench/edgebench/__init__.py.",
+            "changelog-entry-missing",
         )
 
 
@@ -78,7 +87,10 @@ def version_of(sources: Path) -> str:
     """Return the version, which stands in bench/edgebench/__init__.py alone."""
     found = _VERSION.search((sources / "bench/edgebench/__init__.py").read_text())
     if found is None:
-        raise ReleaseError('bench/edgebench/__init__.py has no line __version__ = "X.Y.Z"')
+        raise ReleaseError(
+            'bench/edgebench/__init__.py has no version. Add the line: __version__ = "X.Y.Z"',
+            "version-missing",
+        )
     return found[1]
 
 
@@ -194,7 +206,7 @@ def main() -> int:
     try:
         files = build(given.root, given.out or given.root / "dist")
     except ReleaseError as error:
-        print(f"edgebench: no release: {error}", file=sys.stderr)
+        print(f"edgebench: no release built: {error} [{error.code}]", file=sys.stderr)
         return 1
     for path in files:
         print(path)

@@ -65,7 +65,8 @@ def main() -> int:
             if not check:
                 path.write_text(text, encoding="utf-8")
     for path in stale:
-        print(f"{path.relative_to(ROLES.parent)} {'is not up to date' if check else 'written'}")
+        state = "is out of date. Run: python tools/role_readmes.py [readme-stale]" if check else "written"
+        print(f"{path.relative_to(ROLES.parent)} {state}")
     return 1 if check and stale else 0
 
 

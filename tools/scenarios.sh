@@ -15,14 +15,14 @@ export PATH
 
 reason=
 if [ "$(id -u)" -ne 0 ]; then
-    reason='needs root for containers and a network of their own; run sudo make test'
+    reason='root is needed for containers and their network. Run: sudo make test [root-missing]'
 elif missing=$(python -m lab check | xargs) && [ -n "$missing" ]; then
-    reason="needs Debian packages: $missing"
+    reason="Debian packages are missing. Run: sudo apt-get install $missing [packages-missing]"
 fi
 if [ -n "$reason" ]; then
-    echo "edgebench: molecule's scenarios skipped: $reason" >&2
+    echo "edgebench: molecule scenarios skipped: $reason" >&2
     [ "${CI:-}" != true ] || exit 1
-    [ -z "${EDGEBENCH_SKIPPED:-}" ] || echo "molecule's scenarios: $reason" >>"$EDGEBENCH_SKIPPED"
+    [ -z "${EDGEBENCH_SKIPPED:-}" ] || echo "molecule scenarios: $reason" >>"$EDGEBENCH_SKIPPED"
     exit 0
 fi
 
@@ -42,6 +42,6 @@ for together in "$@"; do
     ' sh '{}'
 done
 if [ -s "$FAILED" ]; then
-    echo "edgebench: these scenarios failed: $(xargs <"$FAILED")" >&2
+    echo "edgebench: failed scenarios: $(xargs <"$FAILED") [scenarios-failed]" >&2
     exit 1
 fi

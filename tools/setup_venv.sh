@@ -12,7 +12,7 @@ kind=${1:-}
 case $kind in
 controller | test) ;;
 *)
-    echo "edgebench: setup_venv.sh: expected 'controller' or 'test', got '$kind'" >&2
+    echo "edgebench: setup_venv.sh: unknown kind '$kind', expected 'controller' or 'test' [kind-unknown]" >&2
     exit 2
     ;;
 esac
@@ -23,8 +23,9 @@ venv=.venv
 stamp=$venv/edgebench-stamp
 log=$venv/setup.log
 
+# Prints an error with its code, and ends: fail MESSAGE CODE.
 fail() {
-    printf 'edgebench: %s\n' "$1" >&2
+    printf 'edgebench: %s [%s]\n' "$1" "$2" >&2
     exit 1
 }
 
@@ -51,14 +52,14 @@ find_python() {
     done
     if [ -n "$without_venv" ]; then
         minor=$("$without_venv" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-        fail "$without_venv cannot make virtual environments; install the Debian package python$minor-venv"
+        fail "$without_venv cannot make virtual environments. Run: sudo apt-get install python$minor-venv" venv-missing
     fi
     if [ -n "${PYTHON:-}" ]; then
-        fail "PYTHON=$PYTHON is no CPython 3.11 to 3.13; name one that is, or leave PYTHON unset"
+        fail "PYTHON=$PYTHON is not CPython 3.11 to 3.13. Name another interpreter, or unset PYTHON." python-unsupported
     fi
     found=$(python3 --version 2>/dev/null || echo 'no python3')
-    fail "no CPython 3.11 to 3.13 on PATH (found: $found); install the Debian packages python3 and python3-venv, \
-or name an interpreter: make PYTHON=/path/to/python3.12"
+    fail "no CPython 3.11 to 3.13 on PATH (found: $found). Run: sudo apt-get install python3 python3-venv; \
+or name an interpreter: make PYTHON=/path/to/python3.12" python-missing
 }
 
 # The part of pyproject.toml about the project is in the checksum because the editable install takes the commands

@@ -40,7 +40,7 @@ fi
 if [ -n "$log" ]; then
     printf 'failed\n'
     tail -n 40 "$log" >&2
-    printf 'edgebench: the lines above end %s\n' "$log" >&2
+    printf 'edgebench: these are the last lines of %s\n' "$log" >&2
 fi
-printf 'edgebench: %s failed after %d s with exit status %d: %s\n' "$title" "$elapsed" "$status" "$*" >&2
+printf 'edgebench: %s failed after %d s with exit status %d: %s [step-failed]\n' "$title" "$elapsed" "$status" "$*" >&2
 exit "$status"

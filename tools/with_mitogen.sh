@@ -12,7 +12,7 @@ plugins=$("$root/.venv/bin/python" -c '
 import pathlib, ansible_mitogen
 print(pathlib.Path(ansible_mitogen.__file__).parent / "plugins" / "strategy")
 ') || {
-    echo "edgebench: mitogen is not in .venv; run make venv" >&2
+    echo "edgebench: mitogen is not installed in .venv. Run: make venv [mitogen-missing]" >&2
     exit 1
 }
 export ANSIBLE_STRATEGY_PLUGINS="$plugins"

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -10,6 +11,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
+from tests.messages import codes
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -29,7 +32,8 @@ def test_this_checkout_passes() -> None:
         [sys.executable, str(ROOT / "tools/audit.py")], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
-    assert "were not looked for" in done.stdout
+    assert codes(done.stdout) == ["advisories-not-checked"]
+    assert "make audit ADVISORIES=" in done.stdout
 
 
 def record(events: list[dict[str, str]], **more: Any) -> dict[str, Any]:
@@ -69,29 +73,34 @@ def test_a_locked_version_that_an_advisory_is_about_is_named(audit: ModuleType, 
         archive.writestr(
             "X-1.json", json.dumps(record([{"introduced": "0"}, {"fixed": "1.2"}], summary="bad"))
         )
-    assert audit.vulnerable(tmp_path / "locks", tmp_path / "all.zip") == ["some-thing 1.1: X-1 bad (a.txt)"]
+    [finding] = audit.vulnerable(tmp_path / "locks", tmp_path / "all.zip")
+    assert codes(finding) == ["package-vulnerable"]
+    assert {"some-thing", "1.1:", "X-1", "bad", "(a.txt)"} <= set(finding.split())
 
 
 def test_a_database_that_is_none_is_no_clean_bill(tmp_path: Path) -> None:
     (tmp_path / "all.zip").write_bytes(b"<html>")
     command = [sys.executable, str(ROOT / "tools/audit.py"), "--advisories", str(tmp_path / "all.zip")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "cannot be read" in done.stderr
+    assert (done.returncode, codes(done.stderr)) == (2, ["advisories-unreadable"])
+    assert str(tmp_path / "all.zip") in done.stderr
     command[-1] = str(tmp_path)
     (tmp_path / "x.json").write_text("{}")
-    assert subprocess.run(command, capture_output=True, check=False).returncode == 2
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (again.returncode, codes(again.stderr)) == (2, ["advisories-unreadable"])
 
 
 def test_what_is_no_pin_with_a_hash_is_found(audit: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("# comment\nx==1\n--index-url https://example.org\n")
-    assert audit.lock_findings(tmp_path) == ["a.txt: 1 lines that pin nothing", "a.txt: x has no hash"]
+    unpinned, without_hash = audit.lock_findings(tmp_path)
+    assert (unpinned.split()[:2], codes(unpinned)) == (["a.txt:", "1"], ["lock-unpinned"])
+    assert (without_hash.split()[:2], codes(without_hash)) == (["a.txt:", "x"], ["lock-hash-missing"])
 
 
 def test_what_is_installed_beside_the_lock_is_found(audit: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("x==1 --hash=sha256:" + "0" * 64 + "\n")
     found = audit.installed_findings(tmp_path / "a.txt", {"x": "2", "y": "1", "pip": "3"})
-    assert found == [
-        "x 2 is installed, 1 is locked (make clean, then again)",
-        "y 1 is installed, nothing is locked (make clean, then again)",
-    ]
+    assert [each.split()[:2] for each in found] == [["x", "2"], ["y", "1"]]
+    assert [codes(each) for each in found] == [["package-not-locked"]] * 2
+    assert re.search(r"\b1 is locked\b", found[0])
+    assert all("make clean" in each for each in found)

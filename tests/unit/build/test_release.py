@@ -18,6 +18,8 @@ import pytest
 import yaml
 from referencing import Registry, Resource
 
+from tests.messages import codes
+
 ROOT = Path(__file__).resolve().parents[3]
 VERSION = edgebench.__version__
 AUTHOR = {
@@ -155,7 +157,7 @@ def test_a_tree_that_is_not_committed_is_refused(origin: Path, tmp_path: Path) -
     (folder / "README.md").write_text("changed\n")
     (folder / "left over").write_text("")
     done = release(folder)
-    assert done.returncode == 1
+    assert (done.returncode, codes(done.stderr)) == (1, ["tree-not-clean"])
     assert "README.md" in done.stderr
     assert "left over" in done.stderr
     assert not (folder / "dist").exists()
@@ -169,8 +171,8 @@ def test_a_version_without_an_entry_is_refused(origin: Path, tmp_path: Path, ent
     (folder / "CHANGELOG.md").write_text(f"# Changelog\n\n## [Unreleased]\n- z\n\n{entry}")
     git(folder, "commit", "-qam", "changed")
     done = release(folder)
-    assert done.returncode == 1
-    assert f"no entry of {VERSION}" in done.stderr
+    assert (done.returncode, codes(done.stderr)) == (1, ["changelog-entry-missing"])
+    assert f"## [{VERSION}] - " in done.stderr
 
 
 def test_the_version_stands_in_one_place() -> None:
