@@ -4,19 +4,21 @@
 .DEFAULT_GOAL := help
 # The benchmark and the timing tests want the machine for themselves, so -j changes nothing here.
 .NOTPARALLEL:
-.PHONY: help bench report verify lab lab-down test packages lint format unit fuzz faults audit release stacks integration scenarios skipped-none perf perf-fleet perf-kws perf-page perf-report perf-runner perf-explain perf-telemetry perf-tuned lock clean venv venv-test
+# Parts of `make test-all`; tests/tiers.py says what each runs and needs.
+PARTS := lint unit browser today local scenario-x86 thorough stacks phenom integration scenario-share scenario-jetson \
+	faults-sample fresh-bookworm fresh-trixie
+.PHONY: help bench report verify lab lab-down test test-all packages format fuzz faults audit release $(PARTS) perf perf-fleet perf-kws perf-page perf-report perf-runner perf-explain perf-telemetry perf-tuned lock clean venv venv-test
 
 export PYTHON
 export UPGRADE
 export STACK
+export PYTEST_ARGS
 
 STEP := tools/step.sh
 BIN := .venv/bin
 # Linters and Ansible's tools call one another by name.
 WITH_VENV := env PATH="$(CURDIR)/$(BIN):$$PATH"
 PYTEST := $(WITH_VENV) $(BIN)/python -m pytest
-# Two at a time, whole files each, since tests of a file share hosts and suites; as many as CI has cores.
-IN_PARALLEL := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 # What a caller adds to ansible-playbook and pytest, for example ANSIBLE_ARGS='-v' or PYTEST_ARGS='-x -k records'.
 ANSIBLE_ARGS :=
 PYTEST_ARGS :=
@@ -30,15 +32,16 @@ FUZZ_TARGETS :=
 PERF_REPORT_ARGS :=
 FAULTS_KILLS := 100
 INVENTORY := inventory
-# Those that install TensorFlow under emulation take a quarter of an hour each and are run by name: SCENARIOS='phenom arm'.
-# The stacks' tests have an emulated Phenom, too.
-# One emulated machine leaves a core to containers; two, as share has, leave none.
-SCENARIOS := jetson,x86 share
+# More parts that `make test` runs, for example MORE='stacks phenom'.
+MORE :=
+TIERS := $(WITH_VENV) $(BIN)/python -m tests.tiers
 
 help:
 	@echo 'edgebench: make TARGET'
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@echo
+	@python3 -m tests.tiers list 2>/dev/null || echo 'Install python3 to see the tiers of tests.'
 	@echo
 	@echo "Variables: PYTHON=/path/to/python3.12, ANSIBLE_ARGS='...', PYTEST_ARGS='...', PERF_ARGS='...', UPGRADE=1 or STACK=NAME (with lock)"
 
@@ -67,32 +70,20 @@ lab-down: venv-test ## end that fleet and drop its disks
 	@$(BIN)/python -m lab down
 
 packages: venv-test
-	@tools/system_packages.sh
+	@$(TIERS) install lab
 
-# What is skipped writes the reason into this file; the last line of all names it.
-test: export EDGEBENCH_SKIPPED := $(CURDIR)/.venv/skipped
-test: skipped-none packages lint unit stacks integration scenarios ## everything; as root it installs what that needs
-	@sort -u $(EDGEBENCH_SKIPPED) | sed 's/^/edgebench: skipped: /'
-	@test -s $(EDGEBENCH_SKIPPED) || echo 'edgebench: all tests passed, none was skipped'
+test: venv-test ## the tests for every change, see below; as root it installs the packages that they need
+	@$(TIERS) run test $(MORE)
 
-skipped-none: venv-test
-	@: > $(EDGEBENCH_SKIPPED)
+test-all: venv-test ## all tests, in parts of at most 25 minutes, see below
+	@$(TIERS) run test-all
 
-lint: venv-test ## linters, types, Python 3.5 floor of the runner, playbook syntax
-	@$(STEP) 'ruff check' $(BIN)/ruff check .
-	@$(STEP) 'ruff format' $(BIN)/ruff format --check .
-	@$(STEP) 'mypy' $(BIN)/mypy
-	@$(STEP) 'vermin: Python 3.5 for bench/edgebench' $(BIN)/vermin --quiet --no-tips --violations -t=3.5- bench/edgebench
-	@$(STEP) 'yamllint' $(BIN)/yamllint --strict .
-	@$(STEP) 'ansible-lint' $(WITH_VENV) $(BIN)/ansible-lint --offline --profile production
-	@$(STEP) 'playbook syntax' $(BIN)/ansible-playbook --syntax-check provision.yml bench.yml collect.yml report.yml nightly.yml
+$(PARTS): venv-test
+	@$(TIERS) run $@
 
 format: venv-test ## let ruff rewrite what it can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
-
-unit: venv-test ## tests of the runner, the reporter and the plugins
-	@$(STEP) 'Unit tests' $(PYTEST) -m 'not stacks and not integration' --ignore=tests/host $(IN_PARALLEL) $(PYTEST_ARGS)
 
 fuzz: venv-test ## feed the readers of what others send for FUZZ_SECONDS=600 (FUZZ_TARGETS='records series')
 	@$(STEP) 'Fuzzing' $(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
@@ -103,15 +94,6 @@ faults: venv-test packages ## kill, cut off and fill up what can be (as root, an
 	@$(STEP) '$(FAULTS_KILLS) random kills' $(BIN)/python -m tests.faults.campaign --kills $(FAULTS_KILLS)
 	@$(BIN)/python -m lab down --name faults
 	@$(BIN)/python -m tests.faults.table
-
-stacks: venv-test ## the runner on real TensorFlow 1.5 to 2.21 and on an emulated Phenom
-	@$(STEP) 'Tests on real framework stacks' $(PYTEST) -m stacks $(IN_PARALLEL) $(PYTEST_ARGS)
-
-integration: venv-test ## playbooks and make bench against real hosts
-	@$(STEP) 'Integration tests' $(PYTEST) -m integration $(IN_PARALLEL) $(PYTEST_ARGS)
-
-scenarios: venv-test ## molecule: provisioning real hosts from bare to benchmarked (SCENARIOS='phenom arm')
-	@tools/scenarios.sh $(SCENARIOS)
 
 perf: perf-runner perf-kws perf-explain perf-report perf-fleet perf-page ## ratios: the runner against bare Keras, our Ansible settings against stock ones
 

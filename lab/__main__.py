@@ -16,20 +16,23 @@ _NEEDED = {
     "mmdebstrap": "mmdebstrap",
     "arch-test": "arch-test",
     "apt-cacher-ng": "apt-cacher-ng",
-    "qemu-system-x86_64": "qemu-system-x86",
-    "qemu-aarch64-static": "qemu-user-static",
     "ip": "iproute2",
     "debugfs": "e2fsprogs",
     "ssh": "openssh-client",
-    "nfs-ls": "libnfs-utils",
 }
+# A host of another architecture than this machine's is of the kind "emulated", too.
 _NEEDED_BY_KIND = {
+    "machine": {"qemu-system-x86_64": "qemu-system-x86", "nfs-ls": "libnfs-utils"},
+    "emulated": {"qemu-aarch64-static": "qemu-user-static"},
     "board": {
         "qemu-system-aarch64": "qemu-system-arm",
         "sfdisk": "fdisk",
         str(boards.FIRMWARE): "u-boot-qemu",
-    }
+    },
 }
+
+
+KINDS = (*declared.KINDS, "emulated")
 
 
 def missing(kinds: Iterable[str]) -> list[str]:
@@ -38,6 +41,16 @@ def missing(kinds: Iterable[str]) -> list[str]:
     for kind in kinds:
         needed.update(_NEEDED_BY_KIND.get(kind, {}))
     return [package for program, package in needed.items() if not _is_here(program)]
+
+
+def kinds_of(hosts: Iterable[declared.Host]) -> set[str]:
+    """Return the kinds of these hosts, as ``missing`` takes them."""
+    hosts = list(hosts)
+    recipes = images.recipes()
+    kinds = {host.kind for host in hosts}
+    if any(host.image in recipes and recipes[host.image].architecture != "amd64" for host in hosts):
+        kinds.add("emulated")
+    return kinds
 
 
 def _is_here(program: str) -> bool:
@@ -83,9 +96,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("images", help="list the images")
     build = commands.add_parser("build", help="build images now, not when first needed")
     build.add_argument("image", nargs="+")
-    commands.add_parser(
-        "check", help="name the Debian packages that are missing; exit code 1 where there are any"
-    )
+    text = "list the missing Debian packages, of all kinds of hosts or of some; exit code 1 if there are any"
+    check = commands.add_parser("check", help=text, description=text)
+    check.add_argument("kind", nargs="*", choices=[*KINDS, []], metavar="KIND", help=", ".join(KINDS))
     return parser
 
 
@@ -101,7 +114,7 @@ def _run(chosen: argparse.Namespace) -> int:
             print(f"{recipe.name:26}{recipe.summary}")
         return 0
     if chosen.command == "check":
-        lacking = missing(declared.KINDS)
+        lacking = missing(chosen.kind or KINDS)
         print("\n".join(lacking), end="\n" if lacking else "")
         return 1 if lacking else 0
     if os.geteuid() != 0:
@@ -127,7 +140,7 @@ def _run_on_hosts(chosen: argparse.Namespace) -> None:
         )
     lab = fleet.Lab(chosen.name, tuple(hosts))
     named = [host for host in hosts if not wanted or host.name in wanted]
-    _stop_where_missing({host.kind for host in named})
+    _stop_where_missing(kinds_of(named))
     if chosen.command == "up":
         fleet.up(lab, named, _say)
         return

@@ -3,9 +3,9 @@
     @pytest.mark.needs("sfdisk", "root")
 
 A need is a program of `PROGRAMS`, an interpreter ("python3.6", "python3.9/3.10"), or a name of `CONDITIONS`. A test
-whose need is not met is skipped with the command that provides it. It fails instead if the need's kind is promised:
-EDGEBENCH_PROMISED lists kinds separated by commas, or is "all". `make test` as root promises what it has installed;
-.ci/run promises all.
+whose need is not met is skipped with the command that provides it. It fails instead if the need is promised:
+EDGEBENCH_PROMISED lists needs, packages or kinds, separated by commas, or is "all". `make test` as root promises what
+it has installed; .ci/run promises all.
 """
 
 import functools
@@ -212,7 +212,7 @@ def stop(name: str) -> NoReturn:
     """Skip the running test for the need of this name; fail it where that is promised."""
     lacking = need(name)
     told = f"needs {name}: {lacking.remedy}"
-    promised = os.environ.get("EDGEBENCH_PROMISED", "").replace(",", " ").split()
-    if "all" in promised or lacking.kind in promised:
-        pytest.fail(f"{told} [need-{lacking.kind}-promised]", pytrace=False)
+    promised = set(os.environ.get("EDGEBENCH_PROMISED", "").split(","))
+    if promised & {"all", name, lacking.kind, PROGRAMS.get(name)}:
+        pytest.fail(f"{told} [need-promised]", pytrace=False)
     pytest.skip(told)

@@ -1,47 +1,25 @@
 #!/bin/sh
-# Runs molecule's scenarios on hosts of the lab, one after the other, but side by side those that a comma joins.
+# Runs molecule's scenarios on hosts of the lab, one after the other. Needs root and the packages of `python -m lab check`.
 #
-#   scenarios.sh SCENARIO[,SCENARIO...]...
-#
-# Each line says whose it is. Without root or the lab's packages they are skipped, and the reason is kept for the last
-# line of `make test`; with CI=true that is a failure.
-set -eu
+#   scenarios.sh SCENARIO...
+set -u
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
-cd "$root"
+cd "$root" || exit 1
 export NO_COLOR=1
 PATH="$root/.venv/bin:$PATH"
 export PATH
-
-reason=
-if [ "$(id -u)" -ne 0 ]; then
-    reason='root is needed for containers and their network. Run: sudo make test [root-missing]'
-elif missing=$(python -m lab check | xargs) && [ -n "$missing" ]; then
-    reason="Debian packages are missing. Run: sudo apt-get install $missing [packages-missing]"
-fi
-if [ -n "$reason" ]; then
-    echo "edgebench: molecule scenarios skipped: $reason" >&2
-    [ "${CI:-}" != true ] || exit 1
-    [ -z "${EDGEBENCH_SKIPPED:-}" ] || echo "molecule scenarios: $reason" >>"$EDGEBENCH_SKIPPED"
-    exit 0
-fi
-
 # For the scenarios that use mitogen.
-ANSIBLE_STRATEGY_PLUGINS=$(tools/with_mitogen.sh printenv ANSIBLE_STRATEGY_PLUGINS)
+ANSIBLE_STRATEGY_PLUGINS=$(tools/with_mitogen.sh printenv ANSIBLE_STRATEGY_PLUGINS) || exit 1
 export ANSIBLE_STRATEGY_PLUGINS
-FAILED=$(mktemp)
-export FAILED
-trap 'rm -f "$FAILED"' EXIT
-for together in "$@"; do
-    # Not by the shell's own &, which would keep an interrupt from them. Those cut short leave hosts behind.
-    echo "$together" | tr , '\n' | xargs -P 9 -I '{}' sh -c '
-        {
-            tools/step.sh "Scenario $1" molecule test --no-command-borders --scenario-name "$1" || echo "$1" >>"$FAILED"
-            python -m lab down --name "$1" >/dev/null
-        } 2>&1 | sed -u "s/^/$1 | /"
-    ' sh '{}'
+
+failed=
+for scenario in "$@"; do
+    molecule test --no-command-borders --scenario-name "$scenario" || failed="$failed $scenario"
+    # A scenario that was cut short leaves its hosts behind.
+    python -m lab down --name "$scenario" >/dev/null
 done
-if [ -s "$FAILED" ]; then
-    echo "edgebench: failed scenarios: $(xargs <"$FAILED") [scenarios-failed]" >&2
+if [ -n "$failed" ]; then
+    echo "edgebench: these scenarios failed:$failed [scenario-failed]" >&2
     exit 1
 fi

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-RESULTS = Path(__file__).with_name("results")
+RESULTS = Path(os.environ.get("EDGEBENCH_FAULTS_RESULTS") or Path(__file__).with_name("results"))
 
 
 @dataclass
