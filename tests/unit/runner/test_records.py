@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from edgebench import records
+from edgebench import records, storage
 from edgebench.errors import RecordError
 
 from tests.messages import codes
@@ -182,3 +182,19 @@ def test_numbers_json_does_not_have_become_null_with_a_reason() -> None:
 def test_a_reason_given_before_stays() -> None:
     record = run_record(device=None, missing={"device": "import failed"})
     assert records.explain_missing(record, "other")["missing"]["device"] == "import failed"
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (errno.ENOSPC, "disk-full"),
+        (errno.EDQUOT, "disk-full"),
+        (errno.EROFS, "disk-read-only"),
+        (errno.EIO, "disk-failing"),
+        (errno.EACCES, "file-unusable"),
+    ],
+)
+def test_an_error_of_a_disk_has_a_code_and_names_the_file(tmp_path: Path, number: int, code: str) -> None:
+    error = OSError(number, os.strerror(number), str(tmp_path / "x"))
+    assert storage.code(error) == code
+    assert storage.explained(error).startswith(f"{tmp_path}/x: {os.strerror(number)}")
