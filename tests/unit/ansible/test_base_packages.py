@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.messages import codes
+
 # (os_id, os_version) → is python3-cpuinfo there?
 RELEASES = {
     ("debian", "9"): False,
@@ -138,6 +140,7 @@ def test_without_the_build_tools_only_what_is_needed_and_asked_for(
 def test_a_system_without_apt_is_refused_with_the_list(bare: dict[str, list[dict[str, Any]]]) -> None:
     (answer,) = bare["foreign"]
     assert answer["state"] == "fatal"
+    assert codes(answer["msg"]) == ["apt-missing"]
     assert "Fedora 40" in answer["msg"]
     assert "edgebench_manage_system" in answer["msg"]
     assert "python3-venv" in answer["msg"]
@@ -148,7 +151,8 @@ def test_an_unmanaged_host_is_told_what_is_missing_and_nothing_changes(
 ) -> None:
     (answer,) = bare["unmanaged"]
     assert answer["state"] == "ok"
-    assert "sudo apt install acl" in answer["msg"]
+    assert codes(answer["msg"]) == ["packages-missing"]
+    assert "apt install acl " in answer["msg"]
     assert bare["foreign_unmanaged"] == []
 
 

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.messages import codes
+
 # iptables as far as the script uses it: each command's tables are a JSON file beside it.
 IPTABLES = """#!%s
 import json, pathlib, sys
@@ -143,10 +145,18 @@ def test_the_ports_are_those_of_xrdps_settings(firewall: Firewall, setting: str,
 
 
 @pytest.mark.parametrize(
-    "trouble", ["no settings", "port", "no iptables", "refused", "no networks", "action"]
+    ("trouble", "code"),
+    [
+        ("no settings", "settings-unreadable"),
+        ("port", "port-invalid"),
+        ("no iptables", "iptables-refused"),
+        ("refused", "iptables-refused"),
+        ("no networks", "networks-missing"),
+        ("action", "action-unknown"),
+    ],
 )
 def test_what_cannot_be_limited_is_a_failure_that_keeps_xrdp_from_starting(
-    firewall: Firewall, trouble: str
+    firewall: Firewall, trouble: str, code: str
 ) -> None:
     arguments = ["allow", "192.168.1.0/24"]
     if trouble == "no settings":
@@ -164,6 +174,7 @@ def test_what_cannot_be_limited_is_a_failure_that_keeps_xrdp_from_starting(
     told = firewall.call(*arguments)
     assert told.returncode == 1
     assert "edgebench-xrdp-networks: " in told.stderr
+    assert codes(told.stderr) == [code]
 
 
 NETWORKS = {
@@ -284,6 +295,7 @@ def test_a_board_with_a_desktop_would_boot_without_it(told: dict[str, list[dict[
     link, said = told["board"]
     assert link["state"] == "changed"
     assert said["state"] == "ok"
+    assert codes(said["msg"]) == ["desktop-running"]
     assert "systemctl isolate multi-user.target" in said["msg"]
 
 
@@ -302,16 +314,18 @@ def test_xrdp_without_networks_or_with_two_answers_is_refused(
 ) -> None:
     (answer,) = told[host]
     assert answer["state"] == "fatal"
+    assert codes(answer["msg"]) == ["xrdp-access-ambiguous"]
     assert "headless_xrdp_open_to_all" in answer["msg"]
     assert "headless_xrdp_networks: ['192.168.1.0/24']" in answer["msg"]
 
 
 @pytest.mark.parametrize(
-    ("host", "why"), [("unmanaged", "edgebench_manage_system is false"), ("sysv", "it has no systemd")]
+    ("host", "why"), [("unmanaged", "edgebench_manage_system is false"), ("sysv", "systemd")]
 )
 def test_a_host_that_cannot_be_managed_is_told_so(
     told: dict[str, list[dict[str, Any]]], host: str, why: str
 ) -> None:
     (answer,) = told[host]
     assert answer["state"] == "ok"
+    assert codes(answer["msg"]) == ["headless-skipped"]
     assert why in answer["msg"]
