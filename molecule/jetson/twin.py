@@ -251,8 +251,8 @@ def no_disk() -> None:
         told = log.read_text(errors="replace")
     say("the playbook: " + " ".join(told.partition("fatal: ")[2][:1500].split()))
     expect(code != 0, f"the playbook did not fail:\n{told}")
-    expect("came back from its SD card by itself" in told, f"the playbook does not say so:\n{told}")
-    fell_back_by("did not appear within")
+    expect("[fell-back]" in told, f"the playbook does not report it:\n{told}")
+    fell_back_by("[root-missing]")
     usb(plugged=True)
 
 
@@ -272,7 +272,7 @@ def pulled() -> None:
     expect_root(SD_ROOT)
     told = on_board("cat /run/edgebench-usb-root.fallback")
     say(told)
-    expect("fell back to its SD card" in told, "the board does not say that it fell back")
+    expect("[fell-back]" in told, "the board does not report that it fell back")
     usb(plugged=True)
     wait_for_disk("EB0001")
     on_board("touch /home/admin/on-sd")
@@ -307,13 +307,13 @@ def broken_superblock() -> None:
             disk.write(os.urandom(1 << 16))
 
     trial_with(change)
-    fell_back_by("cannot be mounted")
+    fell_back_by("[root-not-mounted]")
 
 
 def no_init() -> None:
     """The USB disk's root file system has no system in it."""
     trial_with(lambda: edit_offline(USB, "rm /sbin/init", "rm /usr/lib/systemd/systemd"))
-    fell_back_by("has no system that could be started")
+    fell_back_by("[root-not-bootable]")
 
 
 def no_initrd() -> None:

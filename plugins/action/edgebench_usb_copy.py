@@ -89,14 +89,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 display.display(f"{host} | copying: {last}")
             time.sleep(options["poll_s"])
         if state != "exit-0":
-            why = (
-                "it was ended from outside, or the board started anew"
-                if state == "gone"
-                else "; ".join(lines)
-            )
+            why = "the copy was killed, or the board rebooted" if state == "gone" else "; ".join(lines)
             raise AnsibleActionFail(
-                f"copying the system of {host} to its USB disk failed ({state}): {why}. Run this again, it goes on "
-                "where it stopped; the board still boots from its SD card"
+                f"copying the system of {host} to its USB disk failed ({state}): {why}. Rerun the playbook: the copy "
+                "resumes. The board still boots from its SD card [copy-failed]"
             )
         return {**result, "changed": True, "progress": last}
 
@@ -108,14 +104,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 if answer["rc"] == 0 and answer["stdout"].strip():
                     return str(answer["stdout"]).replace("\r\n", "\n").strip()
                 if answer["rc"] != 0:
-                    raise AnsibleActionFail(f"{command} failed: {answer['stderr'] or answer['stdout']}")
-                raise AnsibleConnectionFailure("an empty answer came back")
+                    raise AnsibleActionFail(
+                        f"`{command}` failed: {answer['stderr'] or answer['stdout']}. Rerun the playbook: the copy "
+                        "resumes [copy-command-failed]"
+                    )
+                raise AnsibleConnectionFailure("empty response")
             except AnsibleConnectionFailure as error:
                 lost_at = lost_at or time.monotonic()
                 if time.monotonic() - lost_at > reconnect_s:
                     raise AnsibleActionFail(
-                        f"the board could not be reached for {reconnect_s} s ({error}) while its system was being "
-                        "copied. Switch it on and run this again: the copy goes on where it stopped"
+                        f"lost the connection to the board for {reconnect_s} s during the copy ({error}). Switch the "
+                        "board on and rerun the playbook: the copy resumes [board-unreachable]"
                     ) from error
                 self._connection.reset()
                 time.sleep(5)

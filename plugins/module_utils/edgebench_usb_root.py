@@ -23,6 +23,15 @@ HOME_MIN_BYTES = 64 * MIB
 TABLES_BYTES = 4 * MIB
 # Of a file system's size that its own tables and root's reserve do not take.
 USABLE = 0.90
+# Why a root on USB comes by this path.
+NOTES = {
+    "direct": "the boot loader reads the USB disk itself (JetPack 4.5 and newer); nothing to do",
+    "kernel": "this kernel has the firmware of the USB controller built in",
+    "initramfs": "the kernel and its initramfs come from the SD card, which stays in the board",
+    "initramfs-by-choice": "the kernel and its initramfs come from the SD card, which stays in the board. This release "
+    "can boot from USB directly once its boot loader is flashed to the module; booting by the SD card needs no "
+    "flashing and keeps a fallback",
+}
 # From here on L4T can have the firmware of the USB controller in the first file system.
 INITRAMFS_FROM = (32, 2, 1)
 DIRECT_FROM = (32, 5)
@@ -76,52 +85,42 @@ def release(l4t):
 
 
 def boot_path(l4t, builtin_firmware, boot_is_usb):
-    """Return (path, problem, note): how the board can come to a root on USB, or why it cannot.
+    """Return (path, problem, note): how the board boots with its root on USB, or why it cannot.
 
     The path is 'kernel' (firmware of the USB controller built into the kernel), 'initramfs' (firmware in the first
-    file system) or 'direct' (the boot loader itself reads the USB disk, and there is nothing to do). Where there is a
-    problem the path is None.
+    file system) or 'direct' (the boot loader itself reads the USB disk, and there is nothing to do). With a problem the
+    path is None and the note empty; the problem ends with its code. The note is one of NOTES.
     """
     numbers = release(l4t)
     if numbers is None:
         return (
             None,
-            "this is no Jetson with NVIDIA's Linux for Tegra: /etc/nv_tegra_release is missing or names no release "
-            "(%s). Take jetson_usb_root_disk out of the host's variables, or flash the board with JetPack"
-            % (l4t or "nothing"),
+            "not a Jetson with NVIDIA's Linux for Tegra: /etc/nv_tegra_release is missing or has no release "
+            "(found: %s). Remove jetson_usb_root_disk from the host's variables, or flash the board with JetPack "
+            "[l4t-missing]" % (l4t or "nothing"),
             "",
         )
     if boot_is_usb:
-        return (
-            "direct",
-            None,
-            "the boot loader reads the USB disk itself (JetPack 4.5 and newer); nothing to do",
-        )
+        return ("direct", None, NOTES["direct"])
     if numbers < (32,):
         return (
             None,
-            "L4T %s is older than 32.1, the first one for the Nano. Flash JetPack 4.6 (L4T 32.7), the last one for it"
-            % l4t,
+            "L4T %s is older than 32.1, the first release for the Nano. Flash JetPack 4.6 (L4T 32.7), the last one "
+            "[l4t-too-old]" % l4t,
             "",
         )
     if numbers < INITRAMFS_FROM:
         if builtin_firmware:
-            return ("kernel", None, "this kernel has the firmware of the USB controller built in")
+            return ("kernel", None, NOTES["kernel"])
         return (
             None,
             "L4T %s starts its USB ports only after the root file system is mounted, and this kernel does not have "
-            "tegra21x_xusb_firmware built in (CONFIG_EXTRA_FIRMWARE). Flash JetPack 4.6 (L4T 32.7), or build such a "
+            "tegra21x_xusb_firmware built in (CONFIG_EXTRA_FIRMWARE). Flash JetPack 4.6 (L4T 32.7). Or build such a "
             "kernel (JetsonHacksNano/rootOnUSB, tag vL4T32.1 or vL4T32.2: buildKernel.sh, about 40 minutes on the "
-            "board), start the board with it and run this again; edgebench builds no kernels" % l4t,
+            "board), reboot into it and rerun; edgebench does not build kernels [usb-firmware-missing]" % l4t,
             "",
         )
-    note = "the kernel and its first file system come from the SD card, which stays in"
-    if numbers >= DIRECT_FROM:
-        note += (
-            ". This release could boot from USB directly, once its boot loader is flashed to the module; the way by "
-            "the SD card needs no flashing and has something to fall back to"
-        )
-    return ("initramfs", None, note)
+    return ("initramfs", None, NOTES["initramfs-by-choice" if numbers >= DIRECT_FROM else "initramfs"])
 
 
 def needed(sizes, used_bytes, home_bytes):
@@ -138,8 +137,8 @@ def needed(sizes, used_bytes, home_bytes):
     problem = None
     if used_bytes - home_bytes > root * USABLE:
         problem = (
-            "the SD card holds %s outside /home, which does not fit into a root file system of %s. Raise "
-            "jetson_usb_root_size_gb" % (said(used_bytes - home_bytes), said(root))
+            "the SD card holds %s outside of /home, which does not fit into a root file system of %s. Increase "
+            "jetson_usb_root_size_gb [copy-too-large]" % (said(used_bytes - home_bytes), said(root))
         )
     return root, swap, home, problem
 
@@ -189,12 +188,12 @@ def holds(disk):
     if known and not disk["partitions"]:
         found.append("signatures of %s" % known)
     if not found and disk["written"]:
-        found.append("data that no known file system or table has written")
+        found.append("data of an unknown format")
     return found
 
 
 def refusals(disk, wanted):
-    """Return why nothing may be written on a disk: sentences, each with the value and what to do; empty where it may.
+    """Return why nothing may be written on a disk: messages that end with their codes; empty if it may be written.
 
     Args:
         disk: What the module edgebench_usb_disk saw.
@@ -204,64 +203,76 @@ def refusals(disk, wanted):
     given = wanted["given"]
     if not given.startswith(BY_ID) or "/" in given[len(BY_ID) :] or given == BY_ID:
         return [
-            "jetson_usb_root_disk is %s, expected a name below %s, which names one disk for good; /dev/sda is another "
-            "disk tomorrow. See: ls -l %s" % (given, BY_ID, BY_ID)
+            "jetson_usb_root_disk is %s; expected a name below %s, because names such as /dev/sda move to other disks. "
+            "List them: ls -l %s [disk-name-unstable]" % (given, BY_ID, BY_ID)
         ]
     if not disk["exists"]:
         return [
-            "%s is not there%s. Is the disk plugged in and powered? See: ls -l %s; names there now: %s"
+            "%s is missing%s. Available: %s. Check that the disk is plugged in and powered: ls -l %s [disk-missing]"
             % (
                 given,
-                ", it points to %s, which does not exist" % disk["real"] if disk["is_link"] else "",
-                BY_ID,
+                " (it is a link to %s, which does not exist)" % disk["real"] if disk["is_link"] else "",
                 ", ".join(disk["names"]) or "none",
+                BY_ID,
             )
         ]
     if disk["kind"] == "partition":
         return [
-            "%s is a partition (%s) of %s. Name the disk as a whole, without -part1"
-            % (given, disk["device"], disk["parent"])
+            "%s is a partition (%s) of %s. Set jetson_usb_root_disk to the whole disk, without -part1 "
+            "[disk-is-partition]" % (given, disk["device"], disk["parent"])
         ]
     if disk["kind"] != "disk":
-        return ["%s points to %s, which is no disk" % (given, disk["real"])]
+        return [
+            "%s is a link to %s, which is not a disk. Set jetson_usb_root_disk to a disk [not-a-disk]"
+            % (given, disk["real"])
+        ]
     problems = []
     if disk["links"] is not None and given not in disk["links"]:
         problems.append(
-            "%s points to %s, but the kernel's own names of that disk are %s. Remove the wrong link, or name the disk "
-            "as it is" % (given, disk["device"], ", ".join(disk["links"]) or "none")
+            "%s is a link to %s, but udev's names of that disk are %s. Remove the wrong link, or set "
+            "jetson_usb_root_disk to one of these names [disk-link-wrong]"
+            % (given, disk["device"], ", ".join(disk["links"]) or "none")
         )
     if disk["is_boot"]:
         problems.append(
-            "%s (%s) is the SD card that the board boots from. Name a USB disk" % (given, disk["device"])
+            "%s (%s) is the SD card that the board boots from. Set jetson_usb_root_disk to a USB disk "
+            "[disk-is-sd-card]" % (given, disk["device"])
         )
     if disk["is_root"] and not disk["is_boot"]:
-        problems.append("%s (%s) holds the root file system that runs" % (given, disk["device"]))
+        problems.append(
+            "%s (%s) holds the running root file system. Set jetson_usb_root_disk to another disk [disk-is-root]"
+            % (given, disk["device"])
+        )
     if not disk["usb"]:
         problems.append(
-            "%s (%s) is no USB disk: it hangs on %s. Name a USB disk" % (given, disk["device"], disk["path"])
+            "%s (%s) is not a USB disk: its bus is %s. Set jetson_usb_root_disk to a USB disk [disk-not-usb]"
+            % (given, disk["device"], disk["path"])
         )
     if disk["read_only"]:
-        problems.append("%s (%s) can only be read. Is there a switch on it?" % (given, disk["device"]))
+        problems.append(
+            "%s (%s) is read-only. Check whether it has a write-protect switch [disk-read-only]"
+            % (given, disk["device"])
+        )
     busy = ["%s at %s" % (source, at) for source, at in disk["mounted"]]
     busy += ["%s as swap" % each for each in disk["swaps"]] + [
         "held by %s" % each for each in disk["holders"]
     ]
     if busy:
         problems.append(
-            "%s (%s) is in use: %s. Unmount it there (sudo umount %s)%s"
+            "%s (%s) is in use: %s. Unmount it: sudo umount %s%s [disk-in-use]"
             % (
                 given,
                 disk["device"],
                 ", ".join(busy),
                 " ".join(at for _, at in disk["mounted"]) or "…",
-                ", and take it out of /etc/fstab" if disk["mounted"] else "",
+                "; and remove it from /etc/fstab" if disk["mounted"] else "",
             )
         )
     least = wanted["root"] + wanted["swap"] + wanted["home"] + TABLES_BYTES
     if disk["size"] < least:
         problems.append(
-            "%s (%s) has %s, needed are %s: root %s, swap %s and at least %s for /home. Take a larger disk, or lower "
-            "jetson_usb_root_size_gb and jetson_usb_root_swap_gb"
+            "%s (%s) has %s, but %s are needed: root %s, swap %s and at least %s for /home. Use a larger disk, or "
+            "decrease jetson_usb_root_size_gb and jetson_usb_root_swap_gb [disk-too-small]"
             % (
                 given,
                 disk["device"],
@@ -275,8 +286,8 @@ def refusals(disk, wanted):
     marker = wanted["marker"]
     if marker is not None and marker.get("serial") != disk["serial"]:
         problems.append(
-            "%s has the serial number %s, and this board's USB root was begun on %s (%s). Plug that one in again, or "
-            "give it up first: ansible-playbook provision.yml --tags rollback -l HOST"
+            "%s has the serial number %s, but this board's USB root is on the disk with %s (%s). Plug that disk in, or "
+            "roll back first: ansible-playbook provision.yml --tags rollback -l HOST [disk-not-the-noted]"
             % (given, disk["serial"] or "(none)", marker.get("serial"), marker.get("given"))
         )
     if marker is None:
@@ -289,16 +300,17 @@ def _data_problems(disk, wanted):
     found = holds(disk)
     if confirmed and confirmed != disk["serial"]:
         return [
-            "jetson_usb_root_confirm_serial is %s, and %s has the serial number %s. One of the two names another disk"
-            % (confirmed, wanted["given"], disk["serial"] or "(none)")
+            "jetson_usb_root_confirm_serial is %s, but %s has the serial number %s. Set both to the same disk "
+            "[serial-mismatch]" % (confirmed, wanted["given"], disk["serial"] or "(none)")
         ]
     if not found or confirmed:
         return []
     remedy = (
-        "If all of that may go, repeat the disk's serial number: jetson_usb_root_confirm_serial: %s"
-        % disk["serial"]
+        "To erase all of it, set jetson_usb_root_confirm_serial: %s" % disk["serial"]
         if disk["serial"]
-        else "It has no serial number that could confirm that this may go; empty it by hand (sudo wipefs -a %s)"
-        % disk["device"]
+        else "It has no serial number to confirm with; erase it by hand: sudo wipefs -a %s" % disk["device"]
     )
-    return ["%s (%s) holds data: %s. %s" % (wanted["given"], disk["device"], "; ".join(found), remedy)]
+    return [
+        "%s (%s) holds data: %s. %s [disk-has-data]"
+        % (wanted["given"], disk["device"], "; ".join(found), remedy)
+    ]

@@ -91,7 +91,7 @@ plan:
   returned: always
   type: dict
 refused:
-  description: Why nothing may be written on the disk.
+  description: Why nothing may be written on the disk, each message with its code at the end.
   returned: always
   type: list
   elements: str
@@ -137,7 +137,7 @@ ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 
 
 class Trouble(Exception):
-    """A program failed; the message has its words."""
+    """The disk cannot be laid out; the message ends with its code."""
 
 
 def read_text(path, default=""):
@@ -158,11 +158,14 @@ def run(argv, stdin=None, may_fail=False):
     except OSError as error:
         if may_fail:
             return ""
-        raise Trouble("%s cannot be run: %s" % (argv[0], error.strerror))
+        raise Trouble(
+            "cannot run %s: %s. Install the package that contains it, then rerun [program-missing]"
+            % (argv[0], error.strerror)
+        )
     out, errors = process.communicate(stdin.encode("utf-8") if stdin is not None else b"")
     if process.returncode and not may_fail:
         raise Trouble(
-            "%s ended with %d: %s"
+            "`%s` failed with exit code %d: %s. Check the disk (sudo dmesg), then rerun [program-failed]"
             % (" ".join(argv), process.returncode, errors.decode("utf-8", "replace").strip())
         )
     return out.decode("utf-8", "replace")
@@ -503,18 +506,18 @@ def present(module, seen):
         # What is on it is used, whatever has become of it.
         if not all(each["whole"] for each in seen["parts"].values()) or not seen["parts"]:
             raise Trouble(
-                "the USB disk %s held this board's root and has lost a partition or a file system (it has: %s). "
-                "Nothing was written on it. Save what can be saved (sudo e2fsck, sudo gpart), or give it up: roll "
-                "back, then confirm by the serial number that what is on the disk may go"
+                "the USB disk %s held this board's root but has lost a partition or a file system (found: %s). "
+                "Nothing was written. Recover the data (sudo e2fsck, sudo gpart). Or erase the disk: roll back with "
+                "--tags rollback, then set jetson_usb_root_confirm_serial [disk-damaged]"
                 % (disk["device"], "; ".join(holds(disk)) or "nothing")
             )
         return done
     if marker and marker.get("layout") and marker["layout"] != layout(parameters):
         raise Trouble(
             "the disk was laid out with root %(root_gb)s GB and swap %(swap_gb)s GB" % marker["layout"]
-            + ", and now root %(root_gb)s GB and swap %(swap_gb)s GB are asked for" % layout(parameters)
-            + ". Set jetson_usb_root_size_gb and jetson_usb_root_swap_gb as they were, or begin anew: roll back, then "
-            "confirm by the serial number that what is on the disk may go"
+            + ", but the variables now give root %(root_gb)s GB and swap %(swap_gb)s GB" % layout(parameters)
+            + ". Nothing was written. Restore jetson_usb_root_size_gb and jetson_usb_root_swap_gb. Or erase the disk: "
+            "roll back with --tags rollback, then set jetson_usb_root_confirm_serial [layout-differs]"
         )
     if marker is None:
         done.append("%s (%s) is noted as the disk of this board" % (disk["device"], disk["serial"]))
@@ -540,7 +543,10 @@ def present(module, seen):
             write_note(os.path.join(parameters["notes"], "disk"), json.dumps(marker, sort_keys=True) + "\n")
             seen.update(look(parameters))
             if not seen["parts"]:
-                raise Trouble("the partitions that were written on %s do not appear" % disk["device"])
+                raise Trouble(
+                    "the new partitions of %s do not appear. Unplug the disk and plug it in again, then rerun "
+                    "[partitions-missing]" % disk["device"]
+                )
     for part, each in sorted(seen["parts"].items()):
         if not each["whole"] or (done and module.check_mode):
             done.append("file system made: %s" % NAMES[part])
@@ -575,11 +581,13 @@ def main():
         done = []
         if module.params["state"] == "present":
             if seen["refused"]:
-                module.fail_json(msg="%s. Nothing was written." % ".\n".join(seen["refused"]), **seen)
+                module.fail_json(msg="Nothing was written: %s" % "\n".join(seen["refused"]), **seen)
             # The root that runs is not refused where it is the very one that was made here.
             done = [] if seen["system"]["on_usb"] else present(module, seen)
-    except (Trouble, IOError, OSError) as error:
-        module.fail_json(msg="%s." % error)
+    except Trouble as error:
+        module.fail_json(msg=str(error))
+    except (IOError, OSError) as error:
+        module.fail_json(msg="%s. Check the disk (sudo dmesg), then rerun [disk-io-failed]" % error)
     diff = {"before": "", "after": "".join(line + "\n" for line in done)} if done else {}
     module.exit_json(changed=bool(done), done=done, diff=diff, **seen)
 

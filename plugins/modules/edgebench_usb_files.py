@@ -138,7 +138,10 @@ def main():
                 else:
                     os.remove(path)
     except (IOError, OSError) as error:
-        module.fail_json(msg="%s. Is there room on the disk, and may it be written?" % error, written=written)
+        message = (
+            "%s. Free space on the disk or remount it read-write, then rerun [files-not-written]" % error
+        )
+        module.fail_json(msg=message, written=written)
     module.exit_json(changed=bool(written or removed), written=written, removed=removed, diff=diff)
 
 

@@ -64,7 +64,7 @@ counts:
   returned: always
   type: dict
 problems:
-  description: What differs, at most fifty.
+  description: What differs, at most fifty, each with its code at the end.
   returned: always
   type: list
   elements: str
@@ -113,11 +113,11 @@ def join(root, path):
 
 
 def difference(path, found, other, source, target):
-    """Return how a file and its copy differ but for their contents, in words; None where they do not."""
+    """Return how a file and its copy differ except for their contents, with the code; None if they do not."""
     if stat.S_IFMT(found.st_mode) != stat.S_IFMT(other.st_mode):
-        return "is of another kind"
+        return "has another type than its copy [type-differs]"
     if (found.st_uid, found.st_gid) != (other.st_uid, other.st_gid):
-        return "belongs to %d:%d, its copy to %d:%d" % (
+        return "belongs to %d:%d, its copy to %d:%d [owner-differs]" % (
             found.st_uid,
             found.st_gid,
             other.st_uid,
@@ -125,17 +125,20 @@ def difference(path, found, other, source, target):
         )
     if stat.S_ISLNK(found.st_mode):
         if os.readlink(join(source, path)) != os.readlink(join(target, path)):
-            return "points elsewhere"
+            return "is a link to another target than its copy [target-differs]"
         return None
     if stat.S_IMODE(found.st_mode) != stat.S_IMODE(other.st_mode):
-        return "has the mode %04o, its copy %04o" % (stat.S_IMODE(found.st_mode), stat.S_IMODE(other.st_mode))
+        return "has mode %04o, its copy %04o [mode-differs]" % (
+            stat.S_IMODE(found.st_mode),
+            stat.S_IMODE(other.st_mode),
+        )
     if stat.S_ISREG(found.st_mode):
         if found.st_size != other.st_size:
-            return "has %d bytes, its copy %d" % (found.st_size, other.st_size)
+            return "has %d bytes, its copy %d [size-differs]" % (found.st_size, other.st_size)
         if int(found.st_mtime) != int(other.st_mtime):
-            return "is of another time than its copy"
+            return "has another modification time than its copy [time-differs]"
     elif found.st_rdev != other.st_rdev and (stat.S_ISBLK(found.st_mode) or stat.S_ISCHR(found.st_mode)):
-        return "is another device"
+        return "is another device than its copy [device-differs]"
     return None
 
 
@@ -168,7 +171,7 @@ def compare(source, target, excluded, checksums, sample, since):
         except OSError:
             # Sockets of programs that run come and go.
             if not stat.S_ISSOCK(found.st_mode):
-                differs(path, found, "is not in the copy")
+                differs(path, found, "is missing in the copy [file-missing]")
             continue
         if mounted:
             continue
@@ -188,14 +191,14 @@ def compare(source, target, excluded, checksums, sample, since):
         try:
             same = same_content(join(source, path), join(target, path))
         except (IOError, OSError) as error:
-            problems.append("%s cannot be read: %s" % (path, error.strerror))
+            problems.append("%s cannot be read: %s [file-unreadable]" % (path, error.strerror))
             continue
         if not same:
-            differs(path, os.lstat(join(source, path)), "has another content than its copy")
+            differs(path, os.lstat(join(source, path)), "has other contents than its copy [content-differs]")
     for path in excess(source, target, excluded):
         # A file removed since changed the time of its folder.
         folder = os.path.dirname(path)
-        differs(path, os.lstat(join(source, folder)), "is in the copy only")
+        differs(path, os.lstat(join(source, folder)), "is only in the copy [file-unexpected]")
     return counts, problems
 
 
@@ -256,8 +259,8 @@ def main():
     answer = {"changed": False, "counts": counts, "problems": problems[:SHOWN]}
     if problems:
         told = (
-            "the copy at %s differs from the running system in %d place(s): %s. Run this again: what differs is copied "
-            "anew; if it stays so, the USB disk is not to be trusted (sudo dmesg)"
+            "the copy at %s differs from the running system in %d place(s): %s. Rerun the playbook: it copies them "
+            "again. If they still differ, the USB disk is unreliable: sudo dmesg [copy-differs]"
         )
         told %= (options["target"], len(problems), "; ".join(problems[:5]))
         module.fail_json(msg=told, **answer)

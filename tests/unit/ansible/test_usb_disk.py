@@ -15,10 +15,12 @@ from typing import Any
 
 import pytest
 
+from tests.messages import codes
+
 MB = 10**6
 
 
-pytestmark = pytest.mark.needs("loop-devices", "sfdisk", "mke2fs", "udevadm")
+pytestmark = pytest.mark.needs("loop-devices", "sfdisk", "mke2fs")
 
 
 class EndError(Exception):
@@ -160,10 +162,10 @@ def test_a_disk_with_data_is_refused_before_any_write_and_taken_when_its_serial_
 ) -> None:
     fill(disk, what)
     before = disk.hash
-    for word in ("", "EB2"):
+    for word, code in (("", "disk-has-data"), ("EB2", "serial-mismatch")):
         told = disk.call(state="present", confirm_serial=word)
         assert told["failed"]
-        assert "Nothing was written" in told["msg"]
+        assert codes(told["msg"]) == [code]
         assert "EB1" in told["msg"]
     assert disk.hash == before
     assert not (disk.notes / "disk").exists()
@@ -180,28 +182,29 @@ def test_a_disk_that_is_mounted_is_refused_whatever_was_confirmed(disk: Disk, tm
         before = disk.hash
         told = disk.call(state="present", confirm_serial="EB1")
         assert told["failed"]
-        assert f"in use: {disk.device} at {at}" in told["msg"]
+        assert codes(told["msg"]) == ["disk-in-use"]
+        assert f"{disk.device} at {at}" in told["msg"]
         assert disk.hash == before
     finally:
         subprocess.run(["umount", at], check=True)
 
 
 @pytest.mark.parametrize(
-    ("change", "options", "word"),
+    ("change", "options", "code", "word"),
     [
-        ("", {"root_gb": 2.0}, "needed are"),
-        ("gone", {}, "is not there"),
-        ("dangling", {}, "does not exist"),
-        ("no device", {}, "is no disk"),
-        ("partition", {"confirm_serial": "EB1"}, "is a partition"),
-        ("internal", {}, "is no USB disk"),
-        ("elsewhere", {}, "the kernel's own names of that disk"),
-        ("device name", {}, "expected a name below"),
-        ("full", {}, "does not fit"),
+        ("", {"root_gb": 2.0}, "disk-too-small", "2.0 GB"),
+        ("gone", {}, "disk-missing", ""),
+        ("dangling", {}, "disk-missing", "/nonexistent"),
+        ("no device", {}, "not-a-disk", "/dev/null"),
+        ("partition", {"confirm_serial": "EB1"}, "disk-is-partition", "-part1"),
+        ("internal", {}, "disk-not-usb", ""),
+        ("elsewhere", {}, "disk-link-wrong", "/dev/disk/by-id/other"),
+        ("device name", {}, "disk-name-unstable", "/dev/loop"),
+        ("full", {}, "copy-too-large", "jetson_usb_root_size_gb"),
     ],
 )
 def test_a_wrong_disk_is_refused_before_any_write(
-    disk: Disk, change: str, options: dict[str, Any], word: str
+    disk: Disk, change: str, options: dict[str, Any], code: str, word: str
 ) -> None:
     if change == "gone":
         disk.link.unlink()
@@ -232,6 +235,7 @@ def test_a_wrong_disk_is_refused_before_any_write(
     before = disk.hash
     told = disk.call(state="present", **options)
     assert told["failed"]
+    assert codes(told["msg"]) == [code]
     assert word in told["msg"]
     assert disk.hash == before
 
@@ -249,7 +253,7 @@ def test_the_disk_that_runs_is_refused(disk: Disk, place: str) -> None:
     before = disk.hash
     told = disk.call(state="present")
     assert told["failed"]
-    assert {"is_root": "holds the root file system", "is_boot": "is the SD card"}[place] in told["msg"]
+    assert codes(told["msg"]) == [{"is_root": "disk-is-root", "is_boot": "disk-is-sd-card"}[place]]
     assert disk.hash == before
 
 
@@ -311,7 +315,8 @@ def test_a_disk_that_was_in_use_is_never_laid_out_again(disk: Disk) -> None:
     before = disk.hash
     told = disk.call(state="present", confirm_serial="EB1")
     assert told["failed"]
-    assert "has lost a partition or a file system" in told["msg"]
+    assert codes(told["msg"]) == ["disk-damaged"]
+    assert disk.device in told["msg"]
     assert disk.hash == before
 
 
@@ -320,7 +325,9 @@ def test_other_sizes_than_those_it_was_laid_out_with_are_refused(disk: Disk) -> 
     before = disk.hash
     told = disk.call(state="present", root_gb=0.08)
     assert told["failed"]
-    assert "was laid out with root 0.1 GB" in told["msg"]
+    assert codes(told["msg"]) == ["layout-differs"]
+    for word in ("root 0.1 GB", "root 0.08 GB", "jetson_usb_root_size_gb"):
+        assert word in told["msg"]
     assert disk.hash == before
 
 

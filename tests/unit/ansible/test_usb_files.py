@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.messages import codes
+
 
 class EndError(Exception):
     """How the module ended."""
@@ -83,4 +85,5 @@ def test_a_disk_that_cannot_be_written_is_said(call: Callable[..., dict[str, Any
     (tmp_path / "file").touch()
     told = call([{"path": str(tmp_path / "file/below"), "content": "x"}])
     assert told["failed"]
-    assert "Is there room on the disk" in told["msg"]
+    assert codes(told["msg"]) == ["files-not-written"]
+    assert str(tmp_path / "file") in told["msg"]

@@ -6,6 +6,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleFilterError
+
+from tests.messages import codes
 
 GIVEN = "/dev/disk/by-id/usb-TOSHIBA_External_USB_3.0_20190801-0:0"
 GB = 10**9
@@ -76,45 +79,54 @@ def test_an_empty_usb_disk_may_be_written_on(rules: ModuleType) -> None:
 )
 def test_only_names_below_by_id_are_taken(rules: ModuleType, given: str) -> None:
     (told,) = refusals(rules, {}, given=given)
-    assert "expected a name below /dev/disk/by-id" in told
+    assert codes(told) == ["disk-name-unstable"]
+    assert "/dev/disk/by-id/" in told
 
 
 @pytest.mark.parametrize(
-    ("disk", "words"),
+    ("disk", "code", "words"),
     [
-        ({"exists": False, "is_link": False}, ["is not there", "plugged in"]),
-        (
-            {"exists": False, "real": "/dev/sdb"},
-            ["points to /dev/sdb, which does not exist", "names there now"],
-        ),
+        ({"exists": False, "is_link": False}, "disk-missing", [f"Available: {EMPTY['names'][0]}"]),
+        ({"exists": False, "real": "/dev/sdb"}, "disk-missing", ["/dev/sdb", EMPTY["names"][0]]),
         (
             {"kind": "partition", "device": "/dev/sda1", "parent": "/dev/sda"},
-            ["is a partition", "without -part1"],
+            "disk-is-partition",
+            ["/dev/sda1", "jetson_usb_root_disk", "-part1"],
         ),
-        ({"kind": "none", "real": "/dev/null"}, ["points to /dev/null, which is no disk"]),
-        ({"links": ["/dev/disk/by-id/usb-Other_1-0:0"]}, ["points to /dev/sda, but", "usb-Other_1-0:0"]),
-        ({"is_boot": True, "device": "/dev/mmcblk0"}, ["/dev/mmcblk0", "is the SD card"]),
-        ({"is_root": True}, ["holds the root file system that runs"]),
-        ({"usb": False, "path": "/sys/devices/pci0000:00/ata1"}, ["is no USB disk", "ata1"]),
-        ({"read_only": True}, ["can only be read"]),
+        ({"kind": "none", "real": "/dev/null"}, "not-a-disk", ["/dev/null"]),
+        (
+            {"links": ["/dev/disk/by-id/usb-Other_1-0:0"]},
+            "disk-link-wrong",
+            ["/dev/sda", "usb-Other_1-0:0"],
+        ),
+        ({"is_boot": True, "device": "/dev/mmcblk0"}, "disk-is-sd-card", ["/dev/mmcblk0"]),
+        ({"is_root": True}, "disk-is-root", ["/dev/sda"]),
+        ({"usb": False, "path": "/sys/devices/pci0000:00/ata1"}, "disk-not-usb", ["/dev/sda", "ata1"]),
+        ({"read_only": True}, "disk-read-only", ["/dev/sda"]),
         (
             {"mounted": [("/dev/sda1", "/media/nano/data")]},
-            ["in use: /dev/sda1 at /media/nano/data", "sudo umount"],
+            "disk-in-use",
+            ["/dev/sda1 at /media/nano/data", "sudo umount /media/nano/data"],
         ),
-        ({"swaps": ["/dev/sda2"]}, ["/dev/sda2 as swap"]),
-        ({"holders": ["dm-0"]}, ["held by dm-0"]),
-        ({"size": 32 * GB}, ["has 32.0 GB, needed are 73.0 GB", "jetson_usb_root_size_gb"]),
-        ({"partitions": [NTFS]}, ["holds data", '"TOSHIBA EXT"', "jetson_usb_root_confirm_serial: 20190801"]),
-        ({"signatures": ["crypto_LUKS"]}, ["signatures of crypto_LUKS", "confirm_serial"]),
-        ({"written": True}, ["data that no known file system"]),
-        ({"written": True, "serial": ""}, ["no serial number", "wipefs -a /dev/sda"]),
+        ({"swaps": ["/dev/sda2"]}, "disk-in-use", ["/dev/sda2 as swap"]),
+        ({"holders": ["dm-0"]}, "disk-in-use", ["dm-0"]),
+        ({"size": 32 * GB}, "disk-too-small", ["32.0 GB", "73.0 GB", "jetson_usb_root_size_gb"]),
+        (
+            {"partitions": [NTFS]},
+            "disk-has-data",
+            ['"TOSHIBA EXT"', "jetson_usb_root_confirm_serial: 20190801"],
+        ),
+        ({"signatures": ["crypto_LUKS"]}, "disk-has-data", ["crypto_LUKS", "confirm_serial: 20190801"]),
+        ({"written": True}, "disk-has-data", ["confirm_serial: 20190801"]),
+        ({"written": True, "serial": ""}, "disk-has-data", ["wipefs -a /dev/sda"]),
     ],
 )
 def test_a_wrong_disk_is_refused_with_the_value_and_the_remedy(
-    rules: ModuleType, disk: dict[str, Any], words: list[str]
+    rules: ModuleType, disk: dict[str, Any], code: str, words: list[str]
 ) -> None:
     (told,) = refusals(rules, disk)
-    for word in words:
+    assert codes(told) == [code]
+    for word in [GIVEN, *words]:
         assert word in told
 
 
@@ -144,46 +156,61 @@ def test_the_serial_number_confirms_that_data_may_go_and_nothing_else(
 def test_another_serial_number_confirms_nothing_even_for_an_empty_disk(rules: ModuleType) -> None:
     for disk in ({}, {"partitions": [NTFS]}):
         (told,) = refusals(rules, disk, confirm_serial="20190802")
-        assert "jetson_usb_root_confirm_serial is 20190802" in told
-        assert "20190801" in told
+        assert codes(told) == ["serial-mismatch"]
+        for word in ("jetson_usb_root_confirm_serial", "20190802", "20190801"):
+            assert word in told
 
 
 def test_the_disk_that_was_begun_on_needs_no_word_and_another_one_is_refused(rules: ModuleType) -> None:
     marker = {"serial": "20190801", "given": GIVEN}
     assert refusals(rules, {"partitions": [NTFS]}, marker=marker) == []
     (told,) = refusals(rules, {"serial": "77"}, marker=marker)
-    assert "begun on 20190801" in told
-    assert "rollback" in told
+    assert codes(told) == ["disk-not-the-noted"]
+    for word in ("77", "20190801", "--tags rollback"):
+        assert word in told
 
 
 def test_all_reasons_are_told_at_once(rules: ModuleType) -> None:
-    assert len(refusals(rules, {"usb": False, "size": GB, "partitions": [NTFS]})) == 3
+    told = refusals(rules, {"usb": False, "size": GB, "partitions": [NTFS]})
+    assert [codes(each) for each in told] == [["disk-not-usb"], ["disk-too-small"], ["disk-has-data"]]
 
 
 @pytest.mark.parametrize(
-    ("l4t", "builtin", "boot_is_usb", "path", "word"),
+    ("l4t", "builtin", "boot_is_usb", "path", "note"),
     [
-        ("32.7.1", False, False, "initramfs", "could boot from USB directly"),
-        ("32.4.3", False, False, "initramfs", "SD card, which stays in"),
-        ("32.2.1", False, False, "initramfs", "stays in"),
-        ("32.2", False, False, None, "buildKernel.sh"),
-        ("32.1", False, False, None, "tegra21x_xusb_firmware"),
-        ("32.1", True, False, "kernel", "built in"),
-        ("28.2", True, False, None, "older than 32.1"),
-        ("35.4.1", False, False, "initramfs", "could boot from USB directly"),
-        ("32.7.1", False, True, "direct", "nothing to do"),
-        ("", False, False, None, "no Jetson"),
-        (None, False, False, None, "no Jetson"),
-        ("R32", False, False, None, "R32"),
+        ("32.7.1", False, False, "initramfs", "initramfs-by-choice"),
+        ("32.4.3", False, False, "initramfs", "initramfs"),
+        ("32.2.1", False, False, "initramfs", "initramfs"),
+        ("32.1", True, False, "kernel", "kernel"),
+        ("35.4.1", False, False, "initramfs", "initramfs-by-choice"),
+        ("32.7.1", False, True, "direct", "direct"),
     ],
 )
 def test_the_way_to_usb_by_release(
-    rules: ModuleType, l4t: str | None, builtin: bool, boot_is_usb: bool, path: str | None, word: str
+    rules: ModuleType, l4t: str, builtin: bool, boot_is_usb: bool, path: str, note: str
 ) -> None:
-    found, problem, note = rules.boot_path(l4t, builtin, boot_is_usb)
-    assert found == path
-    assert (problem is None) == (path is not None)
-    assert word in (problem or note)
+    assert rules.boot_path(l4t, builtin, boot_is_usb) == (path, None, rules.NOTES[note])
+
+
+@pytest.mark.parametrize(
+    ("l4t", "builtin", "code", "words"),
+    [
+        ("32.2", False, "usb-firmware-missing", ["32.2", "buildKernel.sh"]),
+        ("32.1", False, "usb-firmware-missing", ["32.1", "tegra21x_xusb_firmware"]),
+        ("28.2", True, "l4t-too-old", ["28.2", "32.1", "32.7"]),
+        ("", False, "l4t-missing", ["/etc/nv_tegra_release"]),
+        (None, False, "l4t-missing", ["/etc/nv_tegra_release"]),
+        ("R32", False, "l4t-missing", ["R32"]),
+    ],
+)
+def test_releases_without_a_way_to_usb(
+    rules: ModuleType, l4t: str | None, builtin: bool, code: str, words: list[str]
+) -> None:
+    path, problem, note = rules.boot_path(l4t, builtin, False)
+    assert (path, note) == (None, "")
+    assert codes(problem) == [code]
+    for word in words:
+        assert word in problem
 
 
 @pytest.mark.parametrize(
@@ -196,6 +223,7 @@ def test_the_copy_must_fit(rules: ModuleType, used: int, home: int, fits: bool) 
     assert least_home >= home
     assert (problem is None) == fits
     if problem:
+        assert codes(problem) == ["copy-too-large"]
         assert "jetson_usb_root_size_gb" in problem
 
 
@@ -272,8 +300,10 @@ def test_the_fstab_stays_as_it_was_made(filters: ModuleType, text: str) -> None:
 
 
 def test_an_fstab_without_a_name_is_refused(filters: ModuleType) -> None:
-    with pytest.raises(Exception, match="no name for home"):
+    with pytest.raises(AnsibleFilterError) as refused:
         filters.fstab("", {**NAMES, "home": ""})
+    assert codes(str(refused.value)) == ["mount-name-missing"]
+    assert "home" in str(refused.value)
 
 
 SD = {"append": "${cbootargs} root=/dev/mmcblk0p1 rw rootwait", "root": "/dev/mmcblk0p1"}
@@ -322,31 +352,30 @@ def test_the_label_to_fall_back_to_must_boot_from_the_sd_card(
     filters: ModuleType, root: str | None, fine: bool
 ) -> None:
     told = filters.layout_problems(LOOK, {"labels": {"primary": {"root": root}}}, "primary")
-    assert (told == []) == fine
-    if told:
-        assert "must be a label that boots from the SD card" in told[0]
+    assert [codes(each) for each in told] == ([] if fine else [["fallback-label-wrong"]])
+    assert fine or f"root={root}" in told[0]
 
 
 @pytest.mark.parametrize(
-    ("boot", "root", "word"),
+    ("boot", "root", "code", "word"),
     [
-        ({"folder": "/"}, ["mmcblk0"], "expected as the folder /boot"),
-        ({"type": "vfat"}, ["mmcblk0"], "vfat"),
-        ({"partuuid": ""}, ["mmcblk0"], "PARTUUID none"),
-        ({"exists": False}, ["mmcblk0"], "no /boot/extlinux/extlinux.conf"),
-        ({}, ["nvme0n1"], "root is on nvme0n1"),
-        ({"device": "/dev/vda1"}, ["vdb"], "root is on vdb"),
+        ({"folder": "/"}, ["mmcblk0"], "boot-layout-unknown", "as /,"),
+        ({"type": "vfat"}, ["mmcblk0"], "boot-layout-unknown", "vfat"),
+        ({"partuuid": ""}, ["mmcblk0"], "boot-layout-unknown", "PARTUUID none"),
+        ({"exists": False}, ["mmcblk0"], "extlinux-missing", "/boot/extlinux/extlinux.conf"),
+        ({}, ["nvme0n1"], "root-on-other-disk", "nvme0n1"),
+        ({"device": "/dev/vda1"}, ["vdb"], "root-on-other-disk", "vdb"),
     ],
 )
 def test_a_board_that_is_laid_out_otherwise_is_refused(
-    filters: ModuleType, boot: dict[str, Any], root: list[str], word: str
+    filters: ModuleType, boot: dict[str, Any], root: list[str], code: str, word: str
 ) -> None:
     look = {
         "system": {"boot": {**BOOT, **boot}, "root": {"disks": root}, "on_usb": False},
         "disk": {"exists": True},
     }
     told = filters.layout_problems(look, {"labels": {"primary": {"root": None}}}, "primary")
-    assert len(told) == 1
+    assert [codes(each) for each in told] == [[code]]
     assert word in told[0]
 
 
