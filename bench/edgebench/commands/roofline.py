@@ -114,12 +114,23 @@ def _check_together(options):
     profile = options.nvprof or options.nsys
     for name in ("inferences", "elapsed_ms", "profiled_ms"):
         if getattr(options, name) is not None and not profile:
-            raise UsageError("--{} belongs to --nvprof FILE or --nsys FILE.".format(name.replace("_", "-")))
+            raise UsageError(
+                "--{} applies to a profile only. Add --nvprof FILE or --nsys FILE.".format(
+                    name.replace("_", "-")
+                ),
+                "profile-required",
+            )
     if options.profiled_ms is not None and options.elapsed_ms is None:
-        raise UsageError("--profiled-ms needs --elapsed-ms, the time without the profiler, beside it.")
+        raise UsageError(
+            "--profiled-ms needs the time without the profiler too. Add --elapsed-ms MS.",
+            "elapsed-ms-required",
+        )
     if options.like and profile:
         raise UsageError(
-            "--like and {} are two questions: ask one.".format("--nvprof" if options.nvprof else "--nsys")
+            "--like and {} exclude each other. Give one of them.".format(
+                "--nvprof" if options.nvprof else "--nsys"
+            ),
+            "options-exclusive",
         )
 
 

@@ -56,7 +56,7 @@ def find_library():
             return path
     name = ctypes.util.find_library("cudart")
     if name is None:
-        raise UnsupportedError("no CUDA runtime (libcudart) on this host")
+        raise UnsupportedError("This host has no CUDA runtime (libcudart)", "cuda-runtime-missing")
     return name
 
 
@@ -75,23 +75,27 @@ class _Runtime:
         try:
             self._library = ctypes.CDLL(path)
         except OSError as error:
-            raise UnsupportedError("the CUDA runtime cannot be loaded: {}".format(error))
+            raise UnsupportedError(
+                "The CUDA runtime does not load: {}".format(error), "cuda-runtime-not-loadable"
+            )
         try:
             self._library.cudaGetErrorString.restype = ctypes.c_char_p
         except AttributeError as error:
-            raise UnsupportedError("{} is no CUDA runtime: {}".format(path, error))
+            raise UnsupportedError("{} is not a CUDA runtime: {}".format(path, error), "cuda-runtime-foreign")
 
     def _call(self, name, *arguments):
         code = getattr(self._library, name)(*arguments)
         if code:
             text = self._library.cudaGetErrorString(code) or b""
-            raise UnsupportedError("{}: {} ({})".format(name, text.decode("utf-8", "replace"), code))
+            raise UnsupportedError(
+                "{}: {} ({})".format(name, text.decode("utf-8", "replace"), code), "cuda-call-failed"
+            )
 
     def check_device(self):
         count = ctypes.c_int()
         self._call("cudaGetDeviceCount", ctypes.byref(count))
         if not count.value:
-            raise UnsupportedError("the CUDA runtime finds no GPU")
+            raise UnsupportedError("The CUDA runtime finds no GPU", "cuda-device-missing")
 
     def pinned(self, size):
         pointer = ctypes.c_void_p()

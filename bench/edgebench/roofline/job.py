@@ -122,9 +122,10 @@ def _networks(job, emit):
         counted = layers.count(model, subject.input_shape)
         if layers.parameters(counted) != subject.parameters:
             raise EdgebenchError(
-                "the network of {} has {} parameters, published are {} (Keras {})".format(
+                "The network of {} has {} parameters, expected {} as published (Keras {})".format(
                     name, layers.parameters(counted), subject.parameters, framework.keras_version
-                )
+                ),
+                "parameters-different",
             )
         told = {
             "title": subject.title,
@@ -200,7 +201,8 @@ def _traced(framework, subject, x):
         raise UnsupportedError(
             "Keras {} cannot freeze this network into a graph that can be traced: {}".format(
                 framework.keras_version, str(error).splitlines()[0]
-            )
+            ),
+            "network-not-traceable",
         )
 
 

@@ -28,11 +28,17 @@ def read(path, tool):
         with open(path, "rb") as handle:
             text = handle.read().decode("utf-8", "replace")
     except (IOError, OSError) as error:
-        raise DataError("{} cannot be read: {}".format(path, error.strerror or error))
+        raise DataError(
+            "{} is unreadable: {}. Make it with {}".format(path, error.strerror or error, _HOW[tool]),
+            "profile-unreadable",
+        )
     lines = text.lstrip("\ufeff").splitlines()
     rows = (_nvprof if tool == "nvprof" else _nsys)(path, lines)
     if not rows:
-        raise DataError("{} has no line about the GPU. Make it with {}".format(path, _HOW[tool]))
+        raise DataError(
+            "{} has no lines of {} about the GPU. Make it with {}".format(path, tool, _HOW[tool]),
+            "profile-empty",
+        )
     whole_us = sum(row["total_us"] for row in rows)
     for row in rows:
         row["share"] = row["total_us"] / whole_us if whole_us else 0.0
@@ -82,18 +88,14 @@ def _nvprof(path, lines):
         elif units is None:
             units = dict(zip(header, cells))
             if units.get("Time(%)") != "%":
-                raise DataError(
-                    "{} line {}: expected nvprof's line of units, found {!r}".format(path, number, line)
-                )
+                raise _malformed(path, number, "expected nvprof's line of units, found {!r}".format(line))
         elif len(cells) == len(header):
             row = dict(zip(header, cells))
             if not api and row.get("Type", "GPU activities") == "GPU activities":
                 rows.append(_row(path, number, row["Name"], row["Calls"], (row["Time"], units["Time"])))
         else:
-            raise DataError(
-                "{} line {}: {} values under {} columns: {!r}".format(
-                    path, number, len(cells), len(header), line
-                )
+            raise _malformed(
+                path, number, "{} values under {} columns: {!r}".format(len(cells), len(header), line)
             )
     return rows
 
@@ -123,12 +125,14 @@ def _nsys(path, lines):
                 )
             )
         else:
-            raise DataError(
-                "{} line {}: {} values under {} columns: {!r}".format(
-                    path, number, len(cells), len(header), line
-                )
+            raise _malformed(
+                path, number, "{} values under {} columns: {!r}".format(len(cells), len(header), line)
             )
     return rows
+
+
+def _malformed(path, number, why):
+    return DataError("{}:{}: {}".format(path, number, why), "profile-malformed")
 
 
 def _cells(line):
@@ -142,11 +146,13 @@ def _row(path, number, name, calls, time):
         total_us = float(value) * _MICROSECONDS[unit]
         count = int(calls)
     except KeyError:
-        raise DataError("{} line {}: {!r} is no unit of time".format(path, number, unit))
-    except (TypeError, ValueError):
-        raise DataError(
-            "{} line {}: time {!r} and calls {!r} are not numbers".format(path, number, value, calls)
+        raise _malformed(
+            path,
+            number,
+            "unknown unit of time {!r}, expected one of {}".format(unit, ", ".join(sorted(_MICROSECONDS))),
         )
+    except (TypeError, ValueError):
+        raise _malformed(path, number, "time {!r} and calls {!r} must be numbers".format(value, calls))
     return {
         "name": name,
         "copy": name.startswith(_COPY),

@@ -53,7 +53,10 @@ def count(model, input_shape):
     """
     shape = tuple(input_shape)
     if any(size is None for size in shape):
-        raise UnsupportedError("the input {} has an open dimension: give its size".format(shape))
+        raise UnsupportedError(
+            "The input {} has an open dimension. Give the size of every dimension.".format(shape),
+            "input-shape-open",
+        )
     counted = []
     for layer in model.layers:
         kind = _kind(layer)
@@ -61,9 +64,10 @@ def count(model, input_shape):
             continue
         if kind not in _KNOWN:
             raise UnsupportedError(
-                "layer {} is of the kind {}, which cannot be counted; those that can are {}".format(
+                "Layer {} has the unsupported kind {}. Supported are {}.".format(
                     layer.name, kind, ", ".join(sorted(_KNOWN))
-                )
+                ),
+                "layer-kind-unsupported",
             )
         _check_in_chain(layer)
         output = tuple(int(size) for size in tuple(layer.compute_output_shape((1,) + shape))[1:])
@@ -96,7 +100,10 @@ def _check_in_chain(layer):
         source = []
     if isinstance(source, (list, tuple)):
         raise UnsupportedError(
-            "layer {} has not just one input: only chains of layers can be counted".format(layer.name)
+            "Layer {} does not have exactly one input. Only chains of layers are supported.".format(
+                layer.name
+            ),
+            "layer-inputs-unsupported",
         )
 
 

@@ -33,7 +33,9 @@ def subject(name):
             build=network.network,
         )
     if name not in workloads.NAMES:
-        raise UsageError("There is no workload {!r}. There are: {}.".format(name, ", ".join(NAMES)))
+        raise UsageError(
+            "Unknown workload {!r}. Choose from: {}.".format(name, ", ".join(NAMES)), "workload-unknown"
+        )
     module = workloads.get(name)
     spec = module.SPEC
     options = {key: values[0] for key, values in spec.options.items()}

@@ -20,21 +20,35 @@ def read(path):
         with open(path) as handle:
             value = json.load(handle)
     except (IOError, OSError) as error:
-        raise UsageError("{} cannot be read: {}".format(path, error.strerror or error))
+        raise UsageError(
+            "{} is unreadable: {}. Name a file of peaks with --peaks.".format(path, error.strerror or error),
+            "peaks-unreadable",
+        )
     except ValueError as error:
-        raise UsageError("{} is no JSON: {}".format(path, error))
+        raise UsageError(
+            "{} is not JSON: {}. Expected the output of edgebench roofline --json, or an object such as {}".format(
+                path, error, _EXAMPLE
+            ),
+            "peaks-not-json",
+        )
     if isinstance(value, dict) and "survey" in value:
         value = value.get("peaks")
         if value is None:
-            raise UsageError("{} is a survey that measured no peaks.".format(path))
+            raise UsageError(
+                "{} is a survey without peaks. Measure them: edgebench roofline --json".format(path),
+                "peaks-not-measured",
+            )
     if not isinstance(value, dict) or not isinstance(value.get("gemm"), list) or not value["gemm"]:
-        raise UsageError("{} has no list of peaks: give an object such as {}".format(path, _EXAMPLE))
+        raise UsageError(
+            "{} has no list 'gemm' of peaks. Expected an object such as {}".format(path, _EXAMPLE),
+            "peaks-missing",
+        )
     for key in ("bandwidth", "levels"):
         if not isinstance(value.get(key, []), list):
-            raise UsageError("{}: {!r} is no list; expected an object such as {}".format(path, key, _EXAMPLE))
+            raise _invalid(path, "{!r} must be a list".format(key))
     missing = value.get("missing", {})
     if not isinstance(missing, dict):
-        raise UsageError("{}: 'missing' is {!r}; expected reasons by name".format(path, missing))
+        raise _invalid(path, "'missing' is {!r}, must be an object of reasons by name".format(missing))
     copies = value.get("cuda_copies")
     if copies is not None:
         copies = {name: _rate(path, copies, name) for name in _COPIES}
@@ -59,9 +73,7 @@ def _gemm(path, entry):
     rate = _rate(path, entry, "gflop_per_s")
     precision = entry.get("precision")
     if precision not in ("float32", "float64", "float16", "int8"):
-        raise UsageError(
-            "{}: precision {!r} is not float32, float64, float16 or int8".format(path, precision)
-        )
+        raise _invalid(path, "precision is {!r}, must be float32, float64, float16 or int8".format(precision))
     return {
         "device": entry.get("device", "cpu"),
         "precision": precision,
@@ -75,7 +87,7 @@ def _gemm(path, entry):
 def _memory(path, entry):
     told = {name: _rate(path, entry, name) for name in _KERNELS if isinstance(entry, dict) and name in entry}
     if not told:
-        raise UsageError("{}: {!r} has none of {}".format(path, entry, ", ".join(_KERNELS)))
+        raise _invalid(path, "{!r} needs one of {}".format(entry, ", ".join(_KERNELS)))
     best = max(told.values())
     filled = {name: told.get(name, best) for name in _KERNELS}
     return dict(
@@ -86,12 +98,16 @@ def _memory(path, entry):
 def _threads(path, entry):
     value = entry.get("threads")
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-        raise UsageError("{}: threads of {!r} is not a whole number of 1 or more".format(path, entry))
+        raise _invalid(path, "threads of {!r} must be a whole number of 1 or more".format(entry))
     return value
 
 
 def _rate(path, entry, name):
     value = entry.get(name) if isinstance(entry, dict) else None
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value < float("inf"):
-        raise UsageError("{}: {} of {!r} is not a number above 0".format(path, name, entry))
+        raise _invalid(path, "{} of {!r} must be a number above 0".format(name, entry))
     return value
+
+
+def _invalid(path, why):
+    return UsageError("{}: {}. Correct the file.".format(path, why), "peaks-invalid")

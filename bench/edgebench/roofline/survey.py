@@ -140,7 +140,12 @@ def _peaks(parts, numbers_of_threads, budget_s):
             told, status, again = parts.run(dict(job, framework=False), threads)
             told.setdefault("missing", {})["gemm.framework"] = reason
             if status != "ok":
-                raise UsageError("The peaks of this host cannot be measured: {}".format(again))
+                raise UsageError(
+                    "Measuring the peaks of this host failed: {}. Take them from a file: --peaks FILE".format(
+                        again
+                    ),
+                    "peaks-not-measurable",
+                )
         _merge(found, {key: told[key] for key in _PEAKS if key in told})
     return found
 
