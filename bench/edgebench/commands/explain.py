@@ -125,9 +125,8 @@ def _wish(options):
     unknown = sorted(asked.difference(workloads.NAMES))
     if unknown:
         raise UsageError(
-            "There is no training {!r} to explain. There are: {}.".format(
-                unknown[0], ", ".join(workloads.NAMES)
-            )
+            "Unknown training {!r}. Choose from: {}.".format(unknown[0], ", ".join(workloads.NAMES)),
+            "workload-unknown",
         )
     run_id = options.run_id or time.strftime("%Y%m%d-%H%M%S", time.gmtime())
     host = options.host or socket.gethostname().split(".")[0] or "localhost"

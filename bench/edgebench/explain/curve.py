@@ -36,9 +36,8 @@ def fit(points):
     points = sorted((float(batch), float(seconds)) for batch, seconds in points)
     if len({batch for batch, _ in points}) < _LEAST_POINTS or min(seconds for _, seconds in points) <= 0:
         raise EdgebenchError(
-            "a fit over the batch needs times above 0 of {} sizes or more, not {!r}".format(
-                _LEAST_POINTS, points
-            )
+            "The fit needs times above 0 of at least {} batch sizes, not {!r}".format(_LEAST_POINTS, points),
+            "points-unfittable",
         )
     line = _judged(_linear(points), points)
     if line.worst_residual <= _GOOD:

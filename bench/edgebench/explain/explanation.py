@@ -1,5 +1,7 @@
 """Makes the record of an explanation: from the samples that the worker told, the curve, the parts and the checks."""
 
+from collections import namedtuple
+
 from edgebench import recording, records, workloads
 from edgebench.explain import curve, parts
 from edgebench.roofline import analysis
@@ -7,6 +9,8 @@ from edgebench.roofline.layers import Layer
 
 SUM_WITHIN = 0.10
 PREDICTION_WITHIN = 0.15
+NO_GPU = "the device is not a GPU"
+NO_GPU_COUNTER = "the load of this GPU is not readable"
 _BUSY_WITH_OTHERS = 0.10
 _FOLLOWING = (
     "measured",
@@ -21,6 +25,9 @@ _FOLLOWING = (
     "ceiling",
     "published",
 )
+
+Doubt = namedtuple("Doubt", "code text")
+Doubt.__doc__ = """A reason not to trust an explanation: its stable code, and the warning for readers."""
 
 
 def template(settings, session, name):
@@ -123,7 +130,7 @@ def explain(record, peaks, threads):
     record["bound"] = parts.bound(split)
     record["ceiling"] = parts.ceiling(split)
     record["published"] = _published(record["workload"], fed, summed_s)
-    _warn(record)
+    record["warnings"] += [each.text for each in doubts(record)]
 
 
 def _typical_of_all(measured):
@@ -216,35 +223,31 @@ def _published(name, fed, step_s):
     }
 
 
-def _warn(record):
-    checks, measured, warn = record["checks"], record["measured"], record["warnings"].append
+def doubts(record):
+    """Return the Doubts of an explained record: which of its checks fail, and by how much."""
+    checks, found = record["checks"], []
     if not record["curve"]["holds"]:
-        warn(
-            "no line describes the time of a step over its batch: off by {:.0%} somewhere, so overhead and cost of a "
-            "sample are not told apart reliably".format(record["curve"]["worst_residual"])
+        told = (
+            "no curve fits the time of a step over its batch: the worst point is {:.0%} off, so overhead and cost of "
+            "a sample are not reliable"
         )
+        found.append(Doubt("curve-fails", told.format(record["curve"]["worst_residual"])))
     if not checks["sum_holds"]:
-        warn(
-            "the parts add up to {:.2f} times the measured training: the explanation does not hold here".format(
-                1 + checks["sum_error"]
-            )
-        )
+        told = "the parts add up to {:.2f} times the measured training, so they do not explain it"
+        found.append(Doubt("sum-fails", told.format(1 + checks["sum_error"])))
     if checks["prediction_holds"] is False:
-        warn(
-            "a batch that was not used for the fit is predicted {:.0%} off: the explanation does not hold for other "
-            "batches".format(checks["prediction_error"])
+        told = (
+            "the prediction for a batch outside the fit is {:.0%} off, so it is not valid for other batches"
         )
+        found.append(Doubt("prediction-fails", told.format(checks["prediction_error"])))
     if not checks["peak_holds"]:
-        warn(
-            "the measured step is shorter than the least time by the measured peaks: they were not the peaks"
-        )
-    share = measured["others_cpu_share"]
+        told = "the measured step is shorter than the measured peaks allow, so the peaks are too low"
+        found.append(Doubt("peak-fails", told))
+    share = record["measured"]["others_cpu_share"]
     if share is not None and share > _BUSY_WITH_OTHERS:
-        warn(
-            "{:.0%} of the CPU time spent meanwhile was other programs': measure again on a quiet machine".format(
-                share
-            )
-        )
+        told = "other programs took {:.0%} of the CPU time: measure again on an idle machine"
+        found.append(Doubt("machine-busy", told.format(share)))
+    return found
 
 
 def finished(record):
@@ -258,11 +261,7 @@ def finished(record):
     if record["runner"]["sha256"] is None:
         missing["runner.sha256"] = "run from a checkout, not from the zipapp"
     if record["status"] == "ok":
-        missing["measured.gpu_busy_share"] = (
-            "no counter of this GPU's load can be read"
-            if record["device"]["kind"] == "gpu"
-            else "there is no GPU in it"
-        )
+        missing["measured.gpu_busy_share"] = NO_GPU_COUNTER if record["device"]["kind"] == "gpu" else NO_GPU
         missing["peak"] = missing["counts.moved_bytes"] = "no peak was measured for this device and precision"
     for path in ("curve.knee_batch", "curve.beyond_s_per_sample"):
         missing[path] = "one line fits all sizes"

@@ -30,9 +30,10 @@ def run(framework, spec, model, train, job, emit):
     )
     if measure.steps_in(train) < measure.LEAST_STEPS:
         raise EdgebenchError(
-            "the input of {} makes fewer than {} steps: nothing to measure".format(
-                spec.name, measure.LEAST_STEPS
-            )
+            "The input of {} makes {} steps, the measurement needs at least {}".format(
+                spec.name, measure.steps_in(train), measure.LEAST_STEPS
+            ),
+            "input-too-short",
         )
     plan = measure.plan_of(
         spec.paper.batch, _bytes_each(counted), available_memory_bytes(), float(job["budget_s"])

@@ -70,7 +70,10 @@ def _work(threads):
     found = survey.make(wish, lambda line: None, lambda: None)
     if found["missing"]:
         raise UsageError(
-            "The networks cannot be counted: {}".format("; ".join(sorted(found["missing"].values())))
+            "Counting the operations of the networks failed: {}".format(
+                "; ".join(sorted(found["missing"].values()))
+            ),
+            "networks-not-countable",
         )
     return {name: _work_of(name, found["networks"][name]) for name in workloads.NAMES}
 

@@ -76,9 +76,10 @@ class Survey:
         wish = self._wish
         if record["run_id"] != wish.run_id:
             raise UsageError(
-                "{} holds the run {}, not {}. Name another file with --out.".format(
+                "{} belongs to the run {}, not to {}. Name another file with --out.".format(
                     path, record["run_id"], wish.run_id
-                )
+                ),
+                "run-different",
             )
         return (
             record["record"] == "explanation"
@@ -96,7 +97,9 @@ class Survey:
         job = {"kind": "probe", "threads": self._wish.threads, "device": self._wish.device}
         end = suite.run_child(job, told, _PROBE_LIMIT_S, self._log_path("probe"), self._display)
         if end.status != "ok":
-            raise UsageError("The framework does not run on this host: {}.".format(end.reason))
+            raise UsageError(
+                "The framework does not run on this host: {}".format(end.reason), "framework-not-runnable"
+            )
         return told
 
     def _stage_data(self, names):

@@ -6,6 +6,7 @@ BOUNDS = {
     "update": "the update of the weights",
     "arithmetic": "arithmetic and memory",
 }
+_BOUNDS_IN_ORDER = ("overhead", "input", "update", "arithmetic")
 _COLUMNS = (
     ("workload", "{:<14}"),
     ("batch", "{:>5}"),
@@ -64,16 +65,20 @@ def _cells(record):
 
 def paragraph(records):
     """Return lines that answer which workloads an accelerator of arithmetic could help, from ``ok`` records."""
-    lines = []
-    for bound in ("overhead", "input", "update", "arithmetic"):
-        there = [record for record in records if record["bound"] == bound]
-        if there:
-            lines.append(
-                "The largest part of a step goes to {}: {}.".format(
-                    BOUNDS[bound], ", ".join("{} ({})".format(each["title"], _most(each)) for each in there)
-                )
-            )
-    return lines
+    return [
+        "The largest part of a step goes to {}: {}.".format(
+            BOUNDS[bound], ", ".join("{} ({})".format(each["title"], _most(each)) for each in there)
+        )
+        for bound, there in by_bound(records)
+    ]
+
+
+def by_bound(records):
+    """Return [(bound, the records with this largest part of a step)] without empty groups."""
+    groups = [
+        (bound, [record for record in records if record["bound"] == bound]) for bound in _BOUNDS_IN_ORDER
+    ]
+    return [(bound, there) for bound, there in groups if there]
 
 
 def _most(record):

@@ -41,7 +41,8 @@ def run(framework, read, build, sizes, job, emit):
             choices, trials.measure, stretches, trials.samples, time.monotonic, limit_s, started
         ).run()
     else:
-        found = search.Found({}, [], 0.0, 1.0, "nothing can be set here: " + _reasons(without))
+        reason = "this framework has nothing to set: " + _reasons(without)
+        found = search.Found({}, [], 0.0, 1.0, "nothing-to-set", reason)
     emit(
         "update",
         record={

@@ -26,13 +26,15 @@ Measured.__doc__ = (
     """One stretch of training: its seconds, those that a training pays once besides, and its loss."""
 )
 
-Found = namedtuple("Found", "settings tried search_s ratio reason")
+Found = namedtuple("Found", "settings tried search_s ratio code reason")
 Found.__doc__ = """What a search ended with.
 
 settings: {name: value}, {} is the framework's own. tried: dicts as in a
 record. search_s: what it took. ratio: how many times faster a training is
-under the settings, by the last turns; 1 for the framework's own. reason: in
-words.
+under the settings, by the last turns; 1 for the framework's own. code: why
+these settings: "all-tried" or "time-up" for a winner; for the framework's own
+"none-faster", "best-refused", "best-within-noise" or "nothing-to-set". reason:
+the same for readers.
 """
 
 
@@ -69,29 +71,31 @@ class Search:
 
     def run(self):
         """Search and return a Found."""
-        reason = "every choice was tried"
+        code, reason = "all-tried", "every choice was tried"
         try:
             self._learn_default()
             self._explore()
         except _TimeUpError:
-            reason = "{:.0f} s were up before every choice was tried".format(self._limit_s)
+            code, reason = "time-up", "the limit of {:.0f} s ended the search".format(self._limit_s)
         if not self._best:
-            return self._found({}, 1.0, reason + "; none was faster than the framework's own")
+            return self._found({}, 1.0, "none-faster", reason + "; none was faster than the framework's own")
         try:
             pairs = self._pairs({}, self._best, _LAST_TURNS)
         except RefusedError as error:
             self._entry(self._best).update(verdict="refused", reason=str(error))
-            return self._found({}, 1.0, "the best tried was refused in the end: {}".format(error))
+            told = "the framework refused the best setting in the final comparison: {}"
+            return self._found({}, 1.0, "best-refused", told.format(error))
         ratio = _ratio(pairs)
         is_sure = sum(own > other for own, other in pairs) >= _LAST_TURNS - 1
         if ratio < _LAST_MARGIN or not is_sure:
             self._entry(self._best)["verdict"] = "within noise"
             told = "{}; the best, {}, was {:.2f} times as fast as the framework's own, which may be noise"
-            return self._found({}, 1.0, told.format(reason, in_words(self._best), ratio))
-        return self._found(self._best, ratio, reason)
+            told = told.format(reason, in_words(self._best), ratio)
+            return self._found({}, 1.0, "best-within-noise", told)
+        return self._found(self._best, ratio, code, reason)
 
-    def _found(self, settings, ratio, reason):
-        return Found(settings, self._tried, self._clock() - self._started, ratio, reason)
+    def _found(self, settings, ratio, code, reason):
+        return Found(settings, self._tried, self._clock() - self._started, ratio, code, reason)
 
     def _learn_default(self):
         """Learn how much the default's loss differs from one order of samples to another."""
@@ -163,7 +167,7 @@ class Search:
         expected = self._losses.get(turn, statistics.median(losses))
         allowed = max(_SPREADS * statistics.pstdev(losses), _LEAST_TOLERANCE * abs(expected))
         if not abs(loss - expected) <= allowed:
-            told = "the loss is {:.4g}, the framework's own settings give {:.4g}; {:.2g} would be noise"
+            told = "the loss is {:.4g}, with the framework's own settings {:.4g}; a difference of {:.2g} is noise"
             raise RefusedError(told.format(loss, expected, allowed))
 
     def _is_tried(self, settings):

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import time
 from itertools import count
 from pathlib import Path
@@ -12,10 +13,11 @@ import numpy
 import pytest
 from edgebench import cli, facts, inputs, records
 from edgebench.errors import EdgebenchError
-from edgebench.explain import gpu, measure, parts, published, words
+from edgebench.explain import explanation, gpu, measure, parts, published, words
 from edgebench.roofline.analysis import Peak
 from edgebench.roofline.layers import Layer
 
+from tests.messages import codes
 from tests.unit.runner import sysfs
 from tests.unit.runner.builders import explanation_record
 
@@ -97,7 +99,7 @@ def test_a_record_follows_its_schema_and_checks_itself() -> None:
     assert abs(record["checks"]["cpu_sum_error"]) < 0.02
     assert record["checks"]["cpu_prediction_error"] < 0.02
     assert record["published"]["steps"] == 469
-    assert record["missing"]["measured.gpu_busy_share"] == "there is no GPU in it"
+    assert record["missing"]["measured.gpu_busy_share"] == explanation.NO_GPU
     assert record["warnings"] == []
 
 
@@ -105,13 +107,18 @@ def test_a_record_follows_its_schema_and_checks_itself() -> None:
 def test_a_training_that_the_parts_do_not_explain_is_said(noise: float, holds: bool) -> None:
     record = explanation_record(noise=noise)
     assert record["checks"]["sum_holds"] is holds
-    assert any("does not hold here" in each for each in record["warnings"]) is not holds
+    assert ("sum-fails" in doubt_codes(record)) is not holds
+
+
+def doubt_codes(record: dict[str, Any]) -> list[str]:
+    """The codes of a record's doubts, whose texts have to be its warnings."""
+    doubts = explanation.doubts(record)
+    assert record["warnings"] == [each.text for each in doubts]
+    return [each.code for each in doubts]
 
 
 def explained_again(change: Any) -> dict[str, Any]:
     """Explain the samples of a good record once more, after ``change`` was made to them."""
-    from edgebench.explain import explanation
-
     record = copy.deepcopy(explanation_record())
     record["warnings"], record["counted"] = [], [dict(layer(1000, 10)._asdict())]
     change(record["measured"])
@@ -127,16 +134,16 @@ def test_sizes_that_no_line_goes_through_are_said() -> None:
     record = explained_again(bend)
     assert not record["curve"]["holds"]
     assert not record["checks"]["prediction_holds"]
+    assert {"curve-fails", "prediction-fails"} <= set(doubt_codes(record))
     told = " ".join(record["warnings"])
-    assert "no line describes" in told
-    assert "does not hold for other batches" in told
+    assert f"{record['curve']['worst_residual']:.0%}" in told
+    assert f"{record['checks']['prediction_error']:.0%}" in told
 
 
 def test_samples_that_cannot_be_fitted_leave_a_valid_record() -> None:
-    from edgebench.explain import explanation
-
-    with pytest.raises(EdgebenchError, match="not"):
+    with pytest.raises(EdgebenchError) as caught:
         explained_again(lambda measured: [each.update(check=True) for each in measured["sweep"]])
+    assert caught.value.code == "points-unfittable"
     record = explanation_record()
     explanation.leave_out(record)
     record.update(status="failed", reason="a fit over the batch needs times above 0")
@@ -145,7 +152,8 @@ def test_samples_that_cannot_be_fitted_leave_a_valid_record() -> None:
 
 def test_a_busy_machine_is_said() -> None:
     record = explained_again(lambda measured: measured.update(others_cpu_share=0.42))
-    assert "42% of the CPU time spent meanwhile was other programs'" in " ".join(record["warnings"])
+    assert doubt_codes(record) == ["machine-busy"]
+    assert "42%" in record["warnings"][0]
 
 
 def test_single_slow_samples_do_not_count() -> None:
@@ -167,9 +175,16 @@ def test_short_samples_that_scatter_add_up_to_a_long_one_that_does_not() -> None
 
 
 def test_words_name_what_most_goes_to() -> None:
-    lines = "\n".join(words.told([explanation_record(), explanation_record(noise=2.0)]))
-    assert "The largest part of a step goes to arithmetic and memory: MNIST Digits 1D (at most" in lines
-    assert "mnist_1d: the parts add up to 0.51 times the measured training" in lines
+    good, doubtful = explanation_record(), explanation_record(noise=2.0)
+    assert words.by_bound([good, doubtful]) == [("arithmetic", [good, doubtful])]
+    [paragraph] = words.paragraph([good])
+    assert words.BOUNDS["arithmetic"] in paragraph
+    assert re.search(rf"MNIST Digits 1D \(.*\b{good['ceiling']:.1f}\b", paragraph)
+    lines = words.told([good, doubtful])
+    assert words.paragraph([good, doubtful])[0] in lines
+    assert doubt_codes(doubtful) == ["sum-fails"]
+    assert f"mnist_1d: {doubtful['warnings'][0]}" in lines
+    assert "0.51 " in doubtful["warnings"][0]
 
 
 @pytest.mark.parametrize(
@@ -253,7 +268,9 @@ def test_misprints_of_the_report_do_not_count() -> None:
 
 def test_keyword_spotting_is_no_training(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["explain", "-w", "kws"]) == 2
-    assert "no training 'kws' to explain" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert codes(said) == ["workload-unknown"]
+    assert "'kws'" in said
 
 
 def test_a_file_of_another_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -261,7 +278,9 @@ def test_a_file_of_another_run_is_refused(tmp_path: Path, capsys: pytest.Capture
     path.write_text(json.dumps(explanation_record()) + "\n")
     before = path.read_bytes()
     assert cli.main(["explain", "--run-id", "other", "--out", str(path)]) == 2
-    assert "holds the run 20261121-000000, not other" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert codes(said) == ["run-different"]
+    assert re.search(r"20261121-000000.*\bother\b.*--out", said)
     assert path.read_bytes() == before
 
 
@@ -280,5 +299,6 @@ def test_too_short_an_input_is_said() -> None:
     model = SimpleNamespace(layers=[])
     fed = inputs.Arrays(numpy.zeros((4, 784)), numpy.zeros((4, 10)), 128)
     spec = SimpleNamespace(name="mnist_1d", paper=SimpleNamespace(batch=128), input_shape=(784,))
-    with pytest.raises(EdgebenchError, match="fewer than 4 steps"):
+    with pytest.raises(EdgebenchError, match=r"mnist_1d\b.*\b0\b.*\b4\b") as caught:
         job.run(None, spec, model, fed, {"options": {}}, lambda event, **values: told.append(values))
+    assert caught.value.code == "input-too-short"
