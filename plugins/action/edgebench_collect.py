@@ -109,9 +109,14 @@ def gunzip(packed: bytes, most: int) -> bytes:
     inflater = zlib.decompressobj(31)
     content = inflater.decompress(packed, most + 1)
     if len(content) > most:
-        raise ValueError(f"the host sent more than the {most} bytes that it announced; collect again")
+        raise ValueError(
+            f"the host sent more than the {most} bytes that it announced; rerun `ansible-playbook collect.yml` "
+            "[transfer-too-large]"
+        )
     if not inflater.eof:
-        raise ValueError("what the host sent ends before its end; collect again")
+        raise ValueError(
+            "the transfer was truncated; rerun `ansible-playbook collect.yml` [transfer-truncated]"
+        )
     return content
 
 
@@ -149,7 +154,10 @@ def unpack(archive: bytes, host: str, run_ids: list[str], most: int = 4 * PIECE)
                 continue
             name = str(PurePosixPath(member.name))
             if not member.isreg() or not inside(name, host, run_ids):
-                raise ValueError(f"the host sent {member.name!r}, which is no file of its runs"[:400])
+                raise ValueError(
+                    f"the host sent a file that does not belong to its runs, {member.name!r}"[:300]
+                    + "; reinstall its runner: ansible-playbook provision.yml --tags runner [file-not-of-run]"
+                )
             content = tar.extractfile(member)
             assert content is not None
             files[name] = content.read()
@@ -176,12 +184,15 @@ def listed(text: str, host: str, run_ids: list[str]) -> dict[str, tuple[int, str
         first, _, name = line.partition(" ")
         if not name.startswith("*"):
             if not inside(name, host, run_ids) or not re.fullmatch("[0-9]{1,15}", first):
-                raise ValueError(f"the host named {line!r}"[:300] + ", which is no file of its runs")
+                raise ValueError(
+                    f"the host listed a file that does not belong to its runs, {line!r}"[:300]
+                    + "; reinstall its runner: ansible-playbook provision.yml --tags runner [file-not-of-run]"
+                )
             sizes[name] = int(first)
             if len(sizes) > MOST_FILES:
                 raise ValueError(
-                    f"the host has more than {MOST_FILES} files of these runs. Fetch one run at a time, by "
-                    "-e bench_run_id=RUN_ID"
+                    f"the host has more than {MOST_FILES} files of these runs. Fetch one run at a time: "
+                    "-e bench_run_id=RUN_ID [files-too-many]"
                 )
         # A file that came between the two looks waits for the next time.
         elif name[1:] in sizes:
@@ -195,20 +206,21 @@ def fetchable(sizes: dict[str, int]) -> tuple[list[str], list[str]]:
     for name, size in sizes.items():
         if are_records(name) and size > MOST_RECORDS_BYTES:
             raise ValueError(
-                f"{name} has {size} bytes on the host, and records at most {MOST_RECORDS_BYTES}: look at it there"
+                f"{name} has {size} bytes on the host; expected at most {MOST_RECORDS_BYTES}. Inspect it there "
+                "[records-too-large]"
             )
         if size > (MOST_RECORDS_BYTES if are_records(name) else MOST_LOG_BYTES):
             left_out.append(
-                f"{name} has {size} bytes, more than {MOST_LOG_BYTES}, and stays on the host. Copy it by hand where "
-                "it is wanted"
+                f"{name} has {size} bytes, more than {MOST_LOG_BYTES}, and stays on the host. Copy it by hand if you "
+                "need it [file-too-large]"
             )
         else:
             fetched.append(name)
     total = sum(sizes[name] for name in fetched)
     if total > MOST_BYTES_AT_ONCE:
         raise ValueError(
-            f"the host has {total} bytes that are not here, and at most {MOST_BYTES_AT_ONCE} are fetched at once. "
-            "Fetch one run at a time, by -e bench_run_id=RUN_ID"
+            f"the host has {total} new bytes; one call fetches at most {MOST_BYTES_AT_ONCE}. "
+            "Fetch one run at a time: -e bench_run_id=RUN_ID [files-too-large]"
         )
     return fetched, left_out
 
@@ -241,8 +253,8 @@ def merge_records(name: str, local: bytes, remote: bytes) -> bytes:
     if local.startswith(remote):
         return local
     raise ValueError(
-        f"{name} on the controller holds records that the host does not have, and the other way round. Move the file "
-        "away to keep it, and collect again"
+        f"{name} on the controller and the host's file have different records. Move the controller's file away to keep "
+        "it, then rerun `ansible-playbook collect.yml` [records-diverged]"
     )
 
 
@@ -283,7 +295,10 @@ def checked(pieces: Iterable[bytes], name: str, sha256: str | None) -> Iterator[
         digest.update(piece)
         yield piece
     if sha256 is not None and digest.hexdigest() != sha256:
-        raise ValueError(f"{name} arrived other than it is on the host (SHA-256 differs); collect again")
+        raise ValueError(
+            f"{name} changed during the transfer (SHA-256 differs); rerun `ansible-playbook collect.yml` "
+            "[checksum-differs]"
+        )
 
 
 def _inferred(record: dict[str, Any]) -> list[str]:
@@ -373,12 +388,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         try:
             states = self._states(arguments["home"], host, arguments["run_ids"])
             changed = self._fetch(arguments["home"], host, states, dest)
-        except (ValueError, EOFError, OSError, tarfile.TarError, binascii.Error, zlib.error) as error:
+        except (EOFError, OSError, tarfile.TarError, binascii.Error, zlib.error) as error:
+            raise AnsibleActionFail(
+                f"{host}: collecting failed: {error}. Rerun: ansible-playbook collect.yml -l {host} [collect-failed]"
+            ) from error
+        except ValueError as error:
             raise AnsibleActionFail(f"{host}: {error}") from error
         except AnsibleConnectionFailure as error:
             raise AnsibleActionFail(
-                f"{host} cannot be reached, so its records stay there: {error}. Once it is back: ansible-playbook "
-                f"collect.yml -l {host}"
+                f"{host} is unreachable, so its records stay there: {error}. Once it is back, run: ansible-playbook "
+                f"collect.yml -l {host} [host-unreachable]"
             ) from error
         runs = []
         for run_id, state in states.items():
@@ -402,7 +421,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         answer = self._low_level_execute_command(script)
         if answer["rc"] != 0:
             raise AnsibleActionFail(
-                f"reading the records failed: {shown(answer['stderr'] or answer['stdout'])}"
+                f"reading the records failed: {shown(answer['stderr'] or answer['stdout'])}. Check the host's disk, "
+                "then rerun `ansible-playbook collect.yml` [records-unreadable]"
             )
         return str(answer["stdout"])
 
@@ -420,7 +440,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             state = rest.split(" ")[0]
             if RUN_ID.match(run_id) and not STATE.match(state):
                 raise ValueError(
-                    f"the host said {shown(line)!r} of a run; update it by provision.yml --tags runner"
+                    f"the host reports an unknown state of a run, {shown(line)!r}; update its runner: "
+                    "ansible-playbook provision.yml --tags runner [state-unknown]"
                 )
             if RUN_ID.match(run_id) and (not wanted or run_id in wanted):
                 states[run_id] = state
@@ -477,7 +498,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         found = unpack(base64.b64decode(encoded), host, [name.split("/")[0] for name in names], most)
         lacking = [name for name in names if name not in found]
         if lacking:
-            raise ValueError(f"the host did not send {', '.join(lacking)}; collect again")
+            raise ValueError(
+                f"the host did not send {', '.join(lacking)}; rerun `ansible-playbook collect.yml` [file-not-sent]"
+            )
         return found
 
     def _pieces(self, folder: str, name: str, size: int) -> Iterator[bytes]:
@@ -490,7 +513,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             )
             piece = gunzip(base64.b64decode(encoded), length)
             if len(piece) != length:
-                raise ValueError(f"{name} ended before its {size} bytes; collect again")
+                raise ValueError(
+                    f"{name} is shorter than its {size} bytes; rerun `ansible-playbook collect.yml` "
+                    "[transfer-truncated]"
+                )
             yield piece
 
     def _store(self, path: Path, name: str, pieces: Iterable[bytes]) -> bool:

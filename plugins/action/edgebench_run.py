@@ -151,7 +151,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result["exit_code"] = int(state.removeprefix("exit-")) if state.startswith("exit-") else None
         if result["exit_code"] == TIMED_OUT:
             result.update(
-                failed=True, msg=f"the run was ended after {arguments['limit_s']} s, its limit as a whole"
+                failed=True,
+                msg=f"the run was stopped after {arguments['limit_s']} s, the limit of the whole run. Increase "
+                "limit_s, or run fewer workloads at a time [run-timeout]",
             )
         return result
 
@@ -173,12 +175,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             other = other if RUN_ID.match(other) else ""
             whose = f" (started by {shown(by)})" if by else ""
             raise AnsibleActionFail(
-                f"another run, {other or 'without a name'}, is under way on {self._host}{whose}, and two at a time "
-                f"would disturb each other. Wait for it, follow it (-e bench_run_id={other or 'RUN_ID'}), or end it "
-                f"on the host: {self._script} stop {self._host} {other or 'RUN_ID'}"
+                f"another run, {other or 'without a name'}, is under way on {self._host}{whose}; a second one would "
+                f"disturb its timing. Wait for it, follow it (-e bench_run_id={other or 'RUN_ID'}), or stop it on the "
+                f"host: {self._script} stop {self._host} {other or 'RUN_ID'} [run-busy]"
             )
         if answer not in ("started", "attached"):
-            raise AnsibleActionFail(f"{self._script} answered {shown(answer)!r}, expected 'started'")
+            raise AnsibleActionFail(
+                f"{self._script} printed {shown(answer)!r}; expected 'started'. Update it: ansible-playbook "
+                f"provision.yml --tags runner -l {self._host} [answer-invalid]"
+            )
         by = f" (started by {shown(rest)})" if rest else ""
         verb = "runs" if answer == "started" else f"was already under way{by}"
         self._say(f"{self._run_id} {verb}, apart from this connection.")
@@ -192,7 +197,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             polled = POLLED.match(first.strip())
             if polled is None:
                 raise AnsibleActionFail(
-                    f"{self._script} answered {shown(first)!r}, expected a state and a size"
+                    f"{self._script} printed {shown(first)!r}; expected a state and a size. Update it: "
+                    f"ansible-playbook provision.yml --tags runner -l {self._host} [answer-invalid]"
                 )
             state = polled[1]
             self._shown = int(polled[2])
@@ -200,7 +206,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             if state == "resuming":
                 if down_at is None:
                     down_at = time.monotonic()
-                    self._say("the host goes down, or has just come up; it takes the run up by itself")
+                    self._say("the host is rebooting; it resumes the run by itself [host-rebooting]")
                 if time.monotonic() - down_at > RESUMING_S:
                     state = "lost"
             else:
@@ -231,24 +237,27 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 answer = self._low_level_execute_command(command)
                 if answer["rc"] == 0 and not answer["stdout"].strip():
                     # Every answer has a line. Seen on an overloaded host: its words lost, its exit code not.
-                    raise AnsibleConnectionFailure("an empty answer came back")
+                    raise AnsibleConnectionFailure("empty response")
             except AnsibleConnectionFailure as error:
                 now = time.monotonic()
                 if lost_at is None:
                     lost_at = now
-                    self._say("connection lost; the run goes on there, trying again")
+                    self._say(
+                        "connection lost; the run continues on the host, reconnecting [connection-lost]"
+                    )
                 if now - lost_at > self._reconnect_s:
                     raise AnsibleActionFail(
-                        f"{self._host} could not be reached for {self._reconnect_s} s ({error}). If it was started, "
-                        f"the run goes on there; get its records later: ansible-playbook collect.yml -l {self._host} "
-                        f"-e bench_run_id={self._run_id}"
+                        f"{self._host} was unreachable for {self._reconnect_s} s ({error}). If the run was started, it "
+                        f"continues there. Fetch its records later: ansible-playbook collect.yml -l {self._host} "
+                        f"-e bench_run_id={self._run_id} [host-unreachable]"
                     ) from error
                 self._connection.reset()
                 time.sleep(5)
                 continue
             if answer["rc"] != 0:
                 raise AnsibleActionFail(
-                    f"{command} failed on {self._host}: {shown(answer['stderr'] or answer['stdout'])}"
+                    f"`{command}` failed on {self._host}: {shown(answer['stderr'] or answer['stdout'])}. Correct this "
+                    "and rerun [command-failed]"
                 )
             if lost_at is not None:
                 self._say("connected again")

@@ -59,7 +59,7 @@ ansible_facts:
         board: {description: "The device tree's model, or null.", type: str}
         l4t: {description: "The release of NVIDIA's Linux for Tegra, such as 32.7.1, or null.", type: str}
         home: {description: "Absolute path of the edgebench home.", type: str}
-        home_problem: {description: "Why the home cannot be written, or null.", type: str}
+        home_problem: {description: "Why the home cannot be written, with a code at the end, or null.", type: str}
         apt: {description: "Whether the system has apt-get.", type: bool}
         apt_lists: {description: "Whether apt has any list of packages.", type: bool}
         governor: {description: "The frequency governor of the CPUs, several joined by commas, or null.", type: str}
@@ -237,19 +237,24 @@ def home_problem(home, owner=None):
     Where it is to be another one's, `owner`, that one must be able to reach it: root will make it, and can write.
     """
     if re.search(r"\s", home):
-        return "the path contains white space, which the launchers of a venv cannot have"
+        return (
+            "the path contains white space, which the launchers of a venv do not support [home-white-space]"
+        )
     existing = nearest_existing(home)
     if not os.path.isdir(existing):
-        return "%s is not a directory" % existing
+        return "%s is not a directory [home-not-directory]" % existing
     if owner and owner != user_name():
         folder = os.path.dirname(home)
         while folder != os.path.dirname(folder):
             if os.path.exists(folder) and not os.stat(folder).st_mode & stat.S_IXOTH:
-                return "%s may not be entered by other users, such as %s" % (folder, owner)
+                return "%s is not accessible to other users, such as %s [home-not-reachable]" % (
+                    folder,
+                    owner,
+                )
             folder = os.path.dirname(folder)
         return None
     if not os.access(existing, os.W_OK | os.X_OK):
-        return "%s may not be written by this user" % existing
+        return "%s is not writable by this user [home-not-writable]" % existing
     return None
 
 

@@ -620,7 +620,7 @@ def judge(module, conf, problems, before, path):
         there = problem.line <= len(before) and before[problem.line - 1] == raw
         message = "line %d%s: %s" % (
             problem.line,
-            "" if there or raw is None else " as it would be written",
+            "" if there or raw is None else " (new)",
             problem.message,
         )
         # In check mode an earlier task may not have made the file that it would make.

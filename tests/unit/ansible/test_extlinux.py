@@ -203,8 +203,11 @@ def test_a_word_with_several_values(own_board: Board) -> None:
     answer = own_board.run(
         label="primary", append_set={"console": ["tty0", "ttyS1"], "quiet": True}, append_remove=["fbcon"]
     )
-    assert answer["labels"]["primary"]["append"] == (
-        "${cbootargs} quiet root=/dev/mmcblk0p1 rw rootwait rootfstype=ext4 console=tty0 console=ttyS1 net.ifnames=0"
+    assert (
+        answer["labels"]["primary"]["append"]
+        == (
+            "${cbootargs} quiet root=/dev/mmcblk0p1 rw rootwait rootfstype=ext4 console=tty0 console=ttyS1 net.ifnames=0"  # not prose
+        )
     )
 
 
@@ -225,7 +228,7 @@ REFUSED: list[tuple[dict[str, Any], str, list[str]]] = [
     (
         USB | {"linux": "/boot/Imgae"},
         "boot-file-missing",
-        ["line 14 as it would be written", "LINUX '/boot/Imgae'", "label 'usb'"],
+        ["line 14 (new)", "LINUX '/boot/Imgae'", "label 'usb'"],
     ),
     (USB | {"initrd": "/boot/none"}, "boot-file-missing", ["INITRD '/boot/none'", "label 'usb'"]),
     (USB | {"fdt": "/boot/none"}, "boot-file-missing", ["FDT '/boot/none'", "label 'usb'"]),
@@ -258,7 +261,7 @@ REFUSED: list[tuple[dict[str, Any], str, list[str]]] = [
     ({"state": "read", "timeout": 5}, "option-not-applicable", ["state read", "timeout"]),
     ({}, "options-missing", ["label", "default", "timeout"]),
     ({"linux": "/boot/Image"}, "label-required", ["linux"]),
-    ({"timeout": 5}, "menu-waits-forever", ["line 1 as it would be written", "'5'", "10"]),
+    ({"timeout": 5}, "menu-waits-forever", ["line 1 (new)", "'5'", "10"]),
     ({"timeout": -1}, "timeout-out-of-range", ["-1", "35996"]),
     (
         {"label": "primary", "menu_label": "a\nDEFAULT b"},
@@ -388,7 +391,7 @@ def test_bytes_that_are_no_text_stay(board: Board) -> None:
     assert board.conf.read_bytes().replace(USB_LINES.encode(), b"", 1) == data
     answer = board.run(label="grün", copy_from="primary", menu_label="Größe ☺")
     assert answer["labels"]["grün"]["menu_label"] == "Größe ☺"
-    assert "LABEL grün\n      MENU LABEL Größe ☺\n".encode() in board.conf.read_bytes()
+    assert "LABEL grün\n      MENU LABEL Größe ☺\n".encode() in board.conf.read_bytes()  # not prose
     refused = board.run(default="schön")["msg"]
     assert codes(refused) == ["label-unknown"]
     assert "'schön'" in refused

@@ -384,4 +384,4 @@ def test_rollback_runs_only_where_it_is_asked_for(root: Any) -> None:
     text = (root / "roles/jetson_usb_root/tasks/main.yml").read_text()
     before, after = text.split("tags: [never, rollback]")
     assert "'rollback' in ansible_run_tags" in after
-    assert "'rollback' not in ansible_run_tags" in before
+    assert "'rollback' not in ansible_run_tags" in before  # not prose
