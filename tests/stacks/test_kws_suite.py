@@ -84,10 +84,10 @@ def test_what_is_recorded_is_kept_and_more_threads_are_more_measurements(runner:
     before = runner.out.read_bytes()
     code, output = runner.run(*INT8)
     assert (code, runner.out.read_bytes()) == (0, before)
-    assert "0 runs to do, 1 already recorded and kept" in output
+    assert re.search(r"\b0 runs\b.*\b1\b", output)
     code, output = runner.run(*INT8, "--engine-threads", "1", "2")
     assert code == 0, output
-    assert "1 run to do, 1 already recorded and kept" in output
+    assert re.search(r"\b1 run\b.*\b1\b", output)
     assert [each["threads"]["intra"] for each in runner.inferences] == [1, 2]
 
 
@@ -96,7 +96,7 @@ def test_a_timeout_is_a_record_and_can_be_retried(runner: Runner) -> None:
     code, output = runner.run(*INT8, "--time-limit", "2")
     assert (code, runner.inferences[0]["status"]) == (1, "timeout"), output
     assert runner.inferences[0]["throughput_per_s"] is None
-    assert "limit of 2 s" in runner.inferences[0]["missing"]["throughput_per_s"]
+    assert re.search(r"\b2 s\b", runner.inferences[0]["missing"]["throughput_per_s"])
     code, output = runner.run(*INT8, "--retry")
     assert code == 0, output
     assert [(each["attempt"], each["status"]) for each in runner.inferences] == [(1, "timeout"), (2, "ok")]
@@ -112,7 +112,7 @@ def test_a_model_that_is_another_by_now_is_not_gone_on_with(
     assert code == 0, output
     record = without.inferences[0]
     assert (record["model"]["weights"], record["quality"]["value"]) == ("random", None)
-    assert record["missing"]["quality.value"] == "random weights: latency only"
+    assert "random" in record["missing"]["quality.value"]
     without.out.write_text(without.out.read_text().replace('"weights": "random"', '"weights": "trained"'))
     code, output = without.run("--engines", "tensorflow", "--models", "random")
     assert code == 2
@@ -124,17 +124,21 @@ def test_a_model_that_is_another_by_now_is_not_gone_on_with(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--engines", "tflite"), "tflite is no engine; those are: tensorflow, litert, onnxruntime"),
-        (("--models", "nope"), "There is no model 'nope' here"),
-        (("--engine-threads", "0"), "[number-too-small]"),
-        (("--engines", "litert", "--models", "reference_saved_model"), "reads one of the models"),
+        (("--engines", "tflite"), r"'tflite'.*\[engine-unknown\]"),
+        (("--models", "nope"), r"'nope'.*\[model-unknown\]"),
+        (("--engine-threads", "0"), r"\[number-too-small\]"),
+        (
+            ("--engines", "litert", "--models", "reference_saved_model"),
+            r"litert.*reference_saved_model.*\[engines-read-no-model\]",
+        ),
     ],
 )
 def test_wrong_usage_is_told_and_records_nothing(
     runner: Runner, arguments: tuple[str, ...], told: str
 ) -> None:
     code, output = runner.run(*arguments)
-    assert (code, told in output) == (2, True), output
+    assert code == 2, output
+    assert re.search(told, output), output
     assert runner.records == []
 
 
@@ -147,7 +151,7 @@ def test_an_engine_that_is_asked_for_and_not_installed_is_a_record(
     code, output = old.run(*INT8)
     assert code == 1, output
     assert (old.inferences[0]["status"], old.inferences[0]["windows"]) == ("unsupported", [])
-    assert "install ai-edge-litert" in old.inferences[0]["reason"]
+    assert re.search(r"\).*ai-edge-litert", old.inferences[0]["reason"])
 
 
 @pytest.mark.stacks

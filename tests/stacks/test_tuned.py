@@ -1,6 +1,7 @@
 """The tuned profile on real frameworks: the same training under settings that were searched for here."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,9 @@ def test_an_old_framework_has_nothing_to_set_and_says_so(start: Callable[..., St
     assert run["status"] == "ok", suite.output
     tuning = run["tuning"]
     assert (tuning["settings"], tuning["tried"], tuning["ratio"]) == ({}, [], 1)
-    assert tuning["reason"].startswith("nothing can be set here: cudnn_gru: ")
-    assert tuning["unavailable"]["steps_per_execution"] == "TensorFlow 1.5.0 has none, it came with 2.4"
-    assert tuning["unavailable"]["jit_compile"] == "TensorFlow 1.5.0 has none, it came with 2.7"
-    assert "asked for" in tuning["unavailable"]["input"]
+    unavailable = tuning["unavailable"]
+    assert all(f"{name}: {unavailable[name]}" in tuning["reason"] for name in unavailable)
+    assert "cudnn_gru" in unavailable
+    assert re.search(r"\b1\.5\.0\b.*\b2\.4\b", unavailable["steps_per_execution"])
+    assert re.search(r"\b1\.5\.0\b.*\b2\.7\b", unavailable["jit_compile"])
+    assert "input" in unavailable

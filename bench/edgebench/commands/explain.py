@@ -22,7 +22,7 @@ from edgebench.commands.common import (
     positive,
 )
 from edgebench.commands.run import check_names
-from edgebench.errors import UsageError
+from edgebench.errors import UsageError, with_code
 
 _LIKE = ("2019",)
 
@@ -95,8 +95,11 @@ def _explain(options):
     except KeyboardInterrupt:
         display.done()
         print(
-            "\nedgebench: interrupted; what was finished is kept in {}. Go on with the same command and "
-            "--run-id {}.".format(wish.out, wish.run_id),
+            with_code(
+                "\nedgebench: interrupted. Finished runs are recorded in {}. To resume, run the same command with "
+                "--run-id {}.".format(wish.out, wish.run_id),
+                "run-interrupted",
+            ),
             file=sys.stderr,
         )
         return INTERRUPTED

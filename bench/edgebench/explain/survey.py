@@ -8,7 +8,7 @@ from collections import namedtuple
 from edgebench import recording, records, suite
 from edgebench.data import manifest
 from edgebench.data.sources import Finder
-from edgebench.errors import DataError, EdgebenchError, UsageError
+from edgebench.errors import DataError, EdgebenchError, UsageError, with_code
 from edgebench.explain import explanation
 from edgebench.roofline import survey
 
@@ -79,7 +79,7 @@ class Survey:
                 "{} belongs to the run {}, not to {}. Name another file with --out.".format(
                     path, record["run_id"], wish.run_id
                 ),
-                "run-different",
+                "run-id-differs",
             )
         return (
             record["record"] == "explanation"
@@ -113,7 +113,7 @@ class Survey:
             try:
                 finder.find(dataset)
             except DataError as error:
-                self._display.say("data: {}".format(error))
+                self._display.say("data: {}".format(with_code(error, error.code)))
 
     def _one(self, name, peaks):
         wish = self._wish

@@ -14,6 +14,7 @@ import numpy
 
 from edgebench import inputs as feeding
 from edgebench.data import files
+from edgebench.errors import with_code
 from edgebench.kws import network
 from edgebench.kws.inputs import LABELS
 
@@ -115,14 +116,16 @@ class Training:
         try:
             with numpy.load(self._state_path, allow_pickle=False) as state:
                 if not numpy.array_equal(state["settings"], self._settings()):
-                    self._say("{} is of another training and is begun anew".format(self._state_path))
+                    told = "{} belongs to another training: starting again".format(self._state_path)
+                    self._say(with_code(told, "training-restarted"))
                     return 0, []
                 weights = [state[name] for name in sorted(state.files) if name.startswith("weight_")]
                 history = [tuple(row) for row in state["history"].tolist()]
         except (zipfile.BadZipFile, zlib.error, EOFError, IOError, OSError, KeyError, ValueError):
             return 0, []
         model.set_weights(network.checked_weights(weights, self._state_path))
-        self._say("going on after epoch {} of {}".format(len(history), self._epochs))
+        told = "resuming after epoch {} of {}".format(len(history), self._epochs)
+        self._say(with_code(told, "training-resumed"))
         return len(history), history
 
 

@@ -179,7 +179,7 @@ def test_words_name_what_most_goes_to() -> None:
     assert words.by_bound([good, doubtful]) == [("arithmetic", [good, doubtful])]
     [paragraph] = words.paragraph([good])
     assert words.BOUNDS["arithmetic"] in paragraph
-    assert re.search(rf"MNIST Digits 1D \(.*\b{good['ceiling']:.1f}\b", paragraph)
+    assert re.search(rf"MNIST Digits 1D \(.*\b{good['ceiling']:.1f}\b", paragraph)  # not prose
     lines = words.told([good, doubtful])
     assert words.paragraph([good, doubtful])[0] in lines
     assert doubt_codes(doubtful) == ["sum-fails"]
@@ -279,7 +279,7 @@ def test_a_file_of_another_run_is_refused(tmp_path: Path, capsys: pytest.Capture
     before = path.read_bytes()
     assert cli.main(["explain", "--run-id", "other", "--out", str(path)]) == 2
     said = capsys.readouterr().err
-    assert codes(said) == ["run-different"]
+    assert codes(said) == ["run-id-differs"]
     assert re.search(r"20261121-000000.*\bother\b.*--out", said)
     assert path.read_bytes() == before
 

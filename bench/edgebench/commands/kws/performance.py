@@ -16,7 +16,7 @@ from edgebench.commands.common import (
     home,
 )
 from edgebench.commands.kws import shared
-from edgebench.errors import UsageError
+from edgebench.errors import UsageError, with_code
 
 
 def add(commands):
@@ -57,8 +57,10 @@ def _performance(options):
     except KeyboardInterrupt:
         display.done()
         shared.tell(
-            "interrupted; what was finished is kept in {}. Go on with the same command and --run-id {}.".format(
-                settings.out, settings.run_id
+            with_code(
+                "interrupted. Finished runs are recorded in {}. To resume, run the same command with --run-id "
+                "{}.".format(settings.out, settings.run_id),
+                "run-interrupted",
             )
         )
         return INTERRUPTED
