@@ -89,7 +89,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", say: Sa
 
 def _megabytes(given: str) -> int:
     if not given.isdecimal() or not 128 <= int(given) <= 2**20:
-        raise argparse.ArgumentTypeError(f"{given}: expected a number from 128 to 1048576")
+        raise argparse.ArgumentTypeError(f"{given}: expected a number from 128 to 1048576 [memory-invalid]")
     return int(given)
 
 

@@ -41,14 +41,19 @@ def main() -> int:
     known = _targets()
     unknown = set(given.targets) - set(known)
     if unknown:
-        parser.error(f"no target {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+        parser.error(
+            f"unknown target {', '.join(sorted(unknown))}, expected one of {', '.join(known)} [target-unknown]"
+        )
     names = given.targets or list(known)
     has_engine = _get_engine()
     each_s = max(1, given.seconds // len(names))
     print(f"edgebench: {len(names)} targets, {each_s} s each, {'by coverage' if has_engine else 'by chance'}")
     failed = [name for name in names if not _ran(name, each_s)]
     if failed:
-        print(f"edgebench: findings in {', '.join(failed)}: see tests/fuzz/found, and build/fuzz/TARGET.log")
+        print(
+            f"edgebench: findings in {', '.join(failed)}. The inputs are in tests/fuzz/found, the logs in "
+            "build/fuzz/TARGET.log [fuzz-findings]"
+        )
     return 1 if failed else 0
 
 
@@ -75,7 +80,10 @@ def _get_engine() -> bool:
         str(LOCK),
     ]
     if subprocess.run(command, check=False).returncode != 0:
-        print("edgebench: the engine of requirements/fuzz.txt cannot be installed here")
+        print(
+            "edgebench: the engine of requirements/fuzz.txt cannot be installed, so inputs are chosen by chance. Check "
+            "the network, and that the engine supports this Python [engine-missing]"
+        )
         return False
     stamp.touch()
     return True
