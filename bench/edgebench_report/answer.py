@@ -18,6 +18,7 @@ from edgebench_report.errors import ReportError
 from edgebench_report.results import not_as_published
 from edgebench_report.table import records_anchor
 from edgebench_report.tables import Facts
+from edgebench_report.text import Note
 
 _WHAT = ("profile", "variant", "precision", "synthetic", "sha256", "sizes")
 PUBLISHED = "published"
@@ -117,7 +118,7 @@ class Speed:
 
 @dataclass(frozen=True)
 class Answer:
-    """The row of one workload in the head: who is fastest, and what that is worth."""
+    """The row of one workload in the head: who is fastest, what qualifies that (``remarks``), and what it is worth."""
 
     title: str
     note: str
@@ -127,9 +128,9 @@ class Answer:
     seconds: str
     repeats: int
     speed: Speed
-    rival: str
+    remarks: list[Note]
     accuracy: str
-    accuracy_said: str
+    accuracy_said: Note
     energy: str
     energy_said: str
 
@@ -171,13 +172,15 @@ def _choose(found: list[Block], against: str) -> None:
         return
     if against == PUBLISHED:
         raise ReportError(
-            "--against published: nothing here can be compared with the published hosts, which ran the paper profile "
-            "on real data (edgebench run --profile paper)"
+            "--against published: none of these records can be compared with the published hosts, which ran the paper "
+            "profile on real data. Run it first: edgebench run --profile paper",
+            "published-not-comparable",
         )
     names = sorted({name for block in found for name in block.names})
     raise ReportError(
-        f"--against {text.one_line(against)}: no host that can be compared has this name; those are: "
-        f"{text.one_line(', '.join(names[:20])) or 'none'}"
+        f"--against {text.one_line(against)}: no host of this name can be compared. Name one of: "
+        f"{text.one_line(', '.join(names[:20])) or 'none'}",
+        "baseline-unknown",
     )
 
 
@@ -356,17 +359,14 @@ def _answer(line: Line, block: Block) -> Answer:
         ends = ratio_interval(each, best)
         if ends is not None and ends[0] <= 1 <= ends[1]:
             rivals.append(block.names[each.place])
-    rival = f"not told apart from {text.spoken_list(rivals[:3])}" if rivals else ""
-    if len(rivals) > 3:
-        rival += f" and {len(rivals) - 3} more"
+    remarks = []
+    if rivals:
+        more = f" and {len(rivals) - 3} more" if len(rivals) > 3 else ""
+        remarks.append(
+            Note("not-told-apart", f"not told apart from {text.spoken_list(rivals[:3])}{more}"),
+        )
     if best.disturbed:
-        rival = "; ".join(filter(None, [rival, "disturbed while measured"]))
-    accuracy, said = "–", ""
-    if best.accuracy is None:
-        said = "synthetic data" if best.synthetic else "not known, or a regression"
-    else:
-        accuracy = f"{100 * best.accuracy:.1f} %"
-        said = _accuracy_said(best, line, block)
+        remarks.append(Note("run-disturbed", "disturbed while measured"))
     energy = "–" if best.energy_j is None else f"{best.energy_j:.0f} J"
     return Answer(
         line.title,
@@ -377,16 +377,19 @@ def _answer(line: Line, block: Block) -> Answer:
         text.seconds(best.median_s),
         best.count,
         _speed(best, base),
-        rival,
-        accuracy,
-        said,
+        remarks,
+        "–" if best.accuracy is None else f"{100 * best.accuracy:.1f} %",
+        _accuracy_said(best, line, block),
         energy,
         _thriftiest(best, line, block),
     )
 
 
-def _accuracy_said(best: Entry, line: Line, block: Block) -> str:
-    assert best.accuracy is not None
+def _accuracy_said(best: Entry, line: Line, block: Block) -> Note:
+    if best.accuracy is None and best.synthetic:
+        return Note("synthetic-data", "synthetic data")
+    if best.accuracy is None:
+        return Note("accuracy-unknown", "unknown, or a regression")
     interval = ""
     if best.accuracy_interval is not None:
         low, high = best.accuracy_interval
@@ -402,8 +405,9 @@ def _accuracy_said(best: Entry, line: Line, block: Block) -> str:
     ]
     if better:
         first = max(better, key=lambda each: each.accuracy or 0.0)
-        return f"{interval}; {block.names[first.place]} is better: {100 * (first.accuracy or 0):.1f} %"
-    return interval
+        said = f"{interval}; {block.names[first.place]} is better: {100 * (first.accuracy or 0):.1f} %"
+        return Note("accuracy-beaten", said)
+    return Note("accuracy-interval", interval)
 
 
 def _thriftiest(best: Entry, line: Line, block: Block) -> str:

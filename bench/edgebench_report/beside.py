@@ -7,6 +7,7 @@ from edgebench_report.aggregate import Column, Statistic
 from edgebench_report.results import TRAINING, not_as_published
 from edgebench_report.table import MISSING, Cell, Footnotes, Heading, Row, Table
 from edgebench_report.tables import Facts
+from edgebench_report.text import Note
 
 
 def table(facts: Facts) -> Table:
@@ -65,7 +66,8 @@ def _cells(facts: Facts, times: dict[str, float], notes: Footnotes) -> list[Cell
             if theirs:
                 ratios.append(theirs / own)
         if not ratios:
-            cells.append(Cell(MISSING, marks=[notes.mark("no workload of both that may be compared")]))
+            why = Note("no-common-workload", "both have no workload that may be compared")
+            cells.append(Cell(MISSING, marks=[notes.mark(why)]))
             continue
         mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
         spread = f"{text.factor(min(ratios))}–{text.factor(max(ratios))}, n {len(ratios)}"

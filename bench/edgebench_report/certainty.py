@@ -40,8 +40,25 @@ def trend(group: Group) -> Trend:
     )
 
 
-def drifts(facts: Facts) -> tuple[Table | None, str]:
-    """Table 4e, what drifted and what lies apart, None where nothing does; and a sentence about all examined."""
+@dataclass(frozen=True)
+class Examined:
+    """How many measurements were examined for a drift, how many of them drifted, and how many outliers they have."""
+
+    measurements: int
+    drifted: int
+    outliers: int
+
+    @property
+    def said(self) -> str:
+        """All of it in a sentence."""
+        measurements = text.plural(self.measurements, "measurement")
+        said = f"{self.drifted} of {measurements} with {statistics.fewest()} repeats or more drifted"
+        said += f" ({_ALPHA * self.measurements:.0f} would by chance)" if self.drifted else ""
+        return f"{said}; {text.plural(self.outliers, 'outlier')} marked, none dropped"
+
+
+def drifts(facts: Facts) -> tuple[Table | None, Examined | None]:
+    """Table 4e, what drifted and what lies apart, None where nothing does; and what was examined, None for nothing."""
     rows: list[Row] = []
     examined = drifted = outlying = 0
     for index, column in enumerate(facts.columns):
@@ -57,12 +74,10 @@ def drifts(facts: Facts) -> tuple[Table | None, str]:
                 rows.append(_drift_row(facts, index, workload, found, section))
                 section = ""
     if not examined:
-        return None, ""
-    said = f"{drifted} of {text.plural(examined, 'measurement')} with {statistics.fewest()} repeats or more drifted"
-    said += f" ({_ALPHA * examined:.0f} would by chance)" if drifted else ""
-    said += f"; {text.plural(outlying, 'outlier')} marked, none dropped"
+        return None, None
+    found_in_all = Examined(examined, drifted, outlying)
     if not rows:
-        return None, said
+        return None, found_in_all
     return (
         Table(
             number="4e",
@@ -83,7 +98,7 @@ def drifts(facts: Facts) -> tuple[Table | None, str]:
             rows=rows,
             footnotes=[],
         ),
-        said,
+        found_in_all,
     )
 
 

@@ -8,10 +8,13 @@ from edgebench_report import text
 from edgebench_report.aggregate import Column, Record
 from edgebench_report.table import MISSING, Cell, Footnotes, Heading, Row, Table
 from edgebench_report.tables import Facts
+from edgebench_report.text import Note
 
 _THREADS = 2
-_NO_TELEMETRY = "the records of these runs hold no telemetry"
-_NOT_TOLD = "the host does not tell"
+_NO_TELEMETRY = Note("telemetry-missing", "the records of these runs hold no telemetry")
+_UNKNOWN = Note("fact-unknown", "the host does not report it")
+_NO_GOVERNOR = Note("governor-unknown", "governor unknown: the kernel has no cpufreq")
+_NO_MODE = Note("power-mode-unreported", "the board has no power modes, or does not report its own")
 
 
 def table(facts: Facts) -> Table | None:
@@ -52,7 +55,7 @@ def _row(facts: Facts, column: Column, notes: Footnotes) -> Row:
         each["cpu"]["governor"] for each in hosts if each["cpu"]["governor"]
     ]
     modes = [each["board"].get("power_mode") for each in hosts]
-    why = _NOT_TOLD if told else _NO_TELEMETRY
+    why = _UNKNOWN if told else _NO_TELEMETRY
     hottest = [value for each in told for value in _numbers(each, "temperature.", "max")]
     limits = [value for each in told for value in _numbers(each, "clock_max.", "min")]
     watts = [each for each in map(_watts, told) if each is not None]
@@ -61,8 +64,8 @@ def _row(facts: Facts, column: Column, notes: Footnotes) -> Row:
         column.label,
         column.label,
         [
-            _words(governors, notes, "the host tells no governor"),
-            _words([each for each in modes if each], notes, "the board has no power modes, or does not tell"),
+            _words(governors, notes, _NO_GOVERNOR),
+            _words([each for each in modes if each], notes, _NO_MODE),
             Cell(_threads(column), numeric=False),
             _value(max(hottest) if hottest else None, 0, notes, why),
             _value(min(limits) if limits else None, 0, notes, why),
@@ -79,7 +82,7 @@ def _threads(column: Column) -> str:
     return ", ".join(sorted(str(each) if each else "default" for each in numbers))
 
 
-def _words(values: list[Any], notes: Footnotes, why: str) -> Cell:
+def _words(values: list[Any], notes: Footnotes, why: Note) -> Cell:
     shown = list(dict.fromkeys(text.shorten(text.one_line(str(each)), 40) for each in values))
     return (
         Cell("; ".join(shown[:6]), numeric=False)
@@ -88,7 +91,7 @@ def _words(values: list[Any], notes: Footnotes, why: str) -> Cell:
     )
 
 
-def _value(value: float | None, digits: int, notes: Footnotes, why: str) -> Cell:
+def _value(value: float | None, digits: int, notes: Footnotes, why: Note) -> Cell:
     if value is None:
         return Cell(MISSING, marks=[notes.mark(why)])
     return Cell(f"{value:.{digits}f}", value=float(f"{value:.6g}"))

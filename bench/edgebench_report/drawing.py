@@ -3,12 +3,13 @@
 import io
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgebench_report import text
+from edgebench_report.text import Note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +23,7 @@ _WIDTH, _BAR, _TITLE, _GAP, _FOOT, _HEAD, _RIGHT = 4.3, 0.17, 0.22, 0.07, 0.42, 
 _FONT_PT = 8.0
 _KEY, _KEY_COLUMNS = 0.24, 5
 LABEL_CHARS = 30
+LOGARITHMIC = Note("axis-logarithmic", "The axis is logarithmic.")
 _CHAR = 0.072
 _DOTS_PER_INCH = 200
 
@@ -43,7 +45,10 @@ _STYLE: Any = {
 
 @dataclass(frozen=True)
 class Chart:
-    """One chart: for the page (``inline``, an SVG element that follows the page's colours) and as files."""
+    """One chart: for the page (``inline``, an SVG element that follows the page's colours) and as files.
+
+    ``notes`` end the caption: what holds for this chart and not for every one of its kind.
+    """
 
     slug: str
     title: str
@@ -53,6 +58,7 @@ class Chart:
     svg: str
     png: bytes
     height_in: float
+    notes: tuple[Note, ...] = ()
 
 
 @contextmanager
@@ -163,7 +169,9 @@ def key(figure: "Figure", colours: list[tuple[str, str]]) -> None:
     )
 
 
-def finished(figure: "Figure", slug: str, title: str, caption: str, alt: str, inline: str) -> Chart:
+def finished(
+    figure: "Figure", slug: str, title: str, caption: str, alt: str, inline: str, notes: Iterable[Note] = ()
+) -> Chart:
     """Return a figure as a chart, in all the forms a report has it in; ``inline`` is what the page shows of it."""
     out = io.StringIO()
     figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
@@ -176,7 +184,8 @@ def finished(figure: "Figure", slug: str, title: str, caption: str, alt: str, in
         if size
         else element
     )
-    return Chart(slug, title, caption, alt, inline, backed, picture.getvalue(), figure.get_figheight())
+    height_in = figure.get_figheight()
+    return Chart(slug, title, caption, alt, inline, backed, picture.getvalue(), height_in, tuple(notes))
 
 
 def _element(svg: str, slug: str) -> str:

@@ -1,22 +1,28 @@
 """The records at the end of the page, which its numbers lead to: a part for each measurement, a row a record."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgebench_report import aggregate, certainty, inference, statistics, telemetry, text
 from edgebench_report.aggregate import Record
 from edgebench_report.load import Loaded
-from edgebench_report.results import STATUS
+from edgebench_report.results import why_unfinished
 from edgebench_report.table import records_anchor
 from edgebench_report.tables import Facts
+from edgebench_report.text import Note
 
 
 @dataclass(frozen=True)
 class Row:
-    """One record: what it is called, its status, times and result as shown, and the line it was read from."""
+    """One record: what it is called, its status, times and result as shown, and the line it was read from.
+
+    ``status`` is the record's own, ``said`` the same in words with the reason.
+    """
 
     repeat: str
     status: str
+    said: str
     train: str
     test: str
     result: str
@@ -27,12 +33,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Part:
-    """The records of one measurement; ``said`` is what they show together, ``anchor`` its id in the page."""
+    """The records of one measurement; ``anchor`` is its id in the page.
+
+    ``said`` is what they show together, ``notes`` are what else a reader should know of them.
+    """
 
     anchor: str
     title: str
     said: str
     rows: list[Row]
+    notes: tuple[Note, ...] = ()
 
 
 def parts(loaded: Loaded, facts: Facts) -> list[Part]:
@@ -45,7 +55,7 @@ def parts(loaded: Loaded, facts: Facts) -> list[Part]:
             outlying = {id(trend.runs[each]) for each in trend.outliers}
             said = _said(trend)
             rows = [_row(run, loaded, id(run) in outlying) for run in group.runs]
-            found.append(Part(records_anchor(index, workload), title, said, rows))
+            found.append(Part(records_anchor(index, workload), title, said, rows, tuple(_notes(trend))))
     for part in inference.parts(loaded.inferences):
         for record, name in zip(part.records, part.names, strict=True):
             row = _inference_row(record, loaded)
@@ -62,13 +72,16 @@ def _said(trend: certainty.Trend) -> str:
         said += f", {text.seconds(known.interval.low)} to {text.seconds(known.interval.high)} at 95 %"
     elif known.count > 1:
         said += ", too few repeats for an interval"
-    if trend.outliers:
-        said += f", {text.plural(len(trend.outliers), 'outlier')} marked †, counted all the same"
-    if trend.drift is not None and trend.drift.found:
-        said += (
-            f"; it drifted by {100 * trend.drift.relative_change:+.1f} % from the first repeat to the last"
-        )
     return said
+
+
+def _notes(trend: certainty.Trend) -> Iterator[Note]:
+    if trend.outliers:
+        count = text.plural(len(trend.outliers), "outlier")
+        yield Note("outliers-marked", f"{count} marked †, counted all the same")
+    if trend.drift is not None and trend.drift.found:
+        change = 100 * trend.drift.relative_change
+        yield Note("drift-found", f"it drifted by {change:+.1f} % from the first repeat to the last")
 
 
 def _row(run: Record, loaded: Loaded, outlying: bool) -> Row:
@@ -78,6 +91,7 @@ def _row(run: Record, loaded: Loaded, outlying: bool) -> Row:
     result = "–" if value is None else f"{text.percent(value)} %" if accuracy else text.error(value)
     return Row(
         str(run["repeat"]),
+        run["status"],
         _status(run),
         "–" if train is None else text.seconds(train),
         "–" if test is None else text.seconds(test),
@@ -92,6 +106,7 @@ def _inference_row(record: Record, loaded: Loaded) -> Row:
     rate, value = record["throughput_per_s"], record["quality"]["value"]
     return Row(
         str(record["repeat"]),
+        record["status"],
         _status(record),
         "–" if rate is None else f"{text.rate(rate)}/s",
         "–",
@@ -105,8 +120,7 @@ def _status(record: Record) -> str:
     if record["status"] == "ok":
         disturbed = telemetry.said(record)
         return f"ok, disturbed: {disturbed}" if disturbed else "ok"
-    reason = text.shorten(text.one_line(record["reason"] or ""), 160)
-    return f"{STATUS[record['status']]}: {reason}" if reason else STATUS[record["status"]]
+    return why_unfinished(record, 160).text
 
 
 def _where(loaded: Loaded, record: Record) -> str:

@@ -8,8 +8,9 @@ from edgebench_report import drawing, inline, text
 from edgebench_report.aggregate import Record
 from edgebench_report.drawing import Chart
 from edgebench_report.load import explained_under
-from edgebench_report.results import STATUS
+from edgebench_report.results import why_unfinished
 from edgebench_report.table import MISSING, Band, Cell, Footnotes, Heading, Row, Table
+from edgebench_report.text import Note
 
 PARTS = (
     ("loop_s", "Loop", "#0072b2"),
@@ -59,7 +60,7 @@ class Section:
     """What the page says: the charts, and for each group its label and its sentences."""
 
     charts: list[Chart]
-    said: list[tuple[str, list[str]]]
+    said: list[tuple[str, list[Note]]]
 
 
 def groups(records: Iterable[Record]) -> list[Group]:
@@ -141,12 +142,11 @@ def table(records: list[Record]) -> Table | None:
 
 def _cells(record: Record, notes: Footnotes, count: int) -> list[Cell]:
     if record["status"] != "ok":
-        reason = text.shorten(text.one_line(record["reason"] or ""), 160)
-        mark = notes.mark(f"{STATUS[record['status']]}: {reason}" if reason else STATUS[record["status"]])
+        mark = notes.mark(why_unfinished(record, 160))
         return [Cell(MISSING, marks=[mark]) for _ in range(count)]
     parts, checks = record["parts"], record["checks"]
     whole = parts["sum_s"] or 1
-    marks = [notes.mark(text.one_line(each)) for each in record["warnings"]]
+    marks = [notes.mark(Note("run-warning", each)) for each in record["warnings"]]
     return [
         Cell(text.count(record["sizes"]["batch"]), value=record["sizes"]["batch"]),
         Cell(text.milliseconds(whole), marks=marks, value=1e3 * whole),
@@ -174,7 +174,7 @@ def section(records: list[Record]) -> Section | None:
     return Section([_chart(found)], said)
 
 
-def sentences(group: Group) -> list[str]:
+def sentences(group: Group) -> list[Note]:
     """Return what a group's numbers say on what an accelerator could do here, and whether they hold."""
     records = group.explained
     found = []
@@ -184,24 +184,31 @@ def sentences(group: Group) -> list[str]:
             found.append(_sentence(bound, there))
     holding = [each for each in records if _holds(each)]
     if len(holding) == len(records):
-        found.append(
+        said = (
             "The parts add up to a real training within 10 %, and batches that the fit left out are predicted within "
             f"15 %, for {'all' if len(records) > 1 else 'the'} {text.plural(len(records), 'workload')}."
         )
+        found.append(Note("parts-add-up", said))
     else:
         names = text.spoken_list([text.one_line(each["title"]) for each in records if not _holds(each)])
-        found.append(
+        said = (
             f"This does not hold for {names}: the parts miss a real training by more than 10 %, or another batch by "
             "more than 15 %; see the table."
         )
+        found.append(Note("parts-do-not-add-up", said))
     busy = [each for each in records if each["measured"]["gpu_busy_share"] is not None]
     if busy:
         idle = [f"{100 * (1 - each['measured']['gpu_busy_share']):.0f} % ({_title(each)})" for each in busy]
-        found.append(f"By its own counter the GPU waits {text.spoken_list(idle)} of a training.")
+        said = f"By its own counter the GPU waits {text.spoken_list(idle)} of a training."
+        found.append(Note("gpu-idle", said))
     return found
 
 
-def _sentence(bound: str, records: list[Record]) -> str:
+def _sentence(bound: str, records: list[Record]) -> Note:
+    return Note(f"{bound}-bound", _bounded(bound, records))
+
+
+def _bounded(bound: str, records: list[Record]) -> str:
     shares = [f"{_title(each)} ({100 * _share(each, bound):.0f} %)" for each in records]
     ceilings = [each["ceiling"] for each in records if each["ceiling"] is not None]
     gain = (
@@ -245,7 +252,7 @@ def _holds(record: Record) -> bool:
     return bool(checks["sum_holds"] and checks["prediction_holds"] is not False)
 
 
-def _compared(group: Group, others: list[Group]) -> list[str]:
+def _compared(group: Group, others: list[Group]) -> list[Note]:
     """Return a sentence for each workload of a GPU that a CPU was explained with, too."""
     if group.device != "gpu":
         return []
@@ -261,7 +268,8 @@ def _compared(group: Group, others: list[Group]) -> list[str]:
                 None,
             )
             if twin is not None:
-                found.append(_versus(record, group.label, twin, other.label))
+                said = _versus(record, group.label, twin, other.label)
+                found.append(Note("gpu-and-cpu", said))
     return found
 
 

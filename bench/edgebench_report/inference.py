@@ -11,8 +11,9 @@ from typing import Any
 from edgebench_report import telemetry, text
 from edgebench_report.aggregate import PROFILES, Record, Statistic
 from edgebench_report.published import PublishedInference
-from edgebench_report.results import STATUS
+from edgebench_report.results import UNRECORDED, why_unfinished
 from edgebench_report.table import MISSING, Band, Cell, Footnotes, Heading, Row, Table
+from edgebench_report.text import Note
 
 TOP1_TARGET = 0.90
 WINDOW_S = 10.0
@@ -21,8 +22,8 @@ _ENGINES = ("tensorflow", "litert", "onnxruntime")
 # ONNX Runtime's own kernels are what it computes with where nothing takes over.
 _NO_DELEGATE = (None, "none", "CPUExecutionProvider")
 _PERCENTILES = (("median", 50), ("p90", 90), ("p99", 99), ("max", 100))
-_BELOW_TARGET = f"below the {TOP1_TARGET:.0%} that MLPerf Tiny asks for".replace("%", " %")
-_NOT_STATED = "not stated in what was published"
+_BELOW_TARGET = Note("below-target", f"below the {100 * TOP1_TARGET:.0f} % that MLPerf Tiny asks for")
+_NOT_STATED = Note("not-stated", "not stated in what was published")
 # The columns that a footnote of a published result is about; any other is about its latency.
 _ABOUT = {
     "clock_is_cpu_time": ("throughput", "latency"),
@@ -158,8 +159,11 @@ def keyword_spotting(records: list[Record], published: PublishedInference) -> Ta
     notices = []
     if any(part.profile == "quick" for part in found):
         notices.append(
-            f"The windows of the quick profile are shorter than the {WINDOW_S:g} s that MLPerf Tiny asks for: "
-            "its rows are a first look, no results to be compared with published ones."
+            Note(
+                "quick-profile",
+                f"The windows of the quick profile are shorter than the {WINDOW_S:g} s that MLPerf Tiny asks for: "
+                "its rows are a first look, no results to be compared with published ones.",
+            )
         )
     return Table(
         number="7",
@@ -215,7 +219,8 @@ def anchor(record: Record) -> str:
 
 def _measured(record: Record, notes: Footnotes) -> list[Cell]:
     threads = record["threads"]["intra"]
-    weights = [notes.mark("random weights")] if record["model"]["weights"] == "random" else []
+    is_random = record["model"]["weights"] == "random"
+    weights = [notes.mark(Note("random-weights", "random weights"))] if is_random else []
     precision = record["model"]["precision"]
     latency = record["latency"]
     cells = [
@@ -279,22 +284,22 @@ def _validity(record: Record, notes: Footnotes) -> Cell:
     return Cell("yes" if valid else "no", marks=marks, numeric=False)
 
 
-def _why_invalid(record: Record) -> str:
+def _why_invalid(record: Record) -> Note:
     windows = record["windows"]
     if windows and min(each["wall_s"] for each in windows) < WINDOW_S:
-        return f"windows of {record['options']['window_s']:g} s, MLPerf Tiny asks for {WINDOW_S:g} s"
+        said = f"windows of {record['options']['window_s']:g} s, MLPerf Tiny asks for {WINDOW_S:g} s"
+        return Note("windows-short", said)
     if windows and min(each["inferences"] for each in windows) < 10:
-        return "windows of fewer than 10 inferences"
-    return "the record does not say why"
+        return Note("inferences-few", "windows of fewer than 10 inferences")
+    return UNRECORDED
 
 
 def _gap(record: Record, path: str, notes: Footnotes, numeric: bool = True) -> Cell:
     if record["status"] != "ok":
-        said = STATUS[record["status"]]
-        reason = text.shorten(text.one_line(record["reason"] or ""), 240)
-        why = f"{said}: {reason}" if reason else said
+        why = why_unfinished(record)
     else:
-        why = record["missing"].get(path) or "the record has no value and no reason"
+        given = record["missing"].get(path)
+        why = Note("reason-recorded", given) if given else UNRECORDED
     return Cell(MISSING, marks=[notes.mark(why)], numeric=numeric)
 
 
@@ -302,11 +307,13 @@ def _published(result: Record, published: PublishedInference, notes: Footnotes) 
     marks: dict[str, list[str]] = {}
     for name in result["notes"]:
         for column in _ABOUT.get(name, ("latency",)):
-            marks.setdefault(column, []).append(notes.mark(published.notes[name]))
+            note = Note(name.replace("_", "-"), published.notes[name])
+            marks.setdefault(column, []).append(notes.mark(note))
 
     def cell(column: str, name: str, value: Any, shown: str, numeric: bool = True) -> Cell:
         if value is None:
-            why = result.get("missing", {}).get(name, _NOT_STATED)
+            given = result.get("missing", {}).get(name)
+            why = Note("reason-published", given) if given else _NOT_STATED
             return Cell(MISSING, marks=[notes.mark(why)], numeric=numeric)
         return Cell(shown, marks=marks.pop(column, []), numeric=numeric, value=value if numeric else None)
 

@@ -1,5 +1,6 @@
 """The chart of inference latency: the median as bar, p90 and p99 as error bar, every window's mean as a dot."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from edgebench_report.drawing import Chart
 from edgebench_report.inference import Part, parts
 from edgebench_report.plots import STATUS
 from edgebench_report.published import PublishedInference
+from edgebench_report.text import Note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,7 +78,11 @@ def _chart(found: list[Part], published: PublishedInference, several: bool) -> C
     axis = "Latency [µs]" + (", logarithmic" if log else "")
     drawn: list[inline.Panel] = [(name, [_inline(bar) for bar in bars]) for name, bars in panels]
     element = inline.draw(slug, drawn, limits, axis, log=log, widest=0.48)
-    return drawing.finished(figure, slug, title, _caption(found, profile, log), alt, element)
+    caption = (
+        f"Latency of one inference [µs], {profile} profile: medians (bars), 90th and 99th percentiles (ticks), "
+        "the mean of every window (dots)."
+    )
+    return drawing.finished(figure, slug, title, caption, alt, element, _notes(found, profile, log))
 
 
 def _inline(bar: _Bar) -> inline.Bar:
@@ -158,18 +164,15 @@ def _draw(ax: "Axes", y: int, bar: _Bar, limits: tuple[float, float]) -> None:
     )
 
 
-def _caption(found: list[Part], profile: str, log: bool) -> str:
-    sentences = [
-        f"Latency of one inference [µs], {profile} profile: medians (bars), 90th and 99th percentiles (ticks), "
-        "the mean of every window (dots)."
-    ]
+def _notes(found: list[Part], profile: str, log: bool) -> Iterator[Note]:
     if log:
-        sentences.append("The axis is logarithmic.")
+        yield drawing.LOGARITHMIC
     if any(record["model"]["weights"] == "random" for part in found for record in part.records):
-        sentences.append("Hatched: random weights.")
-    sentences.append(
-        "Grey: published elsewhere, as one number each."
-        if profile == "paper"
-        else "What was published is in Table 7: only the windows of the paper profile are as long."
-    )
-    return " ".join(sentences)
+        yield Note("random-weights", "Hatched: random weights.")
+    if profile == "paper":
+        yield Note("published-results-grey", "Grey: published elsewhere, as one number each.")
+    else:
+        yield Note(
+            "published-results-absent",
+            "The published results are in Table 7: only the windows of the paper profile are as long as theirs.",
+        )

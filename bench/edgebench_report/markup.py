@@ -61,7 +61,7 @@ def markdown(table: Table) -> str:
         "",
     ]
     for notice in table.notices:
-        lines += [f"> {escape_markdown(notice)}", ""]
+        lines += [f"> {escape_markdown(notice.text)}", ""]
     names = [escape_markdown(each) for each in [table.corner, *table.banded_labels()]]
     lines.append(f"| {' | '.join(names)} |")
     lines.append(f"| :-- | {' | '.join('--:' if each.numeric else ':--' for each in table.headings)} |")
@@ -72,7 +72,7 @@ def markdown(table: Table) -> str:
             cells = " | ".join([escape_markdown(row.name), *(_markdown_cell(each) for each in row.cells)])
             lines.append(f"| {cells} |")
     lines.append("")
-    lines += [f"<sup>{mark}</sup> {escape_markdown(note)}  " for mark, note in table.footnotes]
+    lines += [f"<sup>{mark}</sup> {escape_markdown(note.text)}  " for mark, note in table.footnotes]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -112,7 +112,7 @@ def latex(table: Table) -> str:
     lines += [r"    \bottomrule", r"  \end{tabular}"]
     if table.footnotes:
         notes = r" \\ ".join(
-            rf"\textsuperscript{{{mark}}} {escape_latex(note)}" for mark, note in table.footnotes
+            rf"\textsuperscript{{{mark}}} {escape_latex(note.text)}" for mark, note in table.footnotes
         )
         lines += [r"  \par\smallskip", rf"  \parbox{{\linewidth}}{{\footnotesize {notes}}}"]
     return "\n".join([*lines, r"\end{table}"]) + "\n"

@@ -6,7 +6,7 @@ people with any kind of colour vision tell apart; published values are grey, bar
 synthetic data are hatched.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from edgebench_report.answer import Block, Entry, accuracy_interval, ratio_inter
 from edgebench_report.drawing import Chart
 from edgebench_report.results import ACCURACY, TESTING, TRAINING, Quantity, not_as_published
 from edgebench_report.tables import Facts
+from edgebench_report.text import Note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -166,7 +167,8 @@ def _bars(
     for ax, (name, bars) in zip(axes, panels, strict=True):
         _panel(ax, name, bars, log, limits, quantity.write)
     drawing.label_axis(axes, f"{title} [{unit}]" + (", logarithmic" if log else ""), log, limits)
-    caption = _caption([facts.columns[index] for index in shown], facts, title, unit, log)
+    columns = [facts.columns[index] for index in shown]
+    caption = _caption(columns, title, unit)
     title_of_axis = title
     if len(facts.profiles) > 1:
         slug, title = f"{slug}_{profile}", f"{title}, {profile} profile"
@@ -174,9 +176,8 @@ def _bars(
     alt = f"Bar chart of the {title.lower()} in {unit_name}. The values are those of {table}."
     axis = f"{title_of_axis} [{unit}]" + (", logarithmic" if log else "")
     drawn: list[inline.Panel] = [(name, [_inline(bar, quantity) for bar in bars]) for name, bars in panels]
-    return drawing.finished(
-        figure, slug, title, caption, alt, inline.draw(slug, drawn, limits, axis, log=log)
-    )
+    element = inline.draw(slug, drawn, limits, axis, log=log)
+    return drawing.finished(figure, slug, title, caption, alt, element, _notes(columns, facts, log))
 
 
 def _inline(bar: _Bar, quantity: Quantity) -> inline.Bar:
@@ -250,7 +251,7 @@ def _published_bars(facts: Facts, workload: str, quantity: Quantity) -> list[_Ba
     for host in facts.published.hosts:
         value = facts.published.measured(workload, quantity.published, host["id"])
         known = None if value is None else Statistic(value, value, value, facts.published.source["repeats"])
-        why = "" if known else facts.published.reason(workload, quantity.published, host["id"])
+        why = "" if known else facts.published.reason(workload, quantity.published, host["id"]).text
         bars.append(
             _Bar(
                 f"{host['name']} 2019",
@@ -313,25 +314,28 @@ def _panel(
         ax.text(end, y, bar.shown or write(known.median), transform=beside, va="center", color=drawing.INK)
 
 
-def _caption(columns: list[Column], facts: Facts, title: str, unit: str, log: bool) -> str:
+def _caption(columns: list[Column], title: str, unit: str) -> str:
     spread = "fastest and slowest"
     if unit == "%":
         spread = "95 % score intervals by the number of test samples, on synthetic data the extremes"
-    parts = [
-        f"{title} [{unit}], {columns[0].profile} profile: medians (bars), {spread} (error bars), "
-        "every repeat (dots)."
-    ]
+    profile = columns[0].profile
+    return f"{title} [{unit}], {profile} profile: medians (bars), {spread} (error bars), every repeat (dots)."
+
+
+def _notes(columns: list[Column], facts: Facts, log: bool) -> Iterator[Note]:
     if log:
-        parts.append("The axis is logarithmic.")
+        yield drawing.LOGARITHMIC
     if any(run["data"]["synthetic"] for column in columns for run in column.runs):
-        parts.append("Hatched: synthetic data.")
+        yield Note("synthetic-data", "Hatched: synthetic data.")
     if columns[0].profile != "paper":
-        parts.append("The published hosts are absent: only the paper profile can be compared with them.")
-    else:
-        parts.append("Grey: published in 2019.")
-        if any(_incomparable(facts, group) for column in columns for group in column.groups.values()):
-            parts.append("Not every bar has a published counterpart: see Table 4c.")
-    return " ".join(parts)
+        yield Note(
+            "published-hosts-absent",
+            "The published hosts are absent: only the paper profile can be compared with them.",
+        )
+        return
+    yield Note("published-hosts-grey", "Grey: published in 2019.")
+    if any(_incomparable(facts, group) for column in columns for group in column.groups.values()):
+        yield Note("counterpart-missing", "Not every bar has a published counterpart: see Table 4c.")
 
 
 def _incomparable(facts: Facts, group: Group) -> bool:

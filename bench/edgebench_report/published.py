@@ -1,5 +1,7 @@
 """What was published before: the tables of the 2019 report, and keyword spotting (2021), from ``files/``."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import yaml
 
 from edgebench_report.errors import ReportError
+from edgebench_report.text import Note
 
 _FILES = Path(__file__).resolve().parents[2] / "files"
 PUBLISHED_FILE = _FILES / "published_2019.yml"
@@ -29,6 +32,9 @@ _WORKLOAD_FIELDS = (
     ),
     *("train_s", "test_s", "accuracy_percent"),
 )
+
+
+NOT_IN_REPORT = Note("not-in-2019-report", "not part of the 2019 report")
 
 
 @dataclass(frozen=True)
@@ -72,18 +78,17 @@ class Published:
         known = self.annotation(field, host, workload)
         return self.printed(workload, field, host) if known is None else known.raw
 
-    def reason(self, workload: str, field: str, host: str) -> str:
+    def reason(self, workload: str, field: str, host: str) -> Note:
         """Return why the report has no such result."""
         missing = self.workloads.get(workload, {}).get("missing", {})
-        return missing.get(f"{field}.{host}") or missing.get(field) or "not part of the 2019 report"
+        given = missing.get(f"{field}.{host}") or missing.get(field)
+        return Note("reason-published", given) if given else NOT_IN_REPORT
 
 
 def read_published(path: Path = PUBLISHED_FILE) -> Published:
     """Read the published tables; raise ReportError, naming file and fault, when they are not whole."""
-    try:
-        raw = yaml.safe_load(path.read_text("utf-8"))
-        if raw["version"] != 1:
-            raise ValueError(f"version {raw['version']!r}, known here: 1")
+    with _faults_of(path):
+        raw = _raw(path)
         published = Published(
             source=raw["source"],
             hosts=raw["hosts"],
@@ -91,15 +96,33 @@ def read_published(path: Path = PUBLISHED_FILE) -> Published:
             annotations=[Annotation(**each) for each in raw["annotations"]],
         )
         _check(published)
-    except KeyError as failure:
-        raise _fault(path, f"{failure} is missing") from failure
-    except (OSError, ValueError, TypeError, yaml.YAMLError) as failure:
-        raise _fault(path, str(failure)) from failure
     return published
 
 
-def _fault(path: Path, what: str) -> ReportError:
-    return ReportError(f"{path}: not the published tables: {what}. Restore the file from version control.")
+def _raw(path: Path) -> dict[str, Any]:
+    raw: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
+    if raw["version"] != 1:
+        raise ReportError(f"version {raw['version']!r}, expected 1", "published-version-unknown")
+    return raw
+
+
+@contextmanager
+def _faults_of(path: Path) -> Iterator[None]:
+    """Raise whatever is wrong with the content of a file as a ReportError that names the file and the remedy."""
+    try:
+        yield
+    except ReportError as failure:
+        raise _fault(path, str(failure), failure.code) from failure
+    except KeyError as failure:
+        raise _fault(path, f"{failure} is missing", "published-field-missing") from failure
+    except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as failure:
+        raise _fault(path, str(failure), "published-file-broken") from failure
+
+
+def _fault(path: Path, what: str, code: str | None) -> ReportError:
+    return ReportError(
+        f"{path}: these are not the published tables: {what}. Restore the file: git checkout -- {path}", code
+    )
 
 
 def _check(published: Published) -> None:
@@ -111,35 +134,43 @@ def _check(published: Published) -> None:
         for field in ("train_s", "test_s", "accuracy_percent"):
             values = workload[field]
             if values is not None and set(values) != hosts:
-                raise ValueError(f"{name}.{field} has the hosts {sorted(values)}, expected {sorted(hosts)}")
+                raise ReportError(
+                    f"{name}.{field} has the hosts {sorted(values)}, expected {sorted(hosts)}",
+                    "published-hosts-differ",
+                )
             nulls = (
                 [field] if values is None else [f"{field}.{host}" for host in values if values[host] is None]
             )
             for path in nulls:
                 if path not in workload.get("missing", {}):
-                    raise ValueError(f"{name}.{path} is null without a reason in 'missing'")
+                    raise _unexplained(f"{name}.{path}")
     for each in published.annotations:
         place = published.workloads[each.workload] if each.workload else _host(published, each.host)
         value = place[each.field]
         if each.workload and each.host:
             value = value[each.host]
         if value != each.printed:
-            raise ValueError(
-                f"the annotation of {each.field} says {each.printed!r} was printed, the table {value!r}"
+            raise ReportError(
+                f"the annotation of {each.field} says that {each.printed!r} was printed, the table has {value!r}",
+                "published-annotation-differs",
             )
 
 
 def _require(what: str, given: dict[str, Any], fields: tuple[str, ...]) -> None:
     absent = [each for each in fields if each not in given]
     if absent:
-        raise ValueError(f"{what} has no {', '.join(absent)}")
+        raise ReportError(f"{what} has no {', '.join(absent)}", "published-field-missing")
+
+
+def _unexplained(what: str) -> ReportError:
+    return ReportError(f"{what} is null without a reason in 'missing'", "published-reason-missing")
 
 
 def _host(published: Published, name: str | None) -> dict[str, Any]:
     for each in published.hosts:
         if each["id"] == name:
             return each
-    raise ValueError(f"an annotation names the unknown host {name!r}")
+    raise ReportError(f"an annotation names the unknown host {name!r}", "published-host-unknown")
 
 
 @dataclass(frozen=True)
@@ -153,17 +184,11 @@ class PublishedInference:
 
 def read_published_inference(path: Path = PUBLISHED_KWS_FILE) -> PublishedInference:
     """Read the published results of keyword spotting; raise ReportError, naming file and fault, as above."""
-    try:
-        raw = yaml.safe_load(path.read_text("utf-8"))
-        if raw["version"] != 1:
-            raise ValueError(f"version {raw['version']!r}, known here: 1")
+    with _faults_of(path):
+        raw = _raw(path)
         published = PublishedInference(raw["source"], raw["results"], raw["annotations"])
         for result in published.results:
             _check_result(result, published.notes)
-    except KeyError as failure:
-        raise _fault(path, f"{failure} is missing") from failure
-    except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as failure:
-        raise _fault(path, str(failure)) from failure
     return published
 
 
@@ -172,6 +197,6 @@ def _check_result(result: dict[str, Any], notes: dict[str, str]) -> None:
     _require(what, result, _RESULT_FIELDS)
     missing = result.get("missing", {})
     for name in (each for each in _RESULT_FIELDS if result[each] is None and each not in missing):
-        raise ValueError(f"{what}: {name} is null without a reason in 'missing'")
+        raise _unexplained(f"{what}: {name}")
     for note in (each for each in result["notes"] if each not in notes):
-        raise ValueError(f"{what} refers to the unknown annotation {note!r}")
+        raise ReportError(f"{what} refers to the unknown annotation {note!r}", "published-note-unknown")

@@ -5,19 +5,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edgebench_report import telemetry, text
-from edgebench_report.aggregate import Column, Group, Statistic
+from edgebench_report.aggregate import Column, Group, Record, Statistic
 from edgebench_report.table import MISSING, Band, Cell, Footnotes, Heading, Row, Table, records_anchor
-from edgebench_report.tables import PUBLISHED_BAND, Facts
+from edgebench_report.tables import NOT_RUN, PUBLISHED_BAND, Facts
+from edgebench_report.text import Note
 
-QUICK_NOTICE = (
+QUICK_NOTICE = Note(
+    "quick-profile",
     "Figures under “quick” are of the quick profile, with fewer samples and epochs: "
-    "they must not be compared with the published ones."
+    "they must not be compared with the published ones.",
 )
-STATUS = {
-    "oom": "ran out of memory",
-    "timeout": "passed its time limit",
-    "failed": "failed",
-    "unsupported": "not supported on this host",
+UNRECORDED = Note("reason-unrecorded", "the record has no value and no reason")
+_STATUS = {
+    "oom": Note("out-of-memory", "ran out of memory"),
+    "timeout": Note("time-limit-passed", "passed its time limit"),
+    "failed": Note("run-failed", "failed"),
+    "unsupported": Note("host-unsupported", "not supported on this host"),
 }
 _PARTS = (
     ("data_s", "Data"),
@@ -134,18 +137,18 @@ def _scaled(statistic: Statistic, scale: float) -> Statistic:
     return Statistic(statistic.median * scale, statistic.low * scale, statistic.high * scale, statistic.count)
 
 
-def remarks(group: Group) -> list[str]:
+def remarks(group: Group) -> list[Note]:
     """Return what a reader has to know about a value of this group: synthetic data, missing repeats, disturbances."""
     found = []
     if any(run["data"]["synthetic"] for run in group.ok):
         said = {first_clause(run["data"]["note"]) for run in group.ok if run["data"]["note"]}
         why = "; ".join(sorted(said))
-        found.append(why if why.startswith("synthetic data") else f"synthetic data: {why}".removesuffix(": "))
+        words = why if why.startswith("synthetic data") else f"synthetic data: {why}".removesuffix(": ")
+        found.append(Note("synthetic-data", words))
     unfinished = len(group.runs) - len(group.ok)
     if unfinished and group.ok:
-        found.append(
-            f"{unfinished} of {text.plural(len(group.runs), 'repeat')} left out: {_why_unfinished(group)}"
-        )
+        left_out = f"{unfinished} of {text.plural(len(group.runs), 'repeat')} left out"
+        found.append(Note("repeats-left-out", f"{left_out}: {_why_unfinished(group).text}"))
     return found + telemetry.remarks(group.ok)
 
 
@@ -154,26 +157,32 @@ def first_clause(note: str) -> str:
     return text.shorten(re.split(r" \(|[.;:] ", text.one_line(note), maxsplit=1)[0], 100)
 
 
-def _why_unfinished(group: Group) -> str:
-    found: dict[str, int] = {}
-    for run in group.runs:
-        if run["status"] != "ok":
-            reason = text.shorten(text.one_line(run["reason"]), 240) if run["reason"] else ""
-            status = STATUS[run["status"]]
-            said = f"{status}: {reason}" if reason and reason.lower() != status else status
-            found[said] = found.get(said, 0) + 1
-    return "; ".join(found)
+def why_unfinished(record: Record, limit: int = 240) -> Note:
+    """Return why a record has no results: its status and its reason, that in no more than ``limit`` characters."""
+    status = _STATUS[record["status"]]
+    reason = text.shorten(text.one_line(record["reason"] or ""), limit)
+    is_new = reason and reason.lower() != status.text
+    return Note(status.code, f"{status.text}: {reason}" if is_new else status.text)
 
 
-def _why_missing(facts: Facts, column: Column, workload: str, path: str) -> str:
+def _why_unfinished(group: Group) -> Note:
+    found = dict.fromkeys(why_unfinished(run) for run in group.runs if run["status"] != "ok")
+    codes = {each.code for each in found}
+    code = codes.pop() if len(codes) == 1 else "runs-unfinished"
+    return Note(code, "; ".join(each.text for each in found))
+
+
+def _why_missing(facts: Facts, column: Column, workload: str, path: str) -> Note:
     group = column.groups.get(workload)
     if group is None:
         others = [each for each in facts.columns if each.host == column.host and workload in each.groups]
-        return f"not run under these circumstances; see “{others[0].label}”" if others else "not run"
+        if not others:
+            return NOT_RUN
+        return Note("run-elsewhere", f"not run under these circumstances; see “{others[0].label}”")
     if not group.ok:
         return _why_unfinished(group)
     reasons = [run["missing"].get(path) for run in group.ok]
-    return next((each for each in reasons if each), "the record has no value and no reason")
+    return next((Note("reason-recorded", each) for each in reasons if each), UNRECORDED)
 
 
 def _published_cell(facts: Facts, workload: str, host: str, quantity: Quantity, notes: Footnotes) -> Cell:
@@ -181,7 +190,7 @@ def _published_cell(facts: Facts, workload: str, host: str, quantity: Quantity, 
     if value is None:
         return Cell(MISSING, marks=[notes.mark(facts.published.reason(workload, quantity.published, host))])
     known = facts.published.annotation(quantity.published, host, workload)
-    marks = [] if known is None else [notes.mark(known.note)]
+    marks = [] if known is None else [notes.mark(Note("published-note", known.note))]
     return Cell(f"{value:.1f}", marks=marks, value=value)
 
 
@@ -312,30 +321,33 @@ def _ratio_cell(facts: Facts, index: int, workload: str, host: str, notes: Footn
         return Cell(MISSING, marks=[notes.mark(_why_missing(facts, column, workload, TRAINING.path))])
     if theirs is None:
         why = facts.published.reason(workload, TRAINING.published, host)
-        return Cell(MISSING, marks=[notes.mark(f"published host: {why}")])
+        return Cell(MISSING, marks=[notes.mark(Note(why.code, f"published host: {why.text}"))])
     obstacle = not_as_published(facts, group)
-    if obstacle:
+    if obstacle is not None:
         return Cell(MISSING, marks=[notes.mark(obstacle)])
     marks = [notes.mark(each) for each in remarks(group)]
     known = facts.published.annotation(TRAINING.published, host, workload)
-    marks += [] if known is None else [notes.mark(f"{known.note}; the ratio is to that")]
+    if known is not None:
+        marks.append(notes.mark(Note("raw-log-used", f"{known.note}; the ratio is to that")))
     ratio = theirs / statistic.median if statistic.median else float("inf")
     return Cell(
         text.factor(ratio), marks=marks, value=float(f"{ratio:.4g}"), link=records_anchor(index, workload)
     )
 
 
-def not_as_published(facts: Facts, group: Group) -> str:
-    """Return why a group is no counterpart of the published runs; empty where it is one."""
+def not_as_published(facts: Facts, group: Group) -> Note | None:
+    """Return why a group is no counterpart of the published runs; None where it is one."""
     run = group.ok[0]
     if any(each["data"]["synthetic"] for each in group.ok):
-        return "not comparable: synthetic data"
+        return Note("synthetic-data", "not comparable: synthetic data")
     published_lookback = facts.published.source["lookback_rows"]
     lookback = run["options"].get("lookback_rows", published_lookback)
     if lookback != published_lookback:
-        return f"not comparable: look-back of {lookback} rows, published {published_lookback}"
+        said = f"not comparable: look-back of {lookback} rows, published {published_lookback}"
+        return Note("lookback-differs", said)
     printed = facts.published.workloads[group.workload]
     for name in ("train_samples", "test_samples", "epochs", "batch"):
         if run["sizes"][name] != printed[name]:
-            return f"not comparable: {name.replace('_', ' ')} {run['sizes'][name]}, published {printed[name]}"
-    return ""
+            said = f"not comparable: {name.replace('_', ' ')} {run['sizes'][name]}, published {printed[name]}"
+            return Note("sizes-differ", said)
+    return None

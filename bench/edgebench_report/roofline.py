@@ -15,10 +15,11 @@ from edgebench_report import curves, drawing, text
 from edgebench_report.drawing import Chart
 from edgebench_report.load import SURVEY_ENDING, Problem
 from edgebench_report.table import MISSING, Cell, Footnotes, Heading, Row, Table
+from edgebench_report.text import Note
 
 _MOST_BYTES = 8 << 20
 _MOST_NETWORKS = 32
-_REMEDY = "Write it again: edgebench roofline --json > HOST.roofline.json"
+_REMEDY = "Repeat the survey: edgebench roofline --json > HOST.roofline.json"
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,18 @@ def load(paths: Iterable[Path]) -> tuple[list[Survey], list[Problem]]:
             survey = _survey(path)
         except (OSError, ValueError, RecursionError) as failure:
             said = text.shorten(text.one_line(str(failure)), 160)
-            problems.append(Problem(text.one_line(str(path)), f"no survey of a roofline ({said})", _REMEDY))
+            problems.append(
+                Problem(
+                    text.one_line(str(path)), f"not a roofline survey ({said})", _REMEDY, "survey-invalid"
+                )
+            )
             continue
         if survey.marks:
             surveys.append(survey)
         else:
-            problems.append(Problem(text.one_line(str(path)), "a survey in which nothing was timed", _REMEDY))
+            problems.append(
+                Problem(text.one_line(str(path)), "the survey has no timed network", _REMEDY, "survey-empty")
+            )
     return surveys, problems
 
 
@@ -209,9 +216,8 @@ def table(surveys: list[Survey]) -> Table | None:
                 Cell("memory" if mark.is_memory_bound else "arithmetic", numeric=False),
             ]
             if share > 1:
-                cells[4].marks.append(
-                    notes.mark("above the measured peak: caches, or a peak measured on a disturbed host")
-                )
+                said = "above the measured peak: caches, or a peak measured on a disturbed host"
+                cells[4].marks.append(notes.mark(Note("above-peak", said)))
             rows.append(Row(mark.network, mark.network, cells, section))
             section = ""
     return Table(

@@ -5,99 +5,118 @@ from dataclasses import dataclass
 
 from edgebench_report import inference, telemetry, text
 from edgebench_report.aggregate import PROFILES, Column, Record
+from edgebench_report.certainty import Examined
 from edgebench_report.load import Loaded, Problem
 from edgebench_report.tables import Facts
+from edgebench_report.text import Note
 
 _ORDER = ("ok", "oom", "timeout", "failed", "unsupported")
+_KINDS = {"run": "run", "inference": "inference measurement", "explanation": "explanation"}
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One fact about all that was read; ``code`` identifies it, ``name`` and ``value`` are shown."""
+
+    code: str
+    name: str
+    value: str
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The head of the report; every entry of ``lines`` is a (name, value) for a list of facts."""
+    """The head of the report; ``counts`` are the records of each kind by status: {"run": {"ok": 3, "oom": 1}}."""
 
     headline: str
-    lines: list[tuple[str, str]]
-    banners: list[str]
-    warnings: list[str]
+    counts: dict[str, dict[str, int]]
+    facts: list[Fact]
+    banners: list[Note]
+    warnings: list[Note]
     problems: list[Problem]
 
 
-def summarise(loaded: Loaded, facts: Facts, more_warnings: Sequence[str] = (), drift: str = "") -> Summary:
-    """Put the circumstances of everything that was read in words; ``drift`` is what is known of that, in words."""
+def summarise(
+    loaded: Loaded, facts: Facts, more_warnings: Sequence[Note] = (), drift: Examined | None = None
+) -> Summary:
+    """Put the circumstances of everything that was read in words."""
     # Explanations have circumstances of their own, which count where there is nothing else.
     runs = loaded.runs + loaded.inferences or loaded.explanations
     workloads = {run["workload"] for run in runs}
+    read = {"run": loaded.runs, "inference": loaded.inferences, "explanation": loaded.explanations}
+    counts = {kind: _counts(records) for kind, records in read.items() if records}
     parts = [
-        f"{text.plural(len(records), name)}: {_counts(records)}"
-        for records, name in (
-            (loaded.runs, "run"),
-            (loaded.inferences, "inference measurement"),
-            (loaded.explanations, "explanation"),
-        )
-        if records
+        f"{text.plural(sum(found.values()), _KINDS[kind])}: "
+        + ", ".join(f"{count} {status}" for status, count in found.items())
+        for kind, found in counts.items()
     ]
     headline = (
         f"{text.plural(len(workloads), 'workload')} on {text.plural(len(facts.host_names), 'host')}, "
         f"{'; '.join(parts)}."
     )
     profiles = {run["profile"] for run in runs if "profile" in run}
-    lines = [
-        ("Runs", ", ".join(sorted({run["run_id"] for run in runs}))),
-        ("Hosts", ", ".join(facts.host_names)),
-        ("When", _span(runs)),
-        ("Profile", ", ".join(each for each in PROFILES if each in profiles) or "none: explanations alone"),
-        ("Data", _data(runs, facts)),
-        ("Framework", "; ".join(_frameworks(runs)) or "unknown"),
-        ("Device", ", ".join(_devices(runs)) or "unknown"),
-        ("Runner", ", ".join(_runners(runs))),
+    shown = [
+        Fact("run-ids", "Runs", ", ".join(sorted({run["run_id"] for run in runs}))),
+        Fact("hosts", "Hosts", ", ".join(facts.host_names)),
+        Fact("when", "When", _span(runs)),
+        Fact(
+            "profiles",
+            "Profile",
+            ", ".join(each for each in PROFILES if each in profiles) or "none: explanations only",
+        ),
+        Fact("data", "Data", _data(runs, facts)),
+        Fact("frameworks", "Framework", "; ".join(_frameworks(runs)) or "unknown"),
+        Fact("devices", "Device", ", ".join(_devices(runs)) or "unknown"),
+        Fact("runners", "Runner", ", ".join(_runners(runs))),
     ]
     if loaded.inferences:
-        lines.insert(-2, ("Engines", ", ".join(_engines(loaded.inferences)) or "unknown"))
+        shown.insert(-2, Fact("engines", "Engines", ", ".join(_engines(loaded.inferences)) or "unknown"))
     if loaded.superseded:
         kinds = {each["record"] for each in loaded.superseded}
         files = [
             name for kind, name in (("run", "runs.csv"), ("inference", "inferences.csv")) if kind in kinds
         ]
         count = text.plural(len(loaded.superseded), "earlier attempt")
-        lines.append(("Retried", f"{count} not counted, in {' and '.join(files)}"))
+        shown.append(Fact("retried", "Retried", f"{count} not counted, in {' and '.join(files)}"))
     if loaded.duplicates:
-        lines.append(
-            ("Copies", f"{text.plural(loaded.duplicates, 'record')} read more than once, counted once")
-        )
+        copies = f"{text.plural(loaded.duplicates, 'record')} read more than once, counted once"
+        shown.append(Fact("copies", "Copies", copies))
     # Explanations watch other programs by themselves.
     disturbed = telemetry.counted(loaded.runs + loaded.inferences)
     if disturbed:
-        lines.append(("Disturbed", disturbed))
-    if drift:
-        lines.append(("Drift", drift))
-    warnings = _warnings(runs, facts) + [text.one_line(each) for each in more_warnings]
+        shown.append(Fact("disturbed", "Disturbed", disturbed))
+    if drift is not None:
+        shown.append(Fact("drift", "Drift", drift.said))
+    warnings = _warnings(runs, facts) + [Note(each.code, text.one_line(each.text)) for each in more_warnings]
     if warnings:
-        lines.append(("Warnings", f"{len(warnings)}, listed below the tables"))
+        shown.append(Fact("warnings", "Warnings", f"{len(warnings)}, listed below the tables"))
     banners = _failures(loaded) + _banners(loaded.runs, facts) + _inference_banners(loaded.inferences)
-    return Summary(headline, lines, banners, warnings, loaded.problems)
+    return Summary(headline, counts, shown, banners, warnings, loaded.problems)
 
 
-def _failures(loaded: Loaded) -> list[str]:
+def _failures(loaded: Loaded) -> list[Note]:
     """Return a line for each host that a playbook could not follow to the end of a run."""
     records = loaded.runs + loaded.inferences + loaded.explanations
     recorded = {(each["run_id"], each["host"]) for each in records}
-    return [
-        f"{host} {'may have more than is here' if (run_id, host) in recorded else 'is missing: it has no record'} "
-        f"of the run {run_id}. {text.shorten(said, 400)}"
-        for run_id, host, said in loaded.failures
-    ]
+    found = []
+    for run_id, host, said in loaded.failures:
+        if (run_id, host) in recorded:
+            code, what = "host-incomplete", f"{host} may have more records of the run {run_id} than are here."
+        else:
+            code, what = "host-missing", f"{host} is missing: it has no record of the run {run_id}."
+        found.append(Note(code, f"{what} {text.shorten(said, 400)}"))
+    return found
 
 
-def _counts(records: list[Record]) -> str:
+def _counts(records: list[Record]) -> dict[str, int]:
     statuses = [each["status"] for each in records]
-    return ", ".join(f"{statuses.count(each)} {each}" for each in _ORDER if each in statuses)
+    return {each: statuses.count(each) for each in _ORDER if each in statuses}
 
 
 def _engines(inferences: list[Record]) -> list[str]:
     return sorted({inference.library(each) for each in inferences if each["engine"]["library"]})
 
 
-def _inference_banners(inferences: list[Record]) -> list[str]:
+def _inference_banners(inferences: list[Record]) -> list[Note]:
     found = []
     below = {
         f"{each['engine']['name']} {each['model']['id']} on {each['host']} ({text.percent(each['quality']['value'])} %)"
@@ -105,17 +124,19 @@ def _inference_banners(inferences: list[Record]) -> list[str]:
         if inference.is_below_target(each)
     }
     if below:
-        found.append(
+        said = (
             f"Keyword spotting misses the {100 * inference.TOP1_TARGET:.0f} % of top-1 accuracy that MLPerf Tiny asks "
             f"for: {text.one_line(text.spoken_list(sorted(below)))}. The speed of a network that does not do its work "
             "is no result."
         )
+        found.append(Note("below-target", said))
     hosts = sorted({each["host"] for each in inferences if each["model"]["weights"] == "random"})
     if hosts:
-        found.append(
-            f"Keyword spotting ran with random weights on {text.spoken_list(hosts)}: latencies mean what they say, "
-            "accuracy there is none."
+        said = (
+            f"Keyword spotting ran with random weights on {text.spoken_list(hosts)}: its latencies are valid, it has "
+            "no accuracy."
         )
+        found.append(Note("random-weights", said))
     return found
 
 
@@ -190,23 +211,25 @@ def _runners(runs: list[Record]) -> list[str]:
     )
 
 
-def _banners(runs: list[Record], facts: Facts) -> list[str]:
+def _banners(runs: list[Record], facts: Facts) -> list[Note]:
     found = []
     synthetic = _synthetic(runs, facts)
     if synthetic:
-        found.append(
+        said = (
             f"Synthetic data was used for {text.spoken_list(synthetic)}: it has the shape, type and sparsity "
-            "of the real data, so times mean what they say, but accuracies and errors mean nothing."
+            "of the real data, so times are valid, but accuracies and errors mean nothing."
         )
+        found.append(Note("synthetic-data", said))
     if "quick" in facts.profiles:
-        found.append(
+        said = (
             "The quick profile runs the same networks with fewer samples and epochs. "
             "Its figures must not be compared with the published ones, which are of the paper profile."
         )
+        found.append(Note("quick-profile", said))
     return found
 
 
-def _warnings(runs: list[Record], facts: Facts) -> list[str]:
+def _warnings(runs: list[Record], facts: Facts) -> list[Note]:
     counted: dict[tuple[str, str], set[str]] = {}
     for run in runs:
         synthetic = (
@@ -220,19 +243,18 @@ def _warnings(runs: list[Record], facts: Facts) -> list[str]:
             )
     found = []
     for (host, warning), workloads in sorted(counted.items()):
-        found.append(f"{host}, {', '.join(_titles(workloads, facts))}: {warning}")
+        found.append(Note("run-warning", f"{host}, {', '.join(_titles(workloads, facts))}: {warning}"))
     found += _contradictions(runs, facts)
     for column in facts.columns:
         runners = _runners(column.runs)
         if len(runners) > 1:
-            found.append(
-                f"{column.label} holds runs of {len(runners)} versions of the runner: {', '.join(runners)}"
-            )
+            said = f"{column.label} holds runs of {len(runners)} versions of the runner: {', '.join(runners)}"
+            found.append(Note("runners-differ", said))
     return found
 
 
-def _contradictions(runs: list[Record], facts: Facts) -> list[str]:
-    """Name what cannot be: it is shown as it was recorded, so that a reader knows not to trust it."""
+def _contradictions(runs: list[Record], facts: Facts) -> list[Note]:
+    """Name impossible values: they are shown as recorded, so that a reader knows not to trust them."""
     back: dict[str, int] = {}
     above: dict[str, set[str]] = {}
     for run in runs:
@@ -244,12 +266,18 @@ def _contradictions(runs: list[Record], facts: Facts) -> list[str]:
         if quality["metric"] != "mae" and value is not None and value > 1:
             above.setdefault(run["host"], set()).add(run["workload"])
     found = [
-        f"{host}: the clock went back during {text.plural(number, 'run')}, which ended before it began; durations are "
-        "not taken from it"
+        Note(
+            "clock-went-back",
+            f"{host}: the clock went back during {text.plural(number, 'run')}, which ended before it began; durations "
+            "are not taken from it",
+        )
         for host, number in sorted(back.items())
     ]
     found += [
-        f"{host}, {', '.join(_titles(names, facts))}: an accuracy above 100 % was recorded, which cannot be"
+        Note(
+            "accuracy-impossible",
+            f"{host}, {', '.join(_titles(names, facts))}: an accuracy above 100 % was recorded, which is impossible",
+        )
         for host, names in sorted(above.items())
     ]
     return found

@@ -7,6 +7,7 @@ from typing import Literal
 
 from edgebench_report import text
 from edgebench_report.aggregate import Statistic
+from edgebench_report.text import Note
 
 Side = Literal["measured", "published", "plain"]
 MISSING = "-"
@@ -97,9 +98,9 @@ class Table:
     bands: list[Band]
     headings: list[Heading]
     rows: list[Row]
-    footnotes: list[tuple[str, str]]
+    footnotes: list[tuple[str, Note]]
     key_name: str = "workload"
-    notices: list[str] = field(default_factory=list)
+    notices: list[Note] = field(default_factory=list)
     dense: bool = False
 
     @property
@@ -107,8 +108,8 @@ class Table:
         """Whether the rows are in named parts."""
         return any(row.section for row in self.rows)
 
-    def note(self, mark: str) -> str:
-        """The text of a footnote."""
+    def note(self, mark: str) -> Note:
+        """The footnote of a mark."""
         return dict(self.footnotes)[mark]
 
     def html_width(self) -> int:
@@ -159,7 +160,7 @@ class Table:
                 line: list[object] = [*([section] if self.sectioned else []), row.key, row.name]
                 for cell, heading, has_notes in zip(row.cells, self.headings, noted, strict=True):
                     line += _numbers(cell, heading)
-                    line += ["; ".join(notes[mark] for mark in cell.marks)] if has_notes else []
+                    line += ["; ".join(notes[mark].text for mark in cell.marks)] if has_notes else []
                 writer.writerow(line)
         return out.getvalue()
 
@@ -175,16 +176,16 @@ def _numbers(cell: Cell, heading: Heading) -> list[object]:
 
 
 class Footnotes:
-    """Hands out footnote letters in the order of first use; the same text keeps its letter."""
+    """Hands out footnote letters in the order of first use; the same note keeps its letter."""
 
     def __init__(self) -> None:
-        self._marks: dict[str, str] = {}
+        self._marks: dict[Note, str] = {}
 
-    def mark(self, note: str) -> str:
+    def mark(self, note: Note) -> str:
         """Return the letter of a note."""
-        note = text.one_line(note)
+        note = Note(note.code, text.one_line(note.text))
         return self._marks.setdefault(note, text.letter(len(self._marks)))
 
-    def listed(self) -> list[tuple[str, str]]:
-        """All notes as (letter, text)."""
+    def listed(self) -> list[tuple[str, Note]]:
+        """All notes as (letter, note)."""
         return [(mark, note) for note, mark in self._marks.items()]

@@ -7,10 +7,12 @@ from typing import Any
 
 from edgebench_report import text
 from edgebench_report.aggregate import Column, Record, Statistic
-from edgebench_report.published import Published
+from edgebench_report.published import NOT_IN_REPORT, Annotation, Published
 from edgebench_report.table import MISSING, Band, Cell, Footnotes, Heading, Row, Table
+from edgebench_report.text import Note
 
 PUBLISHED_BAND = "Published 2019 (paper profile)"
+NOT_RUN = Note("not-run", "not run")
 _SIZES = (("train_samples", "Train"), ("test_samples", "Test"), ("epochs", "Epochs"), ("batch", "Batch"))
 
 
@@ -102,22 +104,26 @@ def _host_row(facts: Facts, notes: Footnotes, name: str, fact: _FactOf, field: s
         runs = [run for column in facts.columns if column.host == host for run in column.runs]
         runs += [each for each in [*facts.inferences, *facts.explanations] if each["host"] == host]
         if not records:
-            cells.append(_gap(notes, "the records hold no facts of this host"))
+            cells.append(_gap(notes, Note("host-unrecorded", "the records hold no facts of this host")))
             continue
         # Facts may change from session to session; all are shown, in order of time.
         found = [fact(each["facts"], runs) for each in records]
         values = list(dict.fromkeys(text.shorten(text.one_line(each), 80) for each in found if each))
-        reason = next(
-            (why for each in records for path, why in each["missing"].items() if _about(path, field)), None
-        )
+        reasons = (why for each in records for path, why in each["missing"].items() if _about(path, field))
         cells.append(
             Cell("; ".join(values), numeric=False)
             if values
-            else _gap(notes, reason or "the host does not tell")
+            else _gap(notes, _why_unknown(next(reasons, None)))
         )
     return Row(
         name, field, cells + [_published_fact(facts, notes, each, field) for each in facts.published.hosts]
     )
+
+
+def _why_unknown(reason: str | None) -> Note:
+    if reason:
+        return Note("reason-recorded", reason)
+    return Note("fact-unknown", "the host does not report it")
 
 
 # Dotted paths of the host record that a row of the table is about.
@@ -140,19 +146,24 @@ def _about(path: str, field: str) -> bool:
 def _published_fact(facts: Facts, notes: Footnotes, host: dict[str, Any], field: str) -> Cell:
     value = host.get(field)
     if value is None:
-        return _gap(notes, "the 2019 report does not say")
+        return _gap(notes, Note("fact-unpublished", "the 2019 report does not say"))
     if field == "gpu_cores":
         value = f"{value} CUDA cores" if value else "none"
     known = facts.published.annotation(field, host=host["id"])
-    marks = [] if known is None else [notes.mark(_annotation_text(known.printed, known.raw, known.note))]
+    marks = [] if known is None else [notes.mark(_annotated(known))]
     return Cell(str(value), marks=marks, numeric=False)
 
 
-def _annotation_text(printed: object, raw: object, note: str) -> str:
-    return note if printed == raw else f"printed {printed}, rightly {raw}: {note}"
+def _annotated(known: Annotation) -> Note:
+    words = (
+        known.note
+        if known.printed == known.raw
+        else f"printed {known.printed}, correct is {known.raw}: {known.note}"
+    )
+    return Note("published-note", words)
 
 
-def _gap(notes: Footnotes, reason: str, numeric: bool = False) -> Cell:
+def _gap(notes: Footnotes, reason: Note, numeric: bool = False) -> Cell:
     return Cell(MISSING, marks=[notes.mark(reason)], numeric=numeric)
 
 
@@ -207,14 +218,14 @@ def workloads(facts: Facts) -> Table:
     for workload in facts.workloads:
         cells = []
         for _, sizes in sets:
-            cells += _size_cells(sizes.get(workload), notes, "not run")
+            cells += _size_cells(sizes.get(workload), notes, NOT_RUN)
         printed = facts.published.workloads.get(workload)
         values = None if printed is None else tuple(printed[field] for field, _ in _SIZES)
-        cells += _size_cells(values, notes, "not part of the 2019 report")
+        cells += _size_cells(values, notes, NOT_IN_REPORT)
         for field, cell in zip((field for field, _ in _SIZES), cells[-len(_SIZES) :], strict=True):
             known = facts.published.annotation(field, workload=workload)
             if known is not None:
-                cell.marks.append(notes.mark(_annotation_text(known.printed, known.raw, known.note)))
+                cell.marks.append(notes.mark(_annotated(known)))
         rows.append(Row(facts.title(workload), workload, cells))
     return Table(
         number="2",
@@ -255,15 +266,11 @@ def _sizes_of(runs: list[Record]) -> _Sizes:
     return tuple(runs[0]["sizes"][field] for field, _ in _SIZES)
 
 
-def _size_cells(sizes: _Sizes | None, notes: Footnotes, reason: str) -> list[Cell]:
+def _size_cells(sizes: _Sizes | None, notes: Footnotes, reason: Note) -> list[Cell]:
     if sizes is None:
         return [_gap(notes, reason, numeric=True) for _ in _SIZES]
-    return [
-        _gap(notes, "not known: the run ended before", numeric=True)
-        if each is None
-        else Cell(text.count(each))
-        for each in sizes
-    ]
+    unknown = Note("size-unknown", "unknown: the run ended before it was known")
+    return [_gap(notes, unknown, numeric=True) if each is None else Cell(text.count(each)) for each in sizes]
 
 
 def architectures(facts: Facts) -> Table:
@@ -280,15 +287,16 @@ def architectures(facts: Facts) -> Table:
             if run["sizes"]["parameters"] is not None
         }
         if printed is None:
-            cells = [_gap(notes, "not part of the 2019 report", numeric=each == 2) for each in range(3)]
+            cells = [_gap(notes, NOT_IN_REPORT, numeric=each == 2) for each in range(3)]
         else:
             cells = [Cell(printed[each], numeric=False) for each in ("input_shape", "architecture")]
             cells.append(Cell(text.count(printed["parameters"])))
         as_built = Cell(" / ".join(text.count(each) for each in sorted(built)))
         if not built:
-            as_built = _gap(notes, "no network was built", numeric=True)
+            as_built = _gap(notes, Note("network-not-built", "no network was built"), numeric=True)
         elif printed is not None and built != {printed["parameters"]}:
-            as_built.marks.append(notes.mark("differs from the published count: not the same network"))
+            differs = Note("network-differs", "differs from the published count: not the same network")
+            as_built.marks.append(notes.mark(differs))
         rows.append(Row(facts.title(workload), workload, [*cells, as_built]))
     return Table(
         number="3",

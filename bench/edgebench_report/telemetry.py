@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from edgebench_report import text
+from edgebench_report.text import Note
 
 # By the kinds of the record schema; docs/telemetry.md says from when on each counts.
 _WORDS = {
@@ -25,10 +26,14 @@ def kinds(record: dict[str, Any]) -> list[str]:
     return list(told.get("disturbed", [])) if told else []
 
 
-def remarks(records: Iterable[dict[str, Any]]) -> list[str]:
+def remarks(records: Iterable[dict[str, Any]]) -> list[Note]:
     """Return a footnote for each kind that disturbed one or more of the records, without numbers: tables share them."""
     seen = {kind for record in records for kind in kinds(record)}
-    return [f"disturbed while it was measured: {words}" for kind, words in _WORDS.items() if kind in seen]
+    return [
+        Note(f"disturbed-{kind}", f"disturbed while it was measured: {words}")
+        for kind, words in _WORDS.items()
+        if kind in seen
+    ]
 
 
 def said(record: dict[str, Any]) -> str:
@@ -38,14 +43,19 @@ def said(record: dict[str, Any]) -> str:
     return text.shorten(text.one_line("; ".join(record["telemetry"].get("warnings", []))), 240)
 
 
+def by_kind(records: list[dict[str, Any]]) -> dict[str, int]:
+    """Return how many of the records each kind disturbed, without those that disturbed none."""
+    counts = {kind: sum(kind in kinds(record) for record in records) for kind in _WORDS}
+    return {kind: count for kind, count in counts.items() if count}
+
+
 def counted(records: list[dict[str, Any]]) -> str:
     """Return how many of the records were disturbed by what, empty for none."""
-    disturbed = [record for record in records if kinds(record)]
-    if not disturbed:
+    found = [f"{_WORDS[kind]} ({count})" for kind, count in by_kind(records).items()]
+    if not found:
         return ""
-    by_kind = {kind: sum(kind in kinds(record) for record in disturbed) for kind in _WORDS}
-    most = [f"{_WORDS[kind]} ({count})" for kind, count in by_kind.items() if count]
-    return f"{len(disturbed)} of {len(records)}, marked in the tables: {', '.join(most)}"
+    disturbed = sum(bool(kinds(record)) for record in records)
+    return f"{disturbed} of {len(records)}, marked in the tables: {', '.join(found)}"
 
 
 def train_energy_j(run: dict[str, Any]) -> float | None:

@@ -18,7 +18,7 @@ def render(summary: Summary, tables: list[Table], width: int) -> str:
     """Return the head and all tables, no line longer than ``width`` (held to 80 … 120 characters)."""
     width = min(max(width, NARROWEST), WIDEST)
     blocks = ["\n".join(_wrapped(summary.headline, width))]
-    blocks += ["\n".join(_wrapped(f"! {each}", width, "  ")) for each in summary.banners]
+    blocks += ["\n".join(_wrapped(f"! {each.text}", width, "  ")) for each in summary.banners]
     blocks += [table_lines(each, width) for each in tables]
     if summary.warnings:
         blocks.append(
@@ -27,7 +27,7 @@ def render(summary: Summary, tables: list[Table], width: int) -> str:
                 + [
                     line
                     for each in summary.warnings
-                    for line in _wrapped(f"- {text.shorten(each, 240)}", width, "  ")
+                    for line in _wrapped(f"- {text.shorten(each.text, 240)}", width, "  ")
                 ]
             )
         )
@@ -42,7 +42,7 @@ def table_lines(table: Table, width: int) -> str:
     """Return one table, no line longer than ``width`` characters where its columns allow it."""
     lines = _wrapped(f"Table {table.number}: {table.title}", width)
     for notice in table.notices:
-        lines += _wrapped(f"! {notice}", width, "  ")
+        lines += _wrapped(f"! {notice.text}", width, "  ")
     first = min(_FIRST_MAX, max(len(each) for each in [table.corner, *(row.name for row in table.rows)]))
     room = width - first - _BETWEEN
     for limit in _COLUMN_WIDTHS:
@@ -55,7 +55,7 @@ def table_lines(table: Table, width: int) -> str:
     for start, end in blocks:
         lines += _block(table, first, columns[start:end], start)
     for mark, note in table.footnotes:
-        lines += _wrapped(f"[{mark}] {note}", width, "    ")
+        lines += _wrapped(f"[{mark}] {note.text}", width, "    ")
     return "\n".join(lines)
 
 

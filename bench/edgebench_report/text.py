@@ -1,9 +1,18 @@
-"""Numbers and names as people read them."""
+"""Numbers, names and remarks as people read them."""
 
 import re
 import unicodedata
+from dataclasses import dataclass
 
 _CONTROL = re.compile(r"\s+")
+
+
+@dataclass(frozen=True)
+class Note:
+    """A remark for readers of a report; ``code`` identifies it for scripts and tests ("synthetic-data")."""
+
+    code: str
+    text: str
 
 
 def one_line(text: str) -> str:

@@ -20,6 +20,7 @@ from edgebench_report.aggregate import Record
 from edgebench_report.drawing import Chart
 from edgebench_report.load import SERIES_FOLDER, Loaded
 from edgebench_report.tables import Facts
+from edgebench_report.text import Note
 
 # Of all series of a report together: more is a fleet's campaign of weeks, or meant to do harm.
 _MOST_BYTES = 128 << 20
@@ -62,18 +63,16 @@ class Timelines:
     """What was drawn, and what of it could not be."""
 
     charts: list[Chart]
-    problems: list[str]
+    problems: list[Note]
 
 
 def draw(loaded: Loaded, facts: Facts) -> Timelines:
     """Draw a timeline for each session of a host that has series; empty where none has."""
-    problems: list[str] = []
+    problems: list[Note] = []
     sessions = _sessions(loaded, problems)
     if len(sessions) > _MOST_FIGURES:
-        problems.append(
-            f"timelines are drawn of {_MOST_FIGURES} sessions, {len(sessions)} have series; build a report of fewer "
-            "hosts for the others"
-        )
+        said = f"{len(sessions)} sessions have series, timelines are drawn of {_MOST_FIGURES} at most"
+        problems.append(Note("timelines-too-many", f"{said}. For the others, build reports of fewer hosts."))
         sessions = sessions[:_MOST_FIGURES]
     panels = [_panels(each) for each in sessions]
     lines = sum(len(found) for each in panels for _, found in each)
@@ -87,7 +86,7 @@ def draw(loaded: Loaded, facts: Facts) -> Timelines:
     return Timelines(charts, problems)
 
 
-def _sessions(loaded: Loaded, problems: list[str]) -> list[_Session]:
+def _sessions(loaded: Loaded, problems: list[Note]) -> list[_Session]:
     found: dict[tuple[str, str], _Session] = {}
     left = _MOST_BYTES
     for record in sorted(loaded.runs + loaded.inferences, key=lambda each: each["started_utc"] or ""):
@@ -97,18 +96,18 @@ def _sessions(loaded: Loaded, problems: list[str]) -> list[_Session]:
         try:
             size = path.stat().st_size
             if path.is_symlink() or not path.is_file():
-                raise RecordError("is no plain file")
+                raise RecordError("it is not a regular file", "series-not-regular")
             if size > left:
-                problems.append(
-                    f"{path}: the series together are larger than {_MOST_BYTES >> 20} MiB; the rest is not read"
-                )
+                said = f"{path}: the series together have more than {_MOST_BYTES >> 20} MiB; the rest is not read"
+                problems.append(Note("series-too-many", said))
                 break
             left -= size
             run = _run(_checked(path, record), record["workload"])
         except (OSError, RecordError) as failure:
-            problems.append(
+            said = (
                 f"{_brief(path)}: the series is not shown: {text.shorten(text.one_line(str(failure)), 200)}"
             )
+            problems.append(Note(getattr(failure, "code", None) or "series-unreadable", said))
             continue
         if run is not None:
             key = (record["host"], record["session"])
@@ -133,12 +132,12 @@ def _path_of(record: Record, loaded: Loaded) -> Path | None:
 
 def _checked(path: Path, record: Record) -> series.Series:
     if path.stat().st_size > series.LARGEST_BYTES:
-        raise RecordError(f"it has more than {series.LARGEST_BYTES >> 20} MiB")
+        raise RecordError(f"it has more than {series.LARGEST_BYTES >> 20} MiB", "series-too-large")
     content = path.read_bytes()
     told = record["telemetry"]["series"]
     wanted = told.get("sha256") if isinstance(told, dict) else None
     if isinstance(wanted, str) and hashlib.sha256(content).hexdigest() != wanted:
-        raise RecordError("it is not the one that its record speaks of (SHA-256 differs)")
+        raise RecordError("its SHA-256 is not the one in its record", "series-hash-differs")
     read: series.Series = series.parsed(content, path.name)
     return read
 

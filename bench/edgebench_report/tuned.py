@@ -8,8 +8,12 @@ from edgebench_report.aggregate import Column, Group
 from edgebench_report.results import remarks
 from edgebench_report.table import MISSING, Cell, Footnotes, Heading, Row, Table, records_anchor
 from edgebench_report.tables import Facts
+from edgebench_report.text import Note
 
+DEFAULTS = "the framework's own"
 _OWN = ("profile", "input")
+_NOT_SEARCHED = Note("search-missing", "no record has a search: its settings were not searched for")
+_NO_INTERVAL = Note("interval-missing", "one repeat has no interval")
 _HEADINGS = (
     "Paper [s]",
     "Tuned [s]",
@@ -94,9 +98,7 @@ def _cells(paper: Group, tuned: Group, links: tuple[str, str], notes: Footnotes)
     for group, name in ((paper, "build_s"), (tuned, "build_s"), (tuned, "search_s")):
         times = _times(group, name)
         shown = text.seconds(median(times)) if times else MISSING
-        own_marks = (
-            [] if times else [notes.mark("no record has a search: its settings were not searched for")]
-        )
+        own_marks = [] if times else [notes.mark(_NOT_SEARCHED)]
         cells.append(Cell(shown, marks=own_marks, value=median(times) if times else None))
     cells += [_result(group, link) for group, link in zip((paper, tuned), links, strict=True)]
     named = " / ".join(sorted({settings_of(run) for run in tuned.ok}))
@@ -110,12 +112,10 @@ def _times(group: Group, name: str) -> list[float]:
 def _ratio(own: list[float], other: list[float], notes: Footnotes) -> Cell:
     ratio = median(own) / median(other) if median(other) else float("inf")
     if min(len(own), len(other)) < 2 or min(own + other) <= 0:
-        mark = notes.mark("one repeat has no interval")
-        return Cell(text.factor(ratio), marks=[mark], value=ratio)
+        return Cell(text.factor(ratio), marks=[notes.mark(_NO_INTERVAL)], value=ratio)
     told = statistics.difference(own, other)
-    marks = (
-        [] if told.told else [notes.mark(f"no difference shown, or fewer than {told.needed} repeats each")]
-    )
+    unclear = Note("no-difference-shown", f"no difference shown, or fewer than {told.needed} repeats each")
+    marks = [] if told.told else [notes.mark(unclear)]
     interval = f"{text.factor(told.interval.low)}–{text.factor(told.interval.high)}"
     return Cell(text.factor(ratio), interval, marks, value=float(f"{ratio:.4g}"))
 
@@ -135,7 +135,7 @@ def settings_of(run: dict[str, Any]) -> str:
     """Return the settings of a tuned run in words."""
     settings = run.get("tuning", {}).get("settings", {})
     shown = (f"{name.replace('_', ' ')} {_value(value)}" for name, value in sorted(settings.items()))
-    return text.one_line(", ".join(shown)) or "the framework's own"
+    return text.one_line(", ".join(shown)) or DEFAULTS
 
 
 def _value(value: object) -> str:

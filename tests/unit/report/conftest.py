@@ -3,6 +3,7 @@
 import copy
 import json
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -321,6 +322,15 @@ def write_records(path: Path, records: list[Record]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(lines(records), "utf-8")
     return path
+
+
+def marked(page: str) -> dict[str, list[str]]:
+    """Return the notes of a page, or of a part of one: the HTML of each by its code."""
+    found: dict[str, list[str]] = {}
+    pattern = r'<(\w+)[^>]* data-code="([a-z0-9-]+)">(.*?)</\1>'
+    for _, code, content in re.findall(pattern, page, re.DOTALL):
+        found.setdefault(code, []).append(content)
+    return found
 
 
 HOSTILE = '<script>alert("x")</script> | `$x$` \x1b[31m\n# not a heading & [a](javascript:1)'

@@ -133,8 +133,8 @@ def test_real_and_synthetic_data_of_different_workloads_do_not_mix_where_both_we
     found = {each.label: sorted(each.groups) for each in aggregate.columns(runs, ORDER)}
 
     assert found == {
-        "edge-01 · quick · real data": ["weather"],
-        "edge-01 · quick · synthetic data": ["mnist_1d", "weather"],
+        "edge-01 · quick · real data": ["weather"],  # not prose
+        "edge-01 · quick · synthetic data": ["mnist_1d", "weather"],  # not prose
     }
 
 
@@ -147,9 +147,9 @@ def test_synthetic_data_of_another_host_or_stack_splits_nothing_here(make: Any) 
         make.run("mnist_1d", framework=OLD, data=synthetic),
     ]
     assert labels(runs) == [
-        "edge-01 · quick · TF 1.15.5",
-        "edge-01 · quick · TF 2.21.0",
-        "edge-02 · quick · TF 2.21.0",
+        "edge-01 · quick · TF 1.15.5",  # not prose
+        "edge-01 · quick · TF 2.21.0",  # not prose
+        "edge-02 · quick · TF 2.21.0",  # not prose
     ]
 
 

@@ -11,7 +11,7 @@ import pytest
 from edgebench_report import cli
 from edgebench_report.build import Built, build
 
-from tests.unit.report.conftest import HOSTILE, Maker, Record, lines
+from tests.unit.report.conftest import HOSTILE, Maker, Record, lines, marked
 
 SCRIPT = '<script>alert("x")</script>'
 
@@ -70,18 +70,22 @@ def page(report: Built) -> str:
 
 
 @pytest.mark.parametrize(
-    ("place", "said"),
+    ("place", "code", "named"),
     [
-        (1, "host:"),
-        (2, "schema version 99 of a newer edgebench"),
-        (3, "not JSON"),
-        (4, "a record is an object"),
-        (5, "torn"),
+        (1, "record-invalid", "host:"),
+        (2, "schema-newer", "99"),
+        (3, "line-not-json", ""),
+        (4, "record-not-object", ""),
+        (5, "line-torn", ""),
     ],
 )
-def test_what_is_no_record_is_left_out_and_named(report: Built, page: str, place: int, said: str) -> None:
+def test_what_is_no_record_is_left_out_and_named(
+    report: Built, page: str, place: int, code: str, named: str
+) -> None:
     problem = report.loaded.problems[place - 1]
-    assert said in problem.what
+    assert problem.code == code
+    assert named in problem.what
+    assert code in marked(page)
     assert problem.where.rpartition("/")[2] in page
 
 
@@ -100,8 +104,10 @@ def test_200_repeats_are_all_shown_with_their_outlier_and_their_drift(page: str)
     assert part[0].count("<tr>") == 201
     assert part[0].count("†</td>") == 1
     assert "77 †" in part[0]
-    assert "1 outlier marked †, counted all the same" in part[0]
-    assert re.search(r"it drifted by \+1[0-9.]+ % from the first repeat to the last", part[0])
+    notes = marked(part[0])
+    assert [re.findall(r"\d+|†", each) for each in notes["outliers-marked"]] == [["1", "†"]]
+    [drift] = notes["drift-found"]
+    assert re.search(r"\+1[0-9.]+ %", drift)
     chart = re.search(r'<svg[^>]*chart-training_time_quick".*?</svg>', page, re.DOTALL)
     assert chart is not None
     assert max(each.count("h0") for each in re.findall(r'class="d" d="([^"]*)"', chart[0])) == 200
@@ -113,9 +119,19 @@ def test_one_repeat_has_no_interval(page: str) -> None:
     assert "n 1" in block
 
 
-@pytest.mark.parametrize("said", ["out of memory", "time limit", "failed", "not supported"])
-def test_every_way_of_not_finishing_is_told(page: str, said: str) -> None:
-    assert said in page
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        ("oom", "out-of-memory"),
+        ("timeout", "time-limit-passed"),
+        ("failed", "run-failed"),
+        ("unsupported", "host-unsupported"),
+    ],
+)
+def test_every_way_of_not_finishing_is_told(page: str, status: str, code: str) -> None:
+    records = page[page.index('<section id="records">') :]
+    assert f'data-status="{status}"' in records
+    assert code in marked(page)
 
 
 def test_profiles_are_never_put_together(page: str) -> None:
@@ -128,14 +144,17 @@ def test_synthetic_data_is_marked_and_has_no_accuracy(page: str) -> None:
     quick = page[page.index('id="answer-quick"') : page.index('id="measured"')]
     row = re.search(r'<tr><th scope="row">IMDB Embedded.*?</tr>', quick, re.DOTALL)
     assert row is not None
-    assert "synthetic data" in row[0]
-    assert "Synthetic data was used for IMDB Embedded" in page
+    assert "synthetic-data" in marked(row[0])
+    banner = re.search(r'<p class="banner" data-code="synthetic-data">.*?</p>', page)
+    assert banner is not None
+    assert "IMDB Embedded" in banner[0]
 
 
 def test_what_cannot_be_is_a_warning(report: Built) -> None:
-    warnings = report.summary.warnings
-    assert any("the clock went back during 1 run" in each for each in warnings)
-    assert any("an accuracy above 100 % was recorded" in each and "Reuters" in each for each in warnings)
+    warnings = {each.code: each.text for each in report.summary.warnings}
+    assert "many: " in warnings["clock-went-back"]
+    assert "1 run" in warnings["clock-went-back"]
+    assert "Reuters" in warnings["accuracy-impossible"]
 
 
 def test_nothing_that_is_no_number_is_shown(page: str) -> None:

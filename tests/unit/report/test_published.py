@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from edgebench_report.errors import ReportError
 from edgebench_report.published import PUBLISHED_FILE, read_published
+from edgebench_report.text import Note
 
 
 def test_eight_workloads_four_hosts_and_the_published_parameter_counts() -> None:
@@ -43,30 +44,41 @@ def test_gaps_have_reasons() -> None:
     published = read_published()
 
     assert published.printed("imdb", "train_s", "frodo") is None
-    assert published.reason("imdb", "train_s", "frodo") == "ran out of memory"
-    assert "threw it away" in published.reason("weather", "accuracy_percent", "bilbo")
-    assert published.reason("kws", "train_s", "bilbo") == "not part of the 2019 report"
+    imdb, weather = (published.workloads[each]["missing"] for each in ("imdb", "weather"))
+    assert published.reason("imdb", "train_s", "frodo") == Note("reason-published", imdb["train_s.frodo"])
+    assert published.reason("weather", "accuracy_percent", "bilbo") == Note(
+        "reason-published", weather["accuracy_percent"]
+    )
+    assert published.reason("kws", "train_s", "bilbo").code == "not-in-2019-report"
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "code", "named"),
     [
-        ("version: 1", "version: 9", "version 9"),
-        ("    epochs: 5\n", "", "workload 'mnist_1d' has no epochs"),
-        ("train_s: {gandalf: 33.7,", "train_s: {gandalv: 33.7,", "gandalv"),
-        ("      train_s.frodo: ran out of memory\n", "", "imdb.train_s.frodo is null without a reason"),
-        ("boromir: 550.2}", "boromir: 551.2}", "551.2"),
-        ("hosts:", "hosts: [", "not the published tables"),
+        ("version: 1", "version: 9", "published-version-unknown", ["9"]),
+        ("    epochs: 5\n", "", "published-field-missing", ["mnist_1d", "epochs"]),
+        ("train_s: {gandalf: 33.7,", "train_s: {gandalv: 33.7,", "published-hosts-differ", ["gandalv"]),
+        (
+            "      train_s.frodo: ran out of memory\n",
+            "",
+            "published-reason-missing",
+            ["imdb.train_s.frodo", "missing"],
+        ),
+        ("boromir: 550.2}", "boromir: 551.2}", "published-annotation-differs", ["train_s", "550.2", "551.2"]),
+        ("hosts:", "hosts: [", "published-file-broken", []),
     ],
 )
-def test_a_broken_file_is_refused_by_name(tmp_path: Path, old: str, new: str, said: str) -> None:
+def test_a_broken_file_is_refused_by_name(
+    tmp_path: Path, old: str, new: str, code: str, named: list[str]
+) -> None:
     original = PUBLISHED_FILE.read_text("utf-8")
     broken = tmp_path / "published.yml"
     broken.write_text(original.replace(old, new, 1), "utf-8")
     assert broken.read_text("utf-8") != original
 
-    with pytest.raises(ReportError, match="published tables") as caught:
+    with pytest.raises(ReportError) as caught:
         read_published(broken)
 
-    assert str(broken) in str(caught.value)
-    assert said in str(caught.value)
+    assert caught.value.code == code
+    assert f"git checkout -- {broken}" in str(caught.value)
+    assert all(each in str(caught.value) for each in named)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,12 +10,14 @@ import pytest
 from edgebench_report import aggregate, results, tables
 from edgebench_report.published import read_published
 from edgebench_report.table import Cell, Table
+from edgebench_report.text import Note
 
+WHY_SYNTHETIC = "no film reviews"
 SYNTHETIC = {
     "synthetic": True,
     "sha256": None,
     "source": "synthetic",
-    "note": "IMDB film reviews cannot be had (cache: nothing). Choices: a, b",
+    "note": f"{WHY_SYNTHETIC} (cache: nothing). Choices: a, b",
 }
 FactsOf = Callable[[list[Any]], tables.Facts]
 
@@ -32,8 +35,14 @@ def cell(table: Table, key: str, column: int = 0) -> Cell:
     return row.cells[column]
 
 
-def notes(table: Table, key: str, column: int = 0) -> list[str]:
+def notes(table: Table, key: str, column: int = 0) -> list[Note]:
     return [table.note(mark) for mark in cell(table, key, column).marks]
+
+
+def note(table: Table, key: str, column: int = 0) -> tuple[str, str]:
+    """Return the code and the text of the only note of a cell."""
+    [found] = notes(table, key, column)
+    return found.code, found.text
 
 
 def test_training_time_is_building_and_training_median_with_spread(make: Any) -> None:
@@ -51,36 +60,44 @@ def test_a_single_run_has_no_spread(make: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "reason", "said"),
+    ("status", "reason", "expected"),
     [
-        ("oom", "killed by the kernel", "ran out of memory: killed by the kernel"),
-        ("timeout", "stopped after 60 s", "passed its time limit: stopped after 60 s"),
-        ("failed", "ValueError: no", "failed: ValueError: no"),
-        ("unsupported", "SIGILL", "not supported on this host: SIGILL"),
-        ("oom", None, "ran out of memory"),
+        ("oom", "killed by the kernel", "out-of-memory"),
+        ("timeout", "stopped after 60 s", "time-limit-passed"),
+        ("failed", "ValueError: no", "run-failed"),
+        ("unsupported", "SIGILL", "host-unsupported"),
+        ("oom", None, "out-of-memory"),
     ],
 )
-def test_a_missing_cell_gives_its_reason(make: Any, status: str, reason: str | None, said: str) -> None:
+def test_a_missing_cell_gives_its_reason(make: Any, status: str, reason: str | None, expected: str) -> None:
     facts = facts_of([make.run("imdb"), make.unfinished(status, reason)])
     for table in (results.training_time(facts), results.test_time(facts), results.accuracy(facts)):
         assert cell(table, "mnist_1d").text == "-"
-        assert notes(table, "mnist_1d") == [said]
+        code, said = note(table, "mnist_1d")
+        assert code == expected
+        assert said.endswith(f": {reason}") if reason else ":" not in said
 
 
 def test_what_was_not_run_says_so(make: Any) -> None:
-    assert notes(results.training_time(facts_of([make.run("imdb")])), "mnist_1d") == ["not run"]
+    assert note(results.training_time(facts_of([make.run("imdb")])), "mnist_1d")[0] == "not-run"
 
 
 def test_a_workload_run_elsewhere_on_the_host_says_where(make: Any) -> None:
     runs = [make.run("weather"), make.run("imdb"), make.run("weather", profile="paper", run_id="r2")]
-    assert notes(results.training_time(facts_of(runs)), "imdb", 1) == [
-        "not run under these circumstances; see “edge-01 · quick”"
-    ]
+    code, said = note(results.training_time(facts_of(runs)), "imdb", 1)
+    assert code == "run-elsewhere"
+    assert "“edge-01 · quick”" in said
 
 
 def test_a_value_missing_from_a_finished_run_gives_the_reason_of_the_record(make: Any) -> None:
-    run = make.run(quality={"value": None}, missing={"quality.value": "the evaluation gave no number"})
-    assert notes(results.accuracy(facts_of([run])), "mnist_1d") == ["the evaluation gave no number"]
+    why = "the evaluation gave no number"
+    run = make.run(quality={"value": None}, missing={"quality.value": why})
+    assert note(results.accuracy(facts_of([run])), "mnist_1d") == ("reason-recorded", why)
+
+
+def test_a_value_missing_without_a_reason_is_noted(make: Any) -> None:
+    run = make.run(quality={"value": None})
+    assert note(results.accuracy(facts_of([run])), "mnist_1d")[0] == "reason-unrecorded"
 
 
 def test_repeats_that_failed_are_counted_beside_the_median_of_the_rest(make: Any) -> None:
@@ -88,7 +105,10 @@ def test_repeats_that_failed_are_counted_beside_the_median_of_the_rest(make: Any
     table = results.training_time(facts_of(runs))
 
     assert cell(table, "mnist_1d").detail.endswith("n 2")
-    assert notes(table, "mnist_1d") == ["1 of 3 repeats left out: ran out of memory: killed"]
+    code, said = note(table, "mnist_1d")
+    assert code == "repeats-left-out"
+    assert said.startswith("1 of 3 ")
+    assert said.endswith(": killed")
 
 
 def test_every_measured_cell_on_synthetic_data_is_marked_and_no_other(make: Any) -> None:
@@ -103,10 +123,9 @@ def test_every_measured_cell_on_synthetic_data_is_marked_and_no_other(make: Any)
         (error, ["weather °C", "weather std. dev."]),
     ]:
         for key in keys:
-            assert notes(table, key) == ["synthetic data: IMDB film reviews cannot be had"], (
-                table.number,
-                key,
-            )
+            code, said = note(table, key)
+            assert code == "synthetic-data", (table.number, key)
+            assert said.endswith(f": {WHY_SYNTHETIC}"), (table.number, key)
     assert cell(results.training_time(facts), "mnist_1d").marks == []
     split = results.time_split(facts)
     [row] = [each for each in split.rows if each.key == "imdb"]
@@ -127,17 +146,20 @@ def test_published_values_stand_as_printed_in_a_group_of_their_own_with_misprint
 
     assert [(band.text, band.span, band.side) for band in table.bands] == [
         ("Measured", 1, "measured"),
-        ("Published 2019 (paper profile)", 4, "published"),
+        (tables.PUBLISHED_BAND, 4, "published"),
     ]
     assert [each.text for each in table.rows[4].cells[1:]] == ["1463.5", "2147.9", "15105.3", "550.2"]
-    assert notes(table, "dogs_vs_cats", 4) == ["misprint: the raw logs give 560.2"]
-    assert notes(table, "imdb", 3) == ["ran out of memory"]
+    code, said = note(table, "dogs_vs_cats", 4)
+    assert code == "published-note"
+    assert "560.2" in said
+    in_file = read_published().workloads["imdb"]["missing"]["train_s.frodo"]
+    assert note(table, "imdb", 3) == ("reason-published", in_file)
 
 
 def test_quick_figures_carry_the_notice_and_paper_figures_do_not(make: Any) -> None:
     quick, paper = facts_of([make.run()]), facts_of([make.run(profile="paper")])
     for table in (results.training_time, results.test_time, results.accuracy):
-        assert ["must not be compared" in each for each in table(quick).notices] == [True]
+        assert [each.code for each in table(quick).notices] == ["quick-profile"]
         assert "quick" in table(quick).headings[0].tags
         assert table(paper).notices == []
 
@@ -148,7 +170,9 @@ def test_the_ratio_is_published_over_measured_and_takes_the_raw_log_for_a_mispri
 
     assert table is not None
     assert [each.text for each in table.rows[4].cells] == ["26.1", "38.4", "270", "10.0"]
-    assert notes(table, "dogs_vs_cats", 3) == ["misprint: the raw logs give 560.2; the ratio is to that"]
+    code, said = note(table, "dogs_vs_cats", 3)
+    assert code == "raw-log-used"
+    assert "560.2" in said
 
 
 def test_quick_runs_have_no_ratio(make: Any) -> None:
@@ -159,18 +183,23 @@ def test_quick_runs_have_no_ratio(make: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "expected", "numbers"),
     [
-        ({"data": {"synthetic": True, "sha256": None}}, "not comparable: synthetic data"),
-        ({"options": {"lookback_rows": 720}}, "not comparable: look-back of 720 rows, published 1440"),
-        ({"sizes": {"epochs": 3}}, "not comparable: epochs 3, published 10"),
+        ({"data": {"synthetic": True, "sha256": None}}, "synthetic-data", []),
+        ({"options": {"lookback_rows": 720}}, "lookback-differs", ["720", "1440"]),
+        ({"sizes": {"epochs": 3}}, "sizes-differ", ["3", "10"]),
     ],
 )
-def test_what_was_not_run_as_published_has_no_ratio(make: Any, changes: dict[str, Any], said: str) -> None:
+def test_what_was_not_run_as_published_has_no_ratio(
+    make: Any, changes: dict[str, Any], expected: str, numbers: list[str]
+) -> None:
     table = results.speed_ratio(facts_of([make.run("weather", profile="paper", **changes)]))
     assert table is not None
     assert cell(table, "weather").text == "-"
-    assert notes(table, "weather") == [said]
+    code, said = note(table, "weather")
+    assert code == expected
+    assert re.findall(r"\d+", said) == numbers
+    assert all(name in said for name in changes.get("sizes", {}))
 
 
 def test_accuracy_is_percent_and_the_regressions_have_a_table_of_their_own(make: Any) -> None:
@@ -187,11 +216,9 @@ def test_accuracy_is_percent_and_the_regressions_have_a_table_of_their_own(make:
 def test_sizes_as_run_stand_beside_the_published(make: Any) -> None:
     table = tables.workloads(facts_of([*make.suite(1), *make.suite(1, profile="paper", run_id="r2")]))
 
-    assert [band.text for band in table.bands] == [
-        "As run, quick profile",
-        "As run, paper profile",
-        "Published 2019 (paper profile)",
-    ]
+    *run, published = [band.text for band in table.bands]
+    assert ["quick" in run[0], "paper" in run[1]] == [True, True]
+    assert (len(run), published) == (2, tables.PUBLISHED_BAND)
     assert [each.text for each in table.rows[0].cells] == (
         ["12800", "2000", "2", "128"] + ["60000", "10000", "5", "128"] * 2
     )
@@ -202,18 +229,19 @@ def test_another_network_than_the_published_is_marked(make: Any) -> None:
     table = tables.architectures(facts)
 
     assert cell(table, "mnist_1d", 3).text == "407051"
-    assert notes(table, "mnist_1d", 3) == ["differs from the published count: not the same network"]
+    assert note(table, "mnist_1d", 3)[0] == "network-differs"
     assert cell(table, "imdb", 3).marks == []
 
 
 def test_host_facts_and_what_a_host_does_not_tell(make: Any) -> None:
-    table = tables.hosts(facts_of([make.host(), make.run(), make.run(host="edge-02")]))
+    host = make.host()
+    table = tables.hosts(facts_of([host, make.run(), make.run(host="edge-02")]))
 
     assert cell(table, "memory_gb").text == "8"
     assert cell(table, "cpu_cores").text == "4 (2 physical)"
     assert cell(table, "cpu_clock_ghz").text == "3.9"
-    assert notes(table, "make") == ["neither a device tree nor DMI names the board"]
-    assert notes(table, "processor", 1) == ["the records hold no facts of this host"]
+    assert note(table, "make") == ("reason-recorded", host["missing"]["facts.board.model"])
+    assert note(table, "processor", 1)[0] == "host-unrecorded"
 
 
 def test_a_host_that_changed_between_sessions_shows_both(make: Any) -> None:
@@ -231,14 +259,15 @@ def test_a_workload_that_the_report_does_not_have_gets_its_row(make: Any) -> Non
     table = results.training_time(facts)
 
     assert table.rows[-1].name == "Keyword spotting"
-    assert notes(table, "kws", 1) == ["not part of the 2019 report"]
+    assert note(table, "kws", 1)[0] == "not-in-2019-report"
     assert tables.workloads(facts).rows[-1].cells[-1].text == "-"
 
 
 def test_csv_holds_the_numbers_and_the_reasons(make: Any) -> None:
     runs = [make.run(repeat=each, times={"build_s": 0.0, "train_s": float(each)}) for each in (1, 2, 3)]
     runs.append(make.unfinished("oom", "killed", "imdb"))
-    text = results.training_time(facts_of(runs)).csv()
+    table = results.training_time(facts_of(runs))
+    text = table.csv()
     first, second = list(csv.DictReader(io.StringIO(text)))[:2]
 
     assert first["workload"] == "mnist_1d"
@@ -250,4 +279,7 @@ def test_csv_holds_the_numbers_and_the_reasons(make: Any) -> None:
     ]
     assert float(first["Gandalf (published 2019)"]) == 33.7
     assert second["edge-01 · quick"] == ""
-    assert second["edge-01 · quick note"] == "ran out of memory: killed"
+    code, said = note(table, "imdb")
+    assert code == "out-of-memory"
+    assert second[f"{table.headings[0].label} note"] == said
+    assert said.endswith(": killed")

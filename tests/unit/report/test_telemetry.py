@@ -12,9 +12,10 @@ from edgebench_report.build import build
 from edgebench_report.load import load
 from edgebench_report.published import read_published_inference
 
+from tests.unit.report.conftest import marked
 from tests.unit.report.test_tables import cell, facts_of, notes
 
-LOAD = "disturbed while it was measured: other processes used its CPU"
+LOAD = "disturbed-load"
 
 
 def told(*kinds: str, energy_j: float | None = None, **more: Any) -> dict[str, Any]:
@@ -37,9 +38,8 @@ def test_a_disturbed_run_is_marked_in_every_table_that_shows_it(make: Any) -> No
         results.time_split(facts),
     ]
     for table in shown:
-        assert notes(table, "mnist_1d") == ["disturbed while it was measured: the host throttled", LOAD], (
-            table.slug
-        )
+        found = [each.code for each in notes(table, "mnist_1d")]
+        assert found == ["disturbed-throttled", LOAD], table.slug
     quiet = facts_of([make.run(telemetry=told()), make.run(repeat=2)])
     assert notes(results.training_time(quiet), "mnist_1d") == []
     assert cell(results.training_time(quiet), "mnist_1d").marks == []
@@ -48,22 +48,21 @@ def test_a_disturbed_run_is_marked_in_every_table_that_shows_it(make: Any) -> No
 def test_many_disturbed_runs_share_one_footnote(make: Any) -> None:
     workloads = ["mnist_1d", "imdb", "reuters"]
     facts = facts_of([make.run(workload=each, telemetry=told("load")) for each in workloads])
-    footnotes = [note for _, note in results.training_time(facts).footnotes]
+    footnotes = [note.code for _, note in results.training_time(facts).footnotes]
     assert footnotes.count(LOAD) == 1
 
 
 def test_a_run_that_failed_marks_no_value_of_the_others(make: Any) -> None:
     failed = make.run(repeat=2, status="oom", reason="killed", telemetry=told("load"))
-    assert LOAD not in notes(results.training_time(facts_of([make.run(), failed])), "mnist_1d")
+    table = results.training_time(facts_of([make.run(), failed]))
+    assert [each.code for each in notes(table, "mnist_1d")] == ["repeats-left-out"]
 
 
 def test_a_disturbed_inference_is_marked(make: Any) -> None:
     table = inference.keyword_spotting([make.inference(telemetry=told("steal"))], read_published_inference())
     assert table is not None
     marks = [mark for each in table.rows[0].cells for mark in each.marks]
-    assert "disturbed while it was measured: other guests took its CPU" in [
-        table.note(mark) for mark in marks
-    ]
+    assert "disturbed-steal" in [table.note(mark).code for mark in marks]
 
 
 def test_a_comparison_says_which_side_was_disturbed(make: Any) -> None:
@@ -72,8 +71,9 @@ def test_a_comparison_says_which_side_was_disturbed(make: Any) -> None:
         for host, kinds in (("a", ["load"]), ("b", []))
     ]
     table = cli_compare.table(compare.compare(("one", sides[0]), ("two", sides[1]), by=["host"]))
-    assert f"A: {LOAD}" in [note for _, note in table.footnotes]
-    assert not any(note.startswith("B: ") for _, note in table.footnotes)
+    [disturbed] = [note for _, note in table.footnotes if note.code == LOAD]
+    assert disturbed.text.startswith("A: ")
+    assert not any(note.text.startswith("B: ") for _, note in table.footnotes)
 
 
 def test_the_page_and_the_terminal_say_it_and_series_are_no_records(
@@ -87,14 +87,15 @@ def test_the_page_and_the_terminal_say_it_and_series_are_no_records(
     loaded = load([path.parent])
     assert (len(loaded.runs), loaded.problems) == (2, [])
     built = build([path.parent], tmp_path / "report")
-    assert (
-        "Disturbed",
-        "1 of 2, marked in the tables: other processes used its CPU (1)",
-    ) in built.summary.lines
+    assert telemetry.by_kind(runs) == {"load": 1}
+    [disturbed] = [each.value for each in built.summary.facts if each.code == "disturbed"]
+    assert disturbed.startswith("1 of 2")
+    assert disturbed.endswith("(1)")
     page = (tmp_path / "report/index.html").read_text("utf-8")
-    assert LOAD in page
-    assert "disturbed: load: &lt;b&gt;much" in page
-    assert "disturbed while measured" in page
+    assert marked(page)["disturbed"] == [disturbed]
+    assert LOAD in marked(page)
+    assert "load: &lt;b&gt;much" in page
+    assert len(marked(page)["run-disturbed"]) == 1
     rows = list(csv.DictReader(io.StringIO((tmp_path / "report/runs.csv").read_text("utf-8"))))
     assert [(each["disturbed"], each["train_energy_j"]) for each in rows] == [("load", "120.0"), ("", "")]
 
@@ -113,4 +114,5 @@ def test_every_kind_of_the_schema_has_words(repository: Path) -> None:
     schema = json.loads((repository / "bench/edgebench/record.schema.json").read_text("utf-8"))
     kinds = schema["definitions"]["telemetry"]["properties"]["disturbed"]["items"]["enum"]
     for kind in kinds:
-        assert len(telemetry.remarks([{"telemetry": {"disturbed": [kind]}}])) == 1
+        [note] = telemetry.remarks([{"telemetry": {"disturbed": [kind]}}])
+        assert note.code == f"disturbed-{kind}"
