@@ -7,14 +7,18 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
-from edgebench_report import cli, terminal, writing
+from edgebench_report import cli, markup, terminal, writing
 from edgebench_report.build import Built, build
 from edgebench_report.errors import ReportError
+
+from tests.messages import codes
+from tests.unit.report.conftest import HOSTILE, Maker, marked, mixed_records, write_records
 
 RecordsFile = Callable[..., Path]
 VOID = {"meta", "link", "br", "hr", "img", "input"}
@@ -50,12 +54,33 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-def test_all_files_are_there_and_the_exit_code_is_0(
-    mixed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "new" / "report"
+@dataclass(frozen=True)
+class Commanded:
+    """A report that the command wrote in a process of its own, which has a terminal without Unicode."""
 
-    assert cli.main(["build", str(mixed), "--out", str(out)]) == 0
+    out: Path
+    done: "subprocess.CompletedProcess[bytes]"
+
+
+@pytest.fixture(scope="module")
+def commanded(make: Maker, tmp_path_factory: pytest.TempPathFactory) -> Commanded:
+    """The report of ``mixed_records``, as ``mixed_report`` is, by the command."""
+    folder = tmp_path_factory.mktemp("commanded")
+    write_records(folder / "records" / "all.jsonl", mixed_records(make))
+    out = folder / "new" / "report"
+    command = [sys.executable, "-m", "edgebench_report", "build", str(folder / "records"), "--out", str(out)]
+    environment = {
+        **os.environ,
+        "PYTHONIOENCODING": "ascii",
+        "PYTHONPATH": str(Path(cli.__file__).parents[1]),
+    }
+    done = subprocess.run([*command, "--title", HOSTILE], capture_output=True, env=environment, check=False)
+    return Commanded(out, done)
+
+
+def test_all_files_are_there_and_the_exit_code_is_0(commanded: Commanded) -> None:
+    out = commanded.out
+    assert commanded.done.returncode == 0, commanded.done.stderr
 
     charts = {
         f"plots/{name}.{kind}"
@@ -89,7 +114,7 @@ def test_all_files_are_there_and_the_exit_code_is_0(
         "table_6b_weather_error.csv",
         "table_7_keyword_spotting.csv",
     }
-    printed = capsys.readouterr().out
+    printed = commanded.done.stdout.decode("ascii")
     assert all(
         f"Table {number}: " in printed
         for number in ("1", "1b", "2", "3", "4", "4b", "4c", "5", "6", "6b", "7")
@@ -98,36 +123,47 @@ def test_all_files_are_there_and_the_exit_code_is_0(
     assert (out / "plots" / "time_split.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_quiet_prints_only_the_path(mixed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["build", str(mixed), "--out", str(tmp_path / "r"), "--quiet"]) == 0
+def test_quiet_prints_only_the_path(
+    make: Any, records_file: RecordsFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = records_file([make.run()])
+    assert cli.main(["build", str(path), "--out", str(tmp_path / "r"), "--quiet"]) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'r' / 'index.html'}\n"
 
 
 def test_what_was_left_out_is_in_the_report_and_the_exit_code_is_1(
-    mixed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    make: Any, records_file: RecordsFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bad = mixed / "bad.jsonl"
+    good = records_file([make.run()])
+    bad = good.with_name("bad.jsonl")
     bad.write_text('{"schema": 7}\n', "utf-8")
     out = tmp_path / "report"
 
-    assert cli.main(["build", str(mixed), "--out", str(out), "--quiet"]) == 1
+    assert cli.main(["build", str(good.parent), "--out", str(out)]) == 1
 
-    assert f"{bad}:1: schema version 7" in capsys.readouterr().err
-    words = "".join(Page((out / "index.html").read_text("utf-8")).words)
-    assert f"{bad}:1: schema version 7" in words
-    assert "Left out" in (out / "report.md").read_text("utf-8")
+    printed, err = capsys.readouterr()
+    assert "Table 4: " in printed
+    assert "·" in printed
+    assert printed.endswith(f"Report: {out / 'index.html'}\n")
+    assert codes(err) == ["schema-newer"]
+    assert re.search(rf"{re.escape(str(bad))}:1: .*\b7\b", err)
+    page = (out / "index.html").read_text("utf-8")
+    [left_out] = marked(page)["schema-newer"]
+    assert f"<code>{bad}:1</code>" in left_out
+    assert re.search(r"\b7\b", left_out)
+    assert markup.escape_markdown(f"{bad}:1") in (out / "report.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("content", ["", "nonsense\n"])
+@pytest.mark.parametrize(("content", "problems"), [("", []), ("nonsense\n", ["line-not-json"])])
 def test_nothing_readable_is_exit_code_2_and_writes_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, problems: list[str]
 ) -> None:
     path = tmp_path / "x.jsonl"
     path.write_text(content, "utf-8")
 
     assert cli.main(["build", str(path), "--out", str(tmp_path / "report")]) == 2
 
-    assert "not one run record" in capsys.readouterr().err
+    assert codes(capsys.readouterr().err) == [*problems, "records-missing"]
     assert not (tmp_path / "report").exists()
 
 
@@ -138,13 +174,16 @@ def test_bad_usage_is_exit_code_2(tmp_path: Path) -> None:
 
 
 def test_an_out_that_is_a_file_is_exit_code_2(
-    mixed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    make: Any, records_file: RecordsFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "taken").write_text("mine", "utf-8")
 
-    assert cli.main(["build", str(mixed), "--out", str(tmp_path / "taken")]) == 2
+    assert cli.main(["build", str(records_file([make.run()])), "--out", str(tmp_path / "taken")]) == 2
 
-    assert "--out" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert codes(err) == ["output-not-writable"]
+    assert str(tmp_path / "taken") in err
+    assert "--out" in err
     assert (tmp_path / "taken").read_text("utf-8") == "mine"
 
 
@@ -160,7 +199,7 @@ def test_hostile_words_stay_words(mixed_report: Built) -> None:
     markdown = mixed_report.page.with_name("report.md").read_text("utf-8")
     assert "<script" not in markdown
     assert re.findall(r"(?<!\\)\]\(javascript", markdown) == []
-    assert "\n# not a heading" not in markdown
+    assert "\n# not a heading" not in markdown  # not prose
     assert "\x1b" not in terminal.render(mixed_report.summary, mixed_report.tables, 110)
 
 
@@ -204,17 +243,25 @@ def test_charts_of_the_quick_profile_leave_the_published_hosts_out(mixed_report:
 
     assert "Boromir" not in (plots / "training_time_quick.svg").read_text("utf-8")
     assert "Boromir" in (plots / "training_time_paper.svg").read_text("utf-8")
-    markdown = mixed_report.page.with_name("report.md").read_text("utf-8")
-    assert "The published hosts are absent: only the paper profile can be compared with them." in markdown
+    figures = re.findall(
+        r'<h3 id="chart-(\w+)">.*?</h3>.*?(<figcaption>.*?</figcaption>)',
+        mixed_report.page.read_text("utf-8"),
+        re.DOTALL,
+    )
+    told = {name: marked(caption).get("published-hosts-absent") for name, caption in figures}
+    assert all(told[f"{each}_quick"] for each in ("training_time", "test_time", "accuracy"))
+    assert not any(found for name, found in told.items() if not name.endswith("_quick"))
+    [sentence] = told["training_time_quick"] or []
+    assert sentence in mixed_report.page.with_name("report.md").read_text("utf-8")
 
 
-def test_the_same_records_give_the_same_bytes(mixed: Path, tmp_path: Path) -> None:
-    one, other = tmp_path / "one", tmp_path / "other"
-    build([mixed], one)
-    build([mixed], other)
+def test_the_same_records_give_the_same_bytes(mixed_report: Built, commanded: Commanded) -> None:
+    """In another process, which has other hashes of strings and another terminal."""
+    one, other = mixed_report.page.parent, commanded.out
 
     names = sorted(each.relative_to(one) for each in one.rglob("*") if each.is_file())
     assert len(names) > 20
+    assert names == sorted(each.relative_to(other) for each in other.rglob("*") if each.is_file())
     assert [name for name in names if (one / name).read_bytes() != (other / name).read_bytes()] == []
 
 
@@ -260,18 +307,10 @@ def test_no_line_in_the_terminal_is_wider_than_asked(mixed_report: Built, width:
     assert sum(line.startswith("MNIST Digits 1D") for line in lines) >= 6
 
 
-def test_a_terminal_without_unicode_gets_ascii(mixed: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "edgebench_report", "build", str(mixed), "--out", str(tmp_path / "r")]
-    environment = {
-        **os.environ,
-        "PYTHONIOENCODING": "ascii",
-        "PYTHONPATH": str(Path(cli.__file__).parents[1]),
-    }
-    done = subprocess.run(command, capture_output=True, env=environment, check=False)
-
-    assert done.returncode == 0, done.stderr
-    assert b"Report: " in done.stdout
-    assert max(done.stdout) < 128
+def test_a_terminal_without_unicode_gets_ascii(commanded: Commanded) -> None:
+    assert commanded.done.returncode == 0, commanded.done.stderr
+    assert b"Report: " in commanded.done.stdout
+    assert max(commanded.done.stdout) < 128
 
 
 def test_help_explains_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
@@ -288,12 +327,15 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(
     path.write_text("old", "utf-8")
 
     def no_room(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
+        raise OSError(28, os.strerror(28))
 
     monkeypatch.setattr("os.fsync", no_room)
-    with pytest.raises(ReportError, match=r"index\.html: cannot be written \(No space left on device\)"):
+    with pytest.raises(ReportError) as caught:
         writing.write(path, "new")
 
+    assert caught.value.code == "output-not-writable"
+    assert str(path) in str(caught.value)
+    assert os.strerror(28) in str(caught.value)
     assert path.read_text("utf-8") == "old"
     assert [each.name for each in tmp_path.iterdir()] == ["index.html"]
 
@@ -319,9 +361,13 @@ def test_hosts_that_could_not_be_followed_are_named_first(
     assert cli.main(["build", str(path.parent), "--out", str(tmp_path / "r"), "--quiet"]) == 0
 
     page = (tmp_path / "r/index.html").read_text("utf-8")
-    assert "bilbo is missing: it has no record of the run r1. bilbo went &lt;i&gt;out" in page
-    assert f"{run['host']} may have more than is here of the run r1." in page
-    assert page.index("bilbo is missing") < page.index("<table")
+    [missing], [incomplete] = (marked(page)[each] for each in ("host-missing", "host-incomplete"))
+    assert missing.startswith("bilbo ")
+    assert "r1" in missing
+    assert "bilbo went &lt;i&gt;out" in missing
+    assert incomplete.startswith(f"{run['host']} ")
+    assert "r1" in incomplete
+    assert page.index(missing) < page.index("<table")
 
 
 def test_a_record_of_failures_alone_still_makes_a_report(
