@@ -36,6 +36,14 @@ Array = npt.NDArray[np.float64]
 Values = Sequence[float] | Array
 
 
+class SampleError(ValueError):
+    """Values that nothing can be computed from; ``code`` identifies what is wrong ("values-too-few")."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 @dataclass(frozen=True)
 class Interval:
     """A range for an unknown true value.
@@ -162,7 +170,8 @@ def ratio_interval(
     """
     ordered = [np.sort(_checked(each, fewest=2)) for each in (first, second)]
     if min(float(each[0]) for each in ordered) <= 0:
-        raise ValueError("a ratio of medians needs positive values; express the quantity so that it has them")
+        worst = min(float(each[0]) for each in ordered)
+        raise SampleError(f"a ratio of medians needs positive values, got {worst:g}", "values-not-positive")
     # The draws go with the samples and not with their places, so that both directions agree exactly.
     exchanged = ordered[1].tolist() < ordered[0].tolist()
     if exchanged:
@@ -241,7 +250,7 @@ def drift(values: Values, steps: Values | None = None, alpha: float = 0.05) -> D
     checked = _checked(values, fewest=2)
     places = np.arange(len(checked), dtype=np.float64) if steps is None else _checked(steps)
     if len(places) != len(checked) or np.any(np.diff(places) <= 0):
-        raise ValueError("the steps must rise, one for each value")
+        raise SampleError("expected rising steps, one for each value", "steps-not-rising")
     later, earlier = np.tril_indices(len(checked), -1)
     rises = checked[later] - checked[earlier]
     score = int(np.sign(rises).sum())
@@ -267,7 +276,7 @@ def wilson(correct: float, samples: int, confidence: float = CONFIDENCE) -> Inte
     ValueError unless 0 <= correct <= samples and samples > 0.
     """
     if samples <= 0 or not 0 <= correct <= samples:
-        raise ValueError(f"{correct} of {samples} samples is no accuracy")
+        raise SampleError(f"{correct} of {samples} samples is not an accuracy", "accuracy-out-of-range")
     z = NormalDist().inv_cdf(_tails(confidence)[1])
     share = correct / samples
     middle = (share + z * z / (2 * samples)) / (1 + z * z / samples)
@@ -301,17 +310,19 @@ def accuracy_difference(
 def _checked(values: Values, fewest: int = 1) -> Array:
     checked = np.asarray(values, dtype=np.float64)
     if checked.ndim != 1 or len(checked) < fewest:
-        raise ValueError(f"expected {fewest} or more values in one row, got shape {checked.shape}")
+        said = f"expected {fewest} or more values in one row, got shape {checked.shape}"
+        raise SampleError(said, "values-too-few")
     if not np.all(np.isfinite(checked)):
-        raise ValueError(
-            f"not a finite number: {checked[~np.isfinite(checked)][0]}; leave missing values out"
-        )
+        said = f"not a finite number: {checked[~np.isfinite(checked)][0]}; leave missing values out"
+        raise SampleError(said, "value-not-finite")
     return checked
 
 
 def _tails(confidence: float) -> tuple[float, float]:
     if not 0 < confidence < 1:
-        raise ValueError(f"a confidence is between 0 and 1, not {confidence}")
+        raise SampleError(
+            f"expected a confidence between 0 and 1, got {confidence}", "confidence-out-of-range"
+        )
     return (1 - confidence) / 2, (1 + confidence) / 2
 
 

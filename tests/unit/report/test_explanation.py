@@ -64,7 +64,7 @@ def test_sentences_name_bounds_and_whether_they_hold() -> None:
     assert label == "boromir"
     said = {line.code: line.text for line in lines}
     assert len(said) == len(lines)
-    assert "MNIST Digits 1D (" in said["arithmetic-bound"]
+    assert "MNIST Digits 1D (" in said["arithmetic-bound"]  # not prose
     assert "IMDB" in said["parts-do-not-add-up"]
     assert "MNIST" not in said["parts-do-not-add-up"]
     assert "parts-add-up" not in said
@@ -81,7 +81,7 @@ def test_overhead_is_said_to_be_beyond_a_gpu() -> None:
     record.update(parts=parts, bound="overhead", ceiling=10 / 9)
     [line, _] = explanation.sentences(explanation.groups([record])[0])
     assert line.code == "overhead-bound"
-    assert "MNIST Digits 1D (90 %)" in line.text
+    assert "MNIST Digits 1D (90 %)" in line.text  # not prose
     assert re.findall(r"\d+\.\d+", line.text) == ["1.11"]
 
 
@@ -92,7 +92,7 @@ def test_gpu_and_cpu_of_a_host_are_compared() -> None:
     assert labels[:2] == ["boromir · CPU", "boromir · GPU"]
     assert [each.code for each in section.said[0][1]] == ["arithmetic-bound", "parts-add-up"]
     [idle] = [each.text for each in section.said[1][1] if each.code == "gpu-idle"]
-    assert "75 % (MNIST Digits 1D)" in idle
+    assert "75 % (MNIST Digits 1D)" in idle  # not prose
     [compared] = section.said[2][1]
     assert compared.code == "gpu-and-cpu"
     assert compared.text.startswith("MNIST Digits 1D: ")

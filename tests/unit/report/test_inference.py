@@ -174,7 +174,7 @@ def test_what_did_not_run_says_why_in_every_cell(make: Any) -> None:
     }
     [told] = {note for each in gaps for note in noted(table, row, each)}
     assert told.code == "host-unsupported"
-    assert told.text.endswith(": SIGILL in the phase warmup")
+    assert told.text.endswith(": SIGILL in the phase warmup")  # not prose
     assert all(noted(table, row, each) for each in gaps)
 
 

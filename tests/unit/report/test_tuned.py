@@ -47,7 +47,7 @@ def test_tuned_stands_beside_paper_with_what_did_it(make: Any) -> None:
     assert cells["Times faster"].marks == []
     assert cells["Search [s]"].text == "61.0"
     assert (cells["Paper result"].text, cells["Tuned result"].text) == ("88.3 %", "88.4 %")
-    assert cells["Settings"].text.split(", ") == ["jit compile on", "steps per execution 50"]
+    assert cells["Settings"].text.split(", ") == ["jit compile on", "steps per execution 50"]  # not prose
 
 
 def test_one_repeat_has_no_interval_and_defaults_are_named(make: Any) -> None:
