@@ -264,7 +264,7 @@ def test_a_line_that_nobody_reads_is_stuck(tmp_path: Path) -> None:
 
 def test_without_pyserial_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "serial", None)
-    with pytest.raises(UsageError, match=f"{sys.executable}.* pip install pyserial") as caught:
+    with pytest.raises(UsageError, match=f"{sys.executable}.*pip install pyserial") as caught:
         SerialLine("/dev/ttyS0", 9600)
     assert caught.value.code == "pyserial-missing"
 
