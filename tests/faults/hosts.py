@@ -241,8 +241,8 @@ def versions(folder: Path) -> None:
     board.shell(f"printf '# another version\\n' >> {HOME}/bin/edgebench-detached")
     provisioned = fleet.Playbook("provision.yml", folder / "provision.log", "-l", ROSIE, "--tags", "runner")
     provisioned.wait(300)
-    left = "has another version of the runner, and is at work on the run versions"
-    expect(left in " ".join(provisioned.said.split()), provisioned.said[-3000:])
+    expect("[runner-in-use]" in provisioned.said, provisioned.said[-3000:])
+    expect("the run versions" in " ".join(provisioned.said.split()), provisioned.said[-3000:])
     expect(
         "another version" in board.shell(f"cat {HOME}/bin/edgebench-detached"), "it was replaced under a run"
     )

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.messages import codes
+
 pytestmark = pytest.mark.local
 
 # All that the set-up calls besides a Python.
@@ -105,14 +107,16 @@ def test_a_package_that_is_not_the_locked_one_stops_the_setup(checkout: Path) ->
     done = set_up(checkout, python=base_python())
     assert done.returncode != 0
     assert "HASHES" in done.stderr.upper()
-    assert "requirements/controller.txt into .venv failed" in done.stderr
+    assert codes(done.stderr) == ["step-failed"]
+    assert "requirements/controller.txt" in done.stderr
     assert not (checkout / ".venv" / "edgebench-stamp").exists()
 
 
 def test_says_what_to_install_where_there_is_no_python(checkout: Path, tmp_path: Path) -> None:
     done = set_up(checkout, path=str(folder_of_tools(tmp_path / "bin")))
     assert done.returncode == 1
-    assert "no CPython 3.11 to 3.13 on PATH" in done.stderr
+    assert codes(done.stderr) == ["python-missing"]
+    assert "3.11 to 3.13" in done.stderr
     assert "python3-venv" in done.stderr
     assert not (checkout / ".venv").exists()
 
@@ -128,13 +132,16 @@ def test_says_what_to_install_where_python_makes_no_venvs(checkout: Path, tmp_pa
     python.chmod(0o755)
     done = set_up(checkout, path=str(tools))
     assert done.returncode == 1
-    assert f"install the Debian package python3.{sys.version_info.minor}-venv" in done.stderr
+    assert codes(done.stderr) == ["venv-missing"]
+    assert f"apt-get install python3.{sys.version_info.minor}-venv " in done.stderr
 
 
 def test_refuses_a_named_interpreter_that_does_not_fit(checkout: Path) -> None:
     done = set_up(checkout, python="/bin/true")
     assert done.returncode == 1
-    assert "PYTHON=/bin/true is no CPython 3.11 to 3.13" in done.stderr
+    assert codes(done.stderr) == ["python-unsupported"]
+    assert "PYTHON=/bin/true " in done.stderr
+    assert "3.11 to 3.13" in done.stderr
 
 
 def test_refuses_an_unknown_kind(checkout: Path) -> None:
@@ -142,4 +149,6 @@ def test_refuses_an_unknown_kind(checkout: Path) -> None:
         ["sh", "tools/setup_venv.sh", "all"], cwd=checkout, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert "expected 'controller' or 'test', got 'all'" in done.stderr
+    assert codes(done.stderr) == ["kind-unknown"]
+    for value in ("'all'", "'controller'", "'test'"):
+        assert value in done.stderr
