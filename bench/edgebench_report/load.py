@@ -297,8 +297,15 @@ def _decoded(line: bytes) -> Any:
 
 
 @functools.cache
+def _schema() -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads(SCHEMA_FILE.read_text("utf-8"))
+    Draft7Validator.check_schema(schema)
+    return schema
+
+
+@functools.cache
 def _compiled() -> Callable[[Record], object]:
-    compiled: Callable[[Record], object] = fastjsonschema.compile(json.loads(SCHEMA_FILE.read_text("utf-8")))
+    compiled: Callable[[Record], object] = fastjsonschema.compile(_schema())
     return compiled
 
 
@@ -306,8 +313,7 @@ class Validator:
     """Holds records against record.schema.json: by compiled code, and where that refuses in jsonschema's words."""
 
     def __init__(self) -> None:
-        self.schema: dict[str, Any] = json.loads(SCHEMA_FILE.read_text("utf-8"))
-        Draft7Validator.check_schema(self.schema)
+        self.schema = _schema()
         self._versions: list[int] = self.schema["properties"]["schema"]["enum"]
         self._branches = [each["$ref"].rsplit("/", 1)[1] for each in self.schema["oneOf"]]
         self._validator = Draft7Validator(self.schema)
