@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(chosen)
     except LabError as error:
-        print(f"lab: {error}", file=sys.stderr)
+        print(f"lab: {error} [{error.code}]", file=sys.stderr)
         return 1
 
 
@@ -118,7 +118,9 @@ def _run(chosen: argparse.Namespace) -> int:
         print("\n".join(lacking), end="\n" if lacking else "")
         return 1 if lacking else 0
     if os.geteuid() != 0:
-        raise LabError("needs root for namespaces, mounts and a bridge; run it with sudo")
+        raise LabError(
+            "the lab needs root for namespaces, mounts and a bridge; run it with sudo", "root-required"
+        )
     _stop_where_missing([])
     if chosen.command == "down":
         fleet.down(chosen.name, _say)
@@ -136,7 +138,7 @@ def _run_on_hosts(chosen: argparse.Namespace) -> None:
     if unknown:
         names = ", ".join(host.name for host in hosts)
         raise LabError(
-            f"no host is called {', '.join(sorted(unknown))} in {chosen.inventory}; there are: {names}"
+            f"unknown host {', '.join(sorted(unknown))}; {chosen.inventory} has: {names}", "host-unknown"
         )
     lab = fleet.Lab(chosen.name, tuple(hosts))
     named = [host for host in hosts if not wanted or host.name in wanted]
@@ -162,7 +164,9 @@ def _run_on_hosts(chosen: argparse.Namespace) -> None:
 def _stop_where_missing(kinds: Iterable[str]) -> None:
     lacking = missing(kinds)
     if lacking:
-        raise LabError(f"these Debian packages are missing: apt install {' '.join(lacking)}")
+        raise LabError(
+            f"missing Debian packages; install them: apt install {' '.join(lacking)}", "packages-missing"
+        )
 
 
 def _say(text: str) -> None:

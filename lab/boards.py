@@ -45,14 +45,14 @@ def start(folder: Path, host: Host) -> int:
 
 def plug(folder: Path, disk: UsbDisk, *, running: bool) -> None:
     """Put a USB disk into the board, or have it there at the next start."""
-    _change(folder, disk, "is", plugged=True)
+    _change(folder, disk, plugged=True)
     if running:
         qemu.control(folder, "device_add", **_device(disk))
 
 
 def unplug(folder: Path, disk: UsbDisk, *, running: bool) -> None:
     """Pull a USB disk out of the board, without asking it first."""
-    _change(folder, disk, "is not", plugged=False)
+    _change(folder, disk, plugged=False)
     if running:
         qemu.control(folder, "device_del", id=_device(disk)["id"])
 
@@ -80,15 +80,18 @@ def restore(folder: Path, name: str) -> None:
     kept = folder / "kept" / name
     if not kept.is_dir():
         there = ", ".join(sorted(path.name for path in (folder / "kept").glob("*"))) or "none"
-        raise LabError(f"{folder.name} has no disks kept as {name!r}; there are: {there}")
+        raise LabError(f"{folder.name} has no disks kept as {name!r}; it has: {there}", "disks-unknown")
     for disk in kept.iterdir():
         disks.clone(disk, folder / disk.name)
 
 
-def _change(folder: Path, disk: UsbDisk, word: str, *, plugged: bool) -> None:
+def _change(folder: Path, disk: UsbDisk, *, plugged: bool) -> None:
     states = _plugged(folder)
     if states[disk.serial] == plugged:
-        raise LabError(f"the USB disk {disk.serial} {word} in {folder.name} already")
+        raise LabError(
+            f"the USB disk {disk.serial} of {folder.name} is already {'in' if plugged else 'out'}",
+            "already-plugged" if plugged else "already-unplugged",
+        )
     _note(folder, {**states, disk.serial: plugged})
 
 

@@ -15,11 +15,14 @@ def run(*command: str | Path, stdin: str | None = None) -> str:
         )
     except FileNotFoundError as error:
         raise LabError(
-            f"{arguments[0]} is not on this machine; `python -m lab check` says what to install"
+            f"{arguments[0]} is missing on this machine; list the packages to install: python -m lab check",
+            "program-missing",
         ) from error
     if done.returncode:
         last = "\n".join(done.stdout.splitlines()[-15:])
-        raise LabError(f"{' '.join(arguments)} failed with exit status {done.returncode}:\n{last}")
+        raise LabError(
+            f"`{' '.join(arguments)}` failed with exit code {done.returncode}:\n{last}", "command-failed"
+        )
     return done.stdout
 
 
@@ -43,7 +46,8 @@ def remove_tree(folder: Path) -> None:
     inside = [path for path in mounted if Path(path).is_relative_to(folder.resolve())]
     if inside:
         raise LabError(
-            f"{folder} is not removed, for these are mounted in it: {', '.join(inside)}; umount them"
+            f"{folder} is not removed because of mounts in it; unmount them: umount {' '.join(inside)}",
+            "folder-in-use",
         )
     run("rm", "--recursive", "--force", "--one-file-system", folder)
 

@@ -57,15 +57,21 @@ def read(inventory: Path) -> list[Host]:
         env=environment,
     )
     if listed.returncode:
-        raise LabError(f"{inventory} cannot be read as an inventory:\n{listed.stderr.strip()}")
+        raise LabError(
+            f"{inventory} is not a valid inventory:\n{listed.stderr.strip()}", "inventory-unreadable"
+        )
     variables = json.loads(listed.stdout)["_meta"]["hostvars"]
     hosts = [_host(name, each) for name, each in sorted(variables.items()) if "lab_image" in each]
     if not hosts:
-        raise LabError(f"{inventory} declares no host with lab_image; see inventory/lab/hosts.yml for how")
+        raise LabError(
+            f"{inventory} has no host with lab_image; for an example see inventory/lab/hosts.yml",
+            "hosts-missing",
+        )
     for one, other in itertools.combinations(hosts, 2):
         if one.address == other.address:
             raise LabError(
-                f"{one.name} and {other.name} have the same ansible_host, {one.address}; give each its own"
+                f"{one.name} and {other.name} have the same ansible_host, {one.address}; give each its own",
+                "address-duplicate",
             )
     return hosts
 
@@ -73,16 +79,20 @@ def read(inventory: Path) -> list[Host]:
 def _host(name: str, variables: dict[str, object]) -> Host:
     kind = str(variables.get("lab_kind", "container"))
     if kind not in KINDS:
-        raise LabError(f"{name}: lab_kind is {kind!r}, expected {', '.join(KINDS[:-1])} or {KINDS[-1]}")
+        raise LabError(
+            f"{name}: lab_kind is {kind!r}; expected {', '.join(KINDS[:-1])} or {KINDS[-1]}", "kind-unknown"
+        )
     try:
         address = ipaddress.IPv4Address(str(variables.get("ansible_host")))
     except ValueError as error:
         raise LabError(
-            f"{name}: ansible_host is {variables.get('ansible_host')!r}, expected an address"
+            f"{name}: ansible_host is {variables.get('ansible_host')!r}; expected an IPv4 address in {NETWORK}",
+            "address-invalid",
         ) from error
     if address not in NETWORK or address == GATEWAY:
         raise LabError(
-            f"{name}: ansible_host is {address}, expected an address in {NETWORK} other than {GATEWAY}"
+            f"{name}: ansible_host is {address}; expected an address in {NETWORK} other than {GATEWAY}",
+            "address-out-of-range",
         )
     return Host(
         name=name,
@@ -99,9 +109,14 @@ def _host(name: str, variables: dict[str, object]) -> Host:
 def _usb_disks(host: str, kind: str, variables: dict[str, object]) -> tuple[UsbDisk, ...]:
     entries = variables.get("lab_usb_disks", [])
     if entries and kind != "board":
-        raise LabError(f"{host}: lab_usb_disks is for hosts with lab_kind: board, and this one is a {kind}")
+        raise LabError(
+            f"{host}: lab_usb_disks needs lab_kind: board, but this host is a {kind}", "board-required"
+        )
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise LabError(f"{host}: lab_usb_disks is {entries!r}, expected a list of serial and size_mb")
+        raise LabError(
+            f"{host}: lab_usb_disks is {entries!r}; expected a list of serial and size_mb",
+            "usb-disks-invalid",
+        )
     disks = [
         UsbDisk(str(entry.get("serial", "")), _number(host, entry, "size_mb", 4000)) for entry in entries
     ]
@@ -109,15 +124,20 @@ def _usb_disks(host: str, kind: str, variables: dict[str, object]) -> tuple[UsbD
         # It becomes a part of file names, here and in the host's /dev/disk/by-id.
         if not re.fullmatch(r"[A-Za-z0-9_]{1,20}", disk.serial):
             raise LabError(
-                f"{host}: serial of lab_usb_disks is {disk.serial!r}, expected 1 to 20 letters and digits"
+                f"{host}: serial of lab_usb_disks is {disk.serial!r}; expected 1 to 20 letters and digits",
+                "serial-invalid",
             )
     if len({disk.serial for disk in disks}) < len(disks):
-        raise LabError(f"{host}: lab_usb_disks has a serial twice; give each disk its own")
+        raise LabError(
+            f"{host}: lab_usb_disks has a serial twice; give each disk its own", "serial-duplicate"
+        )
     return tuple(disks)
 
 
 def _number(host: str, variables: dict[str, object], name: str, default: int) -> int:
     value = variables.get(name, default)
     if not isinstance(value, int) or value < 1:
-        raise LabError(f"{host}: {name} is {value!r}, expected a whole number of at least 1")
+        raise LabError(
+            f"{host}: {name} is {value!r}; expected a whole number of at least 1", "number-invalid"
+        )
     return value

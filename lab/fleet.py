@@ -89,7 +89,9 @@ def usb(lab: Lab, host: Host, serial: str, *, plugged: bool) -> None:
     disk = next((disk for disk in host.usb_disks if disk.serial == serial), None)
     if disk is None:
         there = ", ".join(disk.serial for disk in host.usb_disks) or "none"
-        raise LabError(f"{host.name} has no USB disk {serial!r} in lab_usb_disks; there are: {there}")
+        raise LabError(
+            f"unknown USB disk {serial!r}; lab_usb_disks of {host.name} has: {there}", "usb-disk-unknown"
+        )
     (boards.plug if plugged else boards.unplug)(folder, disk, running=is_running(lab, host))
 
 
@@ -103,7 +105,8 @@ def restore(lab: Lab, host: Host, name: str) -> None:
     folder = _board(lab, host)
     if is_running(lab, host):
         raise LabError(
-            f"{host.name} runs; power it off first: python -m lab off --name {lab.name} {host.name}"
+            f"{host.name} is running; power it off first: python -m lab off --name {lab.name} {host.name}",
+            "host-running",
         )
     boards.restore(folder, name)
 
@@ -124,7 +127,10 @@ def wait_for(lab: Lab, host: Host) -> float:
             last = (
                 "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else "(no log)"
             )
-            raise LabError(f"{host.name} does not answer at {host.address}; the end of {log}:\n{last}")
+            raise LabError(
+                f"{host.name} does not answer at {host.address}; the end of {log}:\n{last}",
+                "host-unreachable",
+            )
         time.sleep(0.2)
     return time.monotonic() - begin
 
@@ -178,10 +184,14 @@ def _stop(folder: Path) -> None:
 
 def _board(lab: Lab, host: Host) -> Path:
     if host.kind != "board":
-        raise LabError(f"{host.name} is a {host.kind}; only a board has USB disks and an SD card")
+        raise LabError(
+            f"{host.name} is a {host.kind}; only a board has USB disks and an SD card", "board-required"
+        )
     folder = lab.folder(host)
     if not folder.is_dir():
-        raise LabError(f"{host.name} is not there yet; start it: python -m lab up --name {lab.name}")
+        raise LabError(
+            f"{host.name} has not been started; run: python -m lab up --name {lab.name}", "host-not-started"
+        )
     return folder
 
 

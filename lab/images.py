@@ -120,7 +120,7 @@ def _recipe(name: str, entry: dict[str, Any]) -> Recipe:
 def build(name: str) -> Image:
     """Return the image of that name, built now where the cache has it not. Raises LabError."""
     if name not in recipes():
-        raise LabError(f"no image is called {name!r}; there are: {', '.join(recipes())}")
+        raise LabError(f"unknown image {name!r}; expected one of: {', '.join(recipes())}", "image-unknown")
     recipe = recipes()[name]
     source = _interpreter(recipe.cpython) if recipe.cpython else None
     key = json.dumps([_EDITION, network.APT_PROXY, network.PIP_INDEX, str(recipe), str(source)])
@@ -264,7 +264,8 @@ def _interpreter(minor: str) -> Path:
         if asked.returncode == 0 and prefix not in (Path("/usr"), Path("/usr/local")):
             return prefix
     raise LabError(
-        f"CPython {minor} is not on this machine under a prefix of its own; install it: pyenv install {minor}"
+        f"CPython {minor} in its own prefix is missing on this machine; install it: pyenv install {minor}",
+        "python-missing",
     )
 
 
@@ -274,14 +275,18 @@ def _emulate(architecture: str) -> None:
         "mount", "-t", "binfmt_misc", "binfmt_misc", _BINFMT
     ):
         raise LabError(
-            f"binfmt_misc cannot be mounted at {_BINFMT}; this kernel cannot run {architecture} programs"
+            f"cannot mount binfmt_misc at {_BINFMT}, so this kernel cannot run {architecture} programs; use a machine "
+            "with CONFIG_BINFMT_MISC",
+            "binfmt-missing",
         )
     entry = f"edgebench-{architecture}"
     if (_BINFMT / entry).exists():
         return
     description = Path(f"/usr/lib/binfmt.d/{_EMULATORS[architecture]}.conf")
     if not description.exists():
-        raise LabError(f"{description} is missing; install the Debian package qemu-user-static")
+        raise LabError(
+            f"{description} is missing; install its package: apt install qemu-user-static", "packages-missing"
+        )
     _, _, rest = description.read_text().strip().lstrip(":").partition(":")
     pattern, _, flags = rest.rpartition(":")
     # C, which Debian leaves out: the rights of the program count, not those of its emulator; else there is no sudo.

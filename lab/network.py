@@ -81,7 +81,10 @@ def disconnect(link: object) -> None:
 def _start_apt_cache() -> None:
     program = shutil.which("apt-cacher-ng", path="/usr/sbin:/usr/bin")
     if program is None:
-        raise LabError("apt-cacher-ng is not on this machine; install the Debian package of this name")
+        raise LabError(
+            "apt-cacher-ng is missing on this machine; install it: apt install apt-cacher-ng",
+            "packages-missing",
+        )
     folder = paths.cache() / "apt"
     folder.mkdir(exist_ok=True)
     settings = {
@@ -148,7 +151,10 @@ def _start(name: str, command: list[str], environment: dict[str, str], probe: st
     while not _answers(probe):
         if process.poll() is not None or time.monotonic() > end:
             last = "\n".join(log.read_text().splitlines()[-10:])
-            raise LabError(f"the lab's cache of {name} packages does not start:\n{last}")
+            raise LabError(
+                f"the lab's cache of {name} packages does not start; the end of {log}:\n{last}",
+                "cache-not-started",
+            )
         time.sleep(0.1)
 
 

@@ -66,4 +66,6 @@ def control(folder: Path, command: str, **arguments: object) -> None:
                 while "event" in answer:
                     answer = json.loads(stream.readline())
                 if "error" in answer:
-                    raise LabError(f"QEMU refuses {command}: {answer['error'].get('desc')}")
+                    raise LabError(
+                        f"QEMU rejects {command}: {answer['error'].get('desc')}", "qemu-command-rejected"
+                    )

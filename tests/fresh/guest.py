@@ -117,7 +117,9 @@ class Guest:
             f" && git -C edgebench checkout --quiet --detach {head}"
         )
         if self._print_lines(self._nspawn(script, f"--bind-ro={git}:{_REPOSITORY}")):
-            raise LabError(f"git clone of {checkout} in the guest failed; git's message is above")
+            raise LabError(
+                f"git clone of {checkout} in the guest failed; git's message is above", "clone-failed"
+            )
 
     def execute(self, command: str) -> Result:
         """Run a shell command in ~/edgebench; print its output line by line, as it comes."""

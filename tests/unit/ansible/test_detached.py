@@ -13,6 +13,9 @@ import pytest
 
 from tests.messages import codes
 
+# The script stops a run by pkill.
+pytestmark = pytest.mark.needs("pkill")
+
 
 @pytest.fixture
 def home(root: Path, tmp_path: Path) -> Path:

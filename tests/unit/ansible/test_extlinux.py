@@ -203,11 +203,9 @@ def test_a_word_with_several_values(own_board: Board) -> None:
     answer = own_board.run(
         label="primary", append_set={"console": ["tty0", "ttyS1"], "quiet": True}, append_remove=["fbcon"]
     )
-    assert (
-        answer["labels"]["primary"]["append"]
-        == (
-            "${cbootargs} quiet root=/dev/mmcblk0p1 rw rootwait rootfstype=ext4 console=tty0 console=ttyS1 net.ifnames=0"  # not prose
-        )
+    assert answer["labels"]["primary"]["append"] == (
+        "${cbootargs} quiet root=/dev/mmcblk0p1 rw rootwait rootfstype=ext4 "  # not prose
+        "console=tty0 console=ttyS1 net.ifnames=0"
     )
 
 

@@ -20,9 +20,11 @@ def facts(plugin: Callable[[str], ModuleType]) -> ModuleType:
 
 
 def test_l4t_release(facts: ModuleType) -> None:
-    line = "# R32 (release), REVISION: 7.1, GCID: 29818004, BOARD: t210ref, EABI: aarch64, DATE: Sat Feb 19 2022"  # not prose
+    line = (
+        "# R32 (release), REVISION: 7.1, GCID: 29818004, BOARD: t210ref, EABI: aarch64, DATE: Sat Feb 19 2022"
+    )
     assert facts.l4t_release(line) == "32.7.1"
-    assert facts.l4t_release("# R32 (release), REVISION: 1, GCID: 1, BOARD: t210ref") == "32.1"
+    assert facts.l4t_release("# R32 (release), REVISION: 1, GCID: 1, BOARD: t210ref") == "32.1"  # not prose
     assert facts.l4t_release(None) is None
 
 
@@ -123,10 +125,8 @@ def test_it_runs_on_the_oldest_and_newest_pythons(
     (tmp_path / "ansible").mkdir()
     (tmp_path / "ansible/__init__.py").touch()
     (tmp_path / "ansible/module_utils").symlink_to(Path(site) / "ansible/module_utils")
-    release = Path(site) / "ansible/release.py"
-    (tmp_path / "ansible/release.py").write_text(
-        release.read_text().replace("from __future__ import annotations", "")
-    )
+    text = (Path(site) / "ansible/release.py").read_text()
+    (tmp_path / "ansible/release.py").write_text(text.replace("from __future__ import annotations", ""))
     done = subprocess.run(
         [python, root / "plugins/modules/edgebench_host_facts.py", tmp_path / "arguments.json"],
         env={

@@ -20,7 +20,7 @@ from tests.messages import codes
 MB = 10**6
 
 
-pytestmark = pytest.mark.needs("loop-devices", "sfdisk", "mke2fs")
+pytestmark = pytest.mark.needs("loop-devices", "sfdisk", "mke2fs", "wipefs")
 
 
 class EndError(Exception):
