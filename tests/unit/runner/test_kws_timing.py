@@ -101,8 +101,16 @@ def test_valid_windows_are_ten_seconds_and_ten_inferences(windows: list[Window],
 def test_percentiles_agree_with_the_latencies() -> None:
     random = numpy.random.RandomState(3)
     waits = iter(random.uniform(0.0001, 0.001, 10**6))
+    took_us: list[float] = []
     engine = Engine(0)
-    engine.invoke = lambda: Engine(next(waits)).invoke()  # type: ignore[method-assign]
+
+    def invoke() -> None:
+        began_s = time.perf_counter()
+        Engine(next(waits)).invoke()
+        took_us.append(1e6 * (time.perf_counter() - began_s))
+
+    engine.invoke = invoke  # type: ignore[method-assign]
     measured = timing.measure(engine, 2, 0.3)
-    assert measured.percentiles_us[0] >= 100
-    assert measured.percentiles_us[50] == pytest.approx(550, rel=0.2)
+    own = numpy.percentile(took_us[-measured.samples :], [0, 50, 90])
+    assert own[0] >= 100
+    assert [measured.percentiles_us[each] for each in (0, 50, 90)] == pytest.approx(own, rel=0.05)
