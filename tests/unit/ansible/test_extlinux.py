@@ -235,7 +235,7 @@ REFUSED: list[tuple[dict[str, Any], str, list[str]]] = [
     (
         USB | {"append": "root=/dev/sda1 root=/dev/sdb1", "append_set": {}},
         "root-duplicate",
-        ["2 roots", "'root=/dev/sda1'", "'root=/dev/sdb1'"],
+        ["'root=/dev/sda1'", "'root=/dev/sdb1'"],
     ),
     (USB | {"append": "quiet", "append_set": {}}, "root-not-set", ["label 'usb'", "root="]),
     (

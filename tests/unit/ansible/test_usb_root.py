@@ -86,8 +86,12 @@ def test_only_names_below_by_id_are_taken(rules: ModuleType, given: str) -> None
 @pytest.mark.parametrize(
     ("disk", "code", "words"),
     [
-        ({"exists": False, "is_link": False}, "disk-missing", [f"Available: {EMPTY['names'][0]}"]),
-        ({"exists": False, "real": "/dev/sdb"}, "disk-missing", ["/dev/sdb", EMPTY["names"][0]]),
+        (
+            {"exists": False, "is_link": False, "names": ["usb-Other_1-0:0"]},
+            "disk-missing",
+            ["usb-Other_1-0:0"],
+        ),
+        ({"exists": False, "real": "/dev/sdb"}, "disk-missing", ["/dev/sdb"]),
         (
             {"kind": "partition", "device": "/dev/sda1", "parent": "/dev/sda"},
             "disk-is-partition",
