@@ -106,7 +106,7 @@ def boots(folder: Path) -> None:
             trials=2,
             reported=len(before_again),
             lost=lost(before, after) + lost(before_again, after),
-            seen=f"{seen}; then: {line_with(play.said, 'went down once more')}",
+            seen=f"{seen}; then: {line_with(play.said, '[run-not-resumed]')}",
         ),
     )
 
