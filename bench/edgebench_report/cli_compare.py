@@ -16,6 +16,7 @@ from edgebench_report.errors import ReportError
 from edgebench_report.load import Loaded, Record, load
 from edgebench_report.statistics import CONFIDENCE
 from edgebench_report.table import Cell, Footnotes, Heading, Row, Table
+from edgebench_report.text import Note
 from edgebench_report.writing import write
 
 JSON_SCHEMA = 1
@@ -79,7 +80,10 @@ def share(given: str, option: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 <= value < 100:
-        raise ReportError(f"{option} {text.one_line(given)}: no share. Give 5% or 0.05, zero or more.")
+        raise ReportError(
+            f"{option} {text.one_line(given)}: not a share. Give a number of zero or more, for example 5% or 0.05.",
+            "threshold-invalid",
+        )
     return value
 
 
@@ -89,12 +93,15 @@ def _run(say: Say, given: argparse.Namespace) -> int:
     to_terminal = [f"--{form} -" for form in _FORMS if getattr(given, form) == "-"]
     if len(to_terminal) > 1:
         raise ReportError(
-            f"{' and '.join(to_terminal[:2])} both want the terminal. Name a file for one of them."
+            f"{' and '.join(to_terminal[:2])} cannot both print to the terminal. Name a file for one of them.",
+            "stdout-taken",
         )
     by = [each.strip() for part in given.by for each in part.split(",")]
     unknown = [each for each in by if each not in BY]
     if unknown:
-        raise ReportError(f"--by {text.one_line(unknown[0])}: not known. Use of {', '.join(BY)}.")
+        raise ReportError(
+            f"--by {text.one_line(unknown[0])}: unknown. Expected one of {', '.join(BY)}.", "by-unknown"
+        )
     sides = _sides(say, given)
     found = compare(sides[0], sides[1], threshold, accuracy_threshold, by)
     made = table(found)
@@ -112,7 +119,8 @@ def _run(say: Say, given: argparse.Namespace) -> int:
             say(line, sys.stdout)
     if not found.pairs:
         say(
-            "edgebench-report: nothing could be compared. The lines above say why; --by names what may differ.",
+            "edgebench-report: nothing could be compared, for the reasons above. Name what may differ with --by. "
+            "[nothing-compared]",
             sys.stderr,
         )
     return found.exit_code
@@ -125,7 +133,9 @@ def _sides(say: Say, given: argparse.Namespace) -> list[tuple[str, list[Record]]
         if "=" in name and not Path(name).exists():
             if not given.paths:
                 raise ReportError(
-                    f"{text.one_line(name)}: a selector, of which records? Name files or folders behind A and B."
+                    f"{text.one_line(name)}: a selector needs records to select from. Name files or folders after "
+                    "A and B.",
+                    "selector-without-path",
                 )
             if pool is None:
                 pool = load(given.paths)
@@ -136,13 +146,16 @@ def _sides(say: Say, given: argparse.Namespace) -> list[tuple[str, list[Record]]
             _tell(say, loaded)
             sides.append((name, [*loaded.runs, *loaded.inferences]))
     if given.paths and pool is None:
-        raise ReportError("A and B are both files or folders, so nothing picks from PATH. Leave it out.")
+        raise ReportError(
+            f"A and B are both files or folders, so no selector uses {given.paths[0]}. Leave it out.",
+            "path-unused",
+        )
     return sides
 
 
 def _tell(say: Say, loaded: Loaded) -> None:
     for problem in loaded.problems:
-        say(f"left out: {text.one_line(str(problem))}", sys.stderr)
+        say(f"left out: {problem.message}", sys.stderr)
 
 
 def table(found: Comparison) -> Table:
@@ -156,9 +169,10 @@ def table(found: Comparison) -> Table:
         if "engine" in pair.first.facts:
             section += f" · {pair.first.facts['engine']} {pair.first.facts['model']}"
         section = text.one_line(section)
-        marks = [notes.mark(f"differs: {differing}")] if differing else []
+        marks = [notes.mark(Note("circumstances-differ", f"differs: {differing}"))] if differing else []
         for name, side in (("A", pair.first), ("B", pair.second)):
-            marks += [notes.mark(f"{name}: {each}") for each in telemetry.remarks(side.ok)]
+            remarks = telemetry.remarks(side.ok)
+            marks += [notes.mark(Note(each.code, f"{name}: {each.text}")) for each in remarks]
         for outcome in pair.outcomes:
             opening = section if several.get("now") != section else ""
             several["now"] = section
@@ -269,7 +283,8 @@ def as_json(found: Comparison) -> str:
             for outcome in pair.outcomes
         ],
         "set_apart": [
-            {"side": each.side, "workload": each.workload, "reason": each.reason} for each in found.apart
+            {"side": each.side, "workload": each.workload, "code": each.code, "reason": each.reason}
+            for each in found.apart
         ],
     }
     return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -89,7 +89,7 @@ def of_runs(
             )
         suites.append(suite)
     if left_out:
-        lines = [(each.code or "left-out", text.one_line(str(each))) for each in left_out]
+        lines = [(each.code, text.one_line(str(each))) for each in left_out]
         cases = [Case("records", line, "error", code, line) for code, line in lines]
         suites.append(Suite("records", cases))
     return suites

@@ -45,7 +45,7 @@ class Problem:
     where: str
     what: str
     remedy: str
-    code: str | None = None
+    code: str
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}. {self.remedy}"

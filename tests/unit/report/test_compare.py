@@ -1,6 +1,7 @@
 """Two sides compared: what is called a difference, what a regression, and what is not compared at all."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ import pytest
 from edgebench_report import cli
 from edgebench_report.compare import Comparison, Outcome, compare
 from edgebench_report.errors import ReportError
+
+from tests.messages import codes
 
 RecordsFile = Callable[..., Path]
 Record = dict[str, Any]
@@ -38,7 +41,7 @@ def test_a_slower_run_is_a_regression(make: Any) -> None:
     assert told.change == pytest.approx(1.2)
     assert told.interval is not None
     assert told.interval[0] > 1
-    assert (told.verdict, told.said, told.regression) == ("worse", "slower", True)
+    assert (told.verdict, told.regression) == ("worse", True)
     assert found.exit_code == 1
 
 
@@ -52,7 +55,7 @@ def test_the_other_way_round_is_the_reciprocal_and_no_regression(make: Any) -> N
     assert told.change is not None
     assert back.change is not None
     assert told.change == pytest.approx(1 / back.change)
-    assert told.said == "faster"
+    assert told.verdict == "better"
     assert found.exit_code == 0
 
 
@@ -64,7 +67,7 @@ def test_a_difference_within_the_threshold_is_told_and_no_regression(make: Any) 
 def test_no_difference_is_called_one_where_the_interval_holds_1(make: Any) -> None:
     shaken = [9.8, 10.15, 10.3, 9.95, 10.0]
     found = compare(("a", timed(make, SAME)), ("b", timed(make, shaken, run_id="r2")))
-    assert (outcome(found).said, found.exit_code) == ("no difference shown", 0)
+    assert (outcome(found).verdict, found.exit_code) == ("none", 0)
 
 
 @pytest.mark.parametrize("repeats", [1, 2, 4])
@@ -72,7 +75,9 @@ def test_too_few_repeats_tell_nothing(make: Any, repeats: int) -> None:
     found = compare(("a", timed(make, SAME[:repeats])), ("b", timed(make, SLOWER[:repeats], run_id="r2")))
     told = outcome(found)
 
-    assert told.said == f"too few repeats: {repeats} and {repeats}, 5 each needed"
+    assert told.verdict == "too few"
+    # How many there are in A and in B, and how many are needed.
+    assert re.findall(r"\d+", told.said) == [str(repeats), str(repeats), "5"]
     assert (told.interval is None) == (repeats == 1)
     assert found.exit_code == 2, "a gate that cannot tell does not pass"
 
@@ -84,9 +89,9 @@ def test_accuracy_is_compared_by_its_interval(make: Any) -> None:
 
     # 0.98 and 0.90 of 2000 samples each: far outside of what another test set could do.
     assert told.change == pytest.approx(-0.08)
-    assert (told.said, told.regression) == ("lower", True)
+    assert (told.verdict, told.regression) == ("worse", True)
     near = timed(make, SAME, run_id="r2", quality={"value": 0.978})
-    assert outcome(compare(("a", timed(make, SAME)), ("b", near)), "accuracy").said == "no difference shown"
+    assert outcome(compare(("a", timed(make, SAME)), ("b", near)), "accuracy").verdict == "none"
 
 
 def test_synthetic_data_has_no_accuracy(make: Any) -> None:
@@ -98,15 +103,15 @@ def test_synthetic_data_has_no_accuracy(make: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "reason"),
+    ("changes", "differing"),
     [
-        ({"profile": "paper"}, "profile differs: quick and paper"),
-        ({"data": {"synthetic": True}}, "synthetic data differs: no and yes"),
-        ({"data": {"sha256": "c" * 64}}, f"data differs: {'b' * 12} and {'c' * 12}"),
-        ({"precision": "float16"}, "precision differs: float32 and float16"),
-        ({"options": {"lookback_rows": 720}}, "option lookback rows differs: unset and 720"),
-        ({"sizes": {"batch": 64}}, "sizes differs"),
-        ({"variant": "wide"}, "variant differs: published and wide"),
+        ({"profile": "paper"}, ("profile", "quick", "paper")),
+        ({"data": {"synthetic": True}}, ("synthetic data", "no", "yes")),
+        ({"data": {"sha256": "c" * 64}}, ("data", "b" * 12, "c" * 12)),
+        ({"precision": "float16"}, ("precision", "float32", "float16")),
+        ({"options": {"lookback_rows": 720}}, ("option lookback rows", "unset", "720")),
+        ({"sizes": {"batch": 64}}, ("sizes", "12800+2000+2+128", "12800+2000+2+64")),
+        ({"variant": "wide"}, ("variant", "published", "wide")),
         (
             {
                 "imported": {
@@ -115,16 +120,21 @@ def test_synthetic_data_has_no_accuracy(make: Any) -> None:
                     "inferred": {},
                 }
             },
-            "program differs: edgebench and generation 1",
+            ("program", "edgebench", "generation 1"),
         ),
     ],
 )
-def test_what_is_not_comparable_is_set_apart_with_the_reason(make: Any, changes: Record, reason: str) -> None:
+def test_what_is_not_comparable_is_set_apart_with_the_reason(
+    make: Any, changes: Record, differing: tuple[str, str, str]
+) -> None:
     found = compare(("a", timed(make, SAME)), ("b", timed(make, SLOWER, run_id="r2", **changes)))
 
     assert found.pairs == []
     assert {each.side for each in found.apart} == {"A", "B"}
-    assert all(reason in each.reason for each in found.apart)
+    for each in found.apart:
+        assert each.code == "circumstances-differ"
+        assert differing in each.differing
+        assert all(word in each.reason for word in differing)
     assert found.exit_code == 2
 
 
@@ -134,7 +144,7 @@ def test_by_admits_what_it_names_and_nothing_else(make: Any) -> None:
     other = timed(make, SLOWER, run_id="r2", framework={"version": "2.20.0"})
     assert len(compare(("a", timed(make, SAME)), ("b", other)).pairs) == 1
     apart = compare(("a", timed(make, SAME)), ("b", other), by=["host"]).apart
-    assert "framework differs: tensorflow 2.21.0 and tensorflow 2.20.0" in apart[0].reason
+    assert apart[0].differing == [("framework", "tensorflow 2.21.0", "tensorflow 2.20.0")]
 
 
 def test_a_fleet_before_and_after_is_compared_host_by_host(make: Any) -> None:
@@ -155,12 +165,9 @@ def test_a_fleet_before_and_after_is_compared_host_by_host(make: Any) -> None:
         ("one", "one"),
         ("two", "two"),
     ]
-    assert [each.said for each in found.outcomes if each.quantity == "training"] == [
-        "slower",
-        "no difference shown",
-    ]
-    assert [(each.side, each.reason) for each in found.apart] == [
-        ("B", "new · quick: host differs: one and new; host differs: two and new")
+    assert [each.verdict for each in found.outcomes if each.quantity == "training"] == ["worse", "none"]
+    assert [(each.side, each.differing) for each in found.apart] == [
+        ("B", [("host", "one", "new"), ("host", "two", "new")])
     ]
 
 
@@ -169,14 +176,21 @@ def test_two_counterparts_alike_are_not_chosen_from(make: Any) -> None:
     both = timed(make, SAME, host="two", run_id="r2") + timed(make, SAME, host="three", run_id="r2")
     found = compare(("a", one), ("b", both))
     assert found.pairs == []
-    assert "more than one counterpart" in found.apart[0].reason
+    assert {each.code for each in found.apart} == {"counterparts-ambiguous"}
+    assert all("--by" in each.reason for each in found.apart)
+
+
+def test_a_workload_of_one_side_has_no_counterpart(make: Any) -> None:
+    both = [*timed(make, SAME), make.run("imdb")]
+    [apart] = compare(("a", both), ("b", timed(make, SAME, run_id="r2"))).apart
+    assert (apart.side, apart.workload, apart.code) == ("A", "imdb", "counterpart-missing")
 
 
 def test_a_workload_that_no_longer_finishes_is_a_regression(make: Any) -> None:
     gone = [make.unfinished("oom", "killed", repeat=each, run_id="r2") for each in (1, 2)]
     found = compare(("a", timed(make, SAME)), ("b", gone))
 
-    assert (found.outcomes[0].said, found.outcomes[0].shown) == ("does not finish", ("ok", "oom"))
+    assert (found.outcomes[0].verdict, found.outcomes[0].shown) == ("lost", ("ok", "oom"))
     assert found.exit_code == 1
     assert compare(("a", gone), ("b", timed(make, SAME))).exit_code == 0
 
@@ -189,9 +203,9 @@ def test_keyword_spotting_is_compared_by_its_windows(make: Any) -> None:
     told = outcome(found, "throughput")
 
     assert told.change == pytest.approx(0.8)
-    assert (told.said, told.regression) == ("slower", True)
-    assert outcome(found, "latency median").said.startswith("too few repeats")
-    assert outcome(found, "top-1").said == "no difference shown"
+    assert (told.verdict, told.regression) == ("worse", True)
+    assert outcome(found, "latency median").verdict == "too few"
+    assert outcome(found, "top-1").verdict == "none"
 
 
 def test_engines_are_compared_with_themselves(make: Any) -> None:
@@ -205,8 +219,9 @@ def test_engines_are_compared_with_themselves(make: Any) -> None:
 
 def test_the_same_record_on_both_sides_is_refused(make: Any) -> None:
     runs = timed(make, SAME)
-    with pytest.raises(ReportError, match="share 5 records"):
+    with pytest.raises(ReportError, match=r"host=edge-01.*run=r1.*\b5\b") as caught:
         compare(("host=edge-01", runs), ("run=r1", runs))
+    assert caught.value.code == "sides-overlap"
 
 
 def test_the_command_picks_by_selectors_and_prints_a_table(
@@ -221,9 +236,10 @@ def test_the_command_picks_by_selectors_and_prints_a_table(
     assert cli.main(["compare", "run=r1", "run=r2,host=edge-01", str(path)]) == 1
 
     printed = capsys.readouterr().out
-    assert "slower: REGRESSION" in printed
+    assert "REGRESSION" in printed
     assert "1.200" in printed
-    assert "1 regression beyond 5 %" in printed
+    [line] = [each for each in printed.splitlines() if each.startswith("1 regression ")]
+    assert "5 %" in line
     assert cli.main(["compare", "run=r1", "run=r2", str(path), "--threshold", "0.3"]) == 0
 
 
@@ -243,20 +259,41 @@ def test_the_command_compares_files_and_writes_json_and_markdown(
     first = said["comparisons"][0]
     assert (first["quantity"], first["verdict"], first["values_a"]) == ("training", "worse", SAME)
     assert first["interval"][0] <= first["change"] <= first["interval"][1]
-    assert "| MNIST Digits 1D: training | 10.1 s |" in out.read_text("utf-8")
+    assert "| MNIST Digits 1D: training | 10.1 s |" in out.read_text("utf-8")  # not prose
+
+
+def test_the_json_has_the_reason_of_what_is_set_apart(
+    make: Any, records_file: RecordsFile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = records_file([*timed(make, SAME), *timed(make, SLOWER, run_id="r2", precision="float16")])
+
+    assert cli.main(["compare", "run=r1", "run=r2", str(path), "--json", "-"]) == 2
+
+    printed = capsys.readouterr()
+    assert [each["code"] for each in json.loads(printed.out)["set_apart"]] == ["circumstances-differ"] * 2
+    assert codes(printed.err) == ["nothing-compared"]
+    assert "--by" in printed.err
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "code", "named"),
     [
-        (["run=r1", "run=r9", "PATH"], "picks no record; there is r1, r2"),
-        (["nonsense=1", "run=r2", "PATH"], "no selector. Use key=value with one of host, run"),
-        (["run=r1", "run=r2"], "a selector, of which records?"),
-        (["PATH", "PATH", "PATH"], "both files or folders"),
-        (["run=r1", "run=r2", "PATH", "--threshold", "many"], "no share. Give 5% or 0.05"),
-        (["run=r1", "run=r2", "PATH", "--threshold", "nan"], "no share"),
-        (["run=r1", "run=r2", "PATH", "--by", "colour"], "--by colour: not known"),
-        (["run=r1", "run=r2", "PATH", "--json", "-", "--markdown", "-"], "both want the terminal"),
+        (["run=r1", "run=r9", "PATH"], "selector-matches-nothing", ["run=r9", "r1, r2"]),
+        (["nonsense=1", "run=r2", "PATH"], "selector-unknown", ["nonsense=1", "host, run"]),
+        (["run=r1", "run=r2"], "selector-without-path", ["run=r1"]),
+        (["PATH", "PATH", "PATH"], "path-unused", ["PATH"]),
+        (
+            ["run=r1", "run=r2", "PATH", "--threshold", "many"],
+            "threshold-invalid",
+            ["--threshold many", "5%", "0.05"],
+        ),
+        (["run=r1", "run=r2", "PATH", "--threshold", "nan"], "threshold-invalid", ["--threshold nan"]),
+        (["run=r1", "run=r2", "PATH", "--by", "colour"], "by-unknown", ["--by colour", "host, stack"]),
+        (
+            ["run=r1", "run=r2", "PATH", "--json", "-", "--markdown", "-"],
+            "stdout-taken",
+            ["--json -", "--markdown -"],
+        ),
     ],
 )
 def test_bad_usage_is_exit_code_2_and_says_what_to_do(
@@ -264,11 +301,14 @@ def test_bad_usage_is_exit_code_2_and_says_what_to_do(
     records_file: RecordsFile,
     capsys: pytest.CaptureFixture[str],
     arguments: list[str],
-    said: str,
+    code: str,
+    named: list[str],
 ) -> None:
     path = records_file(timed(make, SAME) + timed(make, SLOWER, run_id="r2"))
     assert cli.main(["compare", *(str(path) if each == "PATH" else each for each in arguments)]) == 2
-    assert said in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert codes(said) == [code]
+    assert all(each.replace("PATH", str(path)) in said for each in named)
 
 
 def test_the_imported_generations_are_compared_only_when_asked(
@@ -279,8 +319,8 @@ def test_the_imported_generations_are_compared_only_when_asked(
     what = ["compare", "host=Frodo", "host=Gandalf", str(out)]
 
     cli.main(what)
-    assert "program differs: DL-Benchmarks log, generation" in capsys.readouterr().out
+    assert "DL-Benchmarks log, generation" in capsys.readouterr().out  # not prose
     assert cli.main([*what, "--by", "program,host,stack,precision"]) == 0
     printed = capsys.readouterr().out
     assert "MPI Weather: training" in printed
-    assert "faster" in printed
+    assert "set apart" not in printed

@@ -14,13 +14,18 @@ import pandas as pd
 import pytest
 from edgebench_report import cli, export, markup
 from edgebench_report.table import Cell, Heading, Row, Table
+from edgebench_report.text import Note
 from pylatexenc.latexwalker import LatexEnvironmentNode, LatexMacroNode, LatexWalker
 
 from tests import locked, needs
-from tests.unit.report.conftest import HOSTILE
+from tests.messages import codes
+from tests.unit.report.conftest import HOSTILE, Maker, mixed_records, write_records
 
 # pandas would rather have pyarrow, which changes how it keeps text wherever it is installed: here, and not for users.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fastparquet", "ignore:.*future.infer_string")
+
+
+FORMS = ("csv", "parquet", "json", "markdown", "latex")
 
 
 def exported(records: Path, form: str, out: Path, *more: str) -> Path:
@@ -28,9 +33,17 @@ def exported(records: Path, form: str, out: Path, *more: str) -> Path:
     return out
 
 
-def test_csv_and_parquet_are_the_same_to_pandas(mixed: Path, tmp_path: Path) -> None:
-    as_csv = pd.read_csv(exported(mixed, "csv", tmp_path / "x.csv"))
-    as_parquet = pd.read_parquet(exported(mixed, "parquet", tmp_path / "x.parquet"), engine="fastparquet")
+@pytest.fixture(scope="module")
+def forms(make: Maker, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The records of ``mixed_records`` in every form, for tests that only read them."""
+    folder = tmp_path_factory.mktemp("exported")
+    records = write_records(folder / "records" / "all.jsonl", mixed_records(make)).parent
+    return {form: exported(records, form, folder / f"x.{form}") for form in FORMS}
+
+
+def test_csv_and_parquet_are_the_same_to_pandas(forms: dict[str, Path]) -> None:
+    as_csv = pd.read_csv(forms["csv"])
+    as_parquet = pd.read_parquet(forms["parquet"], engine="fastparquet")
 
     assert list(as_csv.columns) == list(as_parquet.columns) == [field.name for field in export.COLUMNS]
     assert len(as_csv) == len(as_parquet) == 42
@@ -60,8 +73,8 @@ def test_the_numbers_are_those_of_the_records(make: Any, records_file: Callable[
     assert len(json.loads(inference["windows_s"])) == 5
 
 
-def test_the_version_of_the_schema_is_in_every_form(mixed: Path, tmp_path: Path) -> None:
-    parquet = exported(mixed, "parquet", tmp_path / "x.parquet")
+def test_the_version_of_the_schema_is_in_every_form(forms: dict[str, Path]) -> None:
+    parquet = forms["parquet"]
     with duckdb.connect() as connection:
         found = connection.execute("SELECT key, value FROM parquet_kv_metadata(?)", [str(parquet)]).fetchall()
         types = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(parquet)]).fetchall()
@@ -69,10 +82,10 @@ def test_the_version_of_the_schema_is_in_every_form(mixed: Path, tmp_path: Path)
     assert [(name, kind) for name, kind, *_ in types] == [
         (field.name, field.kind) for field in export.COLUMNS
     ]
-    told = json.loads(exported(mixed, "json", tmp_path / "x.json").read_text("utf-8"))
+    told = json.loads(forms["json"].read_text("utf-8"))
     assert told["edgebench_export_schema"] == 1
     assert {tuple(row) for row in told["rows"]} == {tuple(field.name for field in export.COLUMNS)}
-    assert set(pd.read_csv(exported(mixed, "csv", tmp_path / "x.csv"))["export_schema"]) == {1}
+    assert set(pd.read_csv(forms["csv"])["export_schema"]) == {1}
 
 
 def test_every_column_is_documented_with_its_type(repository: Path) -> None:
@@ -87,8 +100,8 @@ def cells(nodes: Any) -> list[Any]:
     return [each for each in nodes if each is not None]
 
 
-def test_latex_is_parsed_and_every_row_has_all_cells(mixed: Path, tmp_path: Path) -> None:
-    source = exported(mixed, "latex", tmp_path / "x.tex").read_text("utf-8")
+def test_latex_is_parsed_and_every_row_has_all_cells(forms: dict[str, Path]) -> None:
+    source = forms["latex"].read_text("utf-8")
     # Strict: an environment, a brace or a formula that does not close is an error.
     nodes, _, _ = LatexWalker(source, tolerant_parsing=False).get_latex_nodes()
     found = [each for each in nodes if isinstance(each, LatexEnvironmentNode)]
@@ -117,9 +130,9 @@ def test_latex_is_parsed_and_every_row_has_all_cells(mixed: Path, tmp_path: Path
 
 @pytest.mark.thorough
 @pytest.mark.needs("pdflatex")
-def test_latex_compiles(mixed: Path, tmp_path: Path) -> None:
+def test_latex_compiles(forms: dict[str, Path], tmp_path: Path) -> None:
     latex = str(needs.program("pdflatex"))
-    tables = exported(mixed, "latex", tmp_path / "tables.tex").read_text("utf-8")
+    tables = forms["latex"].read_text("utf-8")
     document = tmp_path / "paper.tex"
     # A width that no table fills: what is judged is that it compiles, not how a paper would place it.
     document.write_text(
@@ -145,7 +158,7 @@ def test_nothing_hostile_is_a_command_in_latex() -> None:
         [],
         [Heading(hostile)],
         [Row(hostile, "k", [Cell(hostile, detail=hostile, marks=["a"])])],
-        [("a", hostile)],
+        [("a", Note("hostile-note", hostile))],
     )
     nodes, _, _ = LatexWalker(markup.latex(table), tolerant_parsing=False).get_latex_nodes()
     assert r"\input" not in markup.latex(table)
@@ -161,41 +174,55 @@ def test_markdown_holds_the_chosen_tables(mixed: Path, tmp_path: Path) -> None:
     assert len(widths) == 1
 
 
-def test_the_same_records_give_the_same_bytes(mixed: Path, tmp_path: Path) -> None:
-    for form in ("csv", "parquet", "json", "markdown", "latex"):
-        one, other = (exported(mixed, form, tmp_path / f"{each}.{form}") for each in "ab")
-        assert one.read_bytes() == other.read_bytes(), form
+@pytest.mark.parametrize("form", FORMS)
+def test_the_same_records_give_the_same_bytes(
+    forms: dict[str, Path], mixed: Path, tmp_path: Path, form: str
+) -> None:
+    assert exported(mixed, form, tmp_path / "again").read_bytes() == forms[form].read_bytes()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "code", "named"),
     [
-        ([], "nothing to do"),
-        (["--format", "csv"], "--format and --out go together"),
+        ([], "output-missing", ["--format", "--out", "--mlflow"]),
+        (["--format", "csv"], "format-out-mismatch", ["--format", "--out"]),
         (
             ["--format", "csv", "--out", "OUT", "--tables", "4"],
-            "--tables is for the formats markdown and latex",
+            "tables-not-applicable",
+            ["--tables", "--format csv", "markdown", "latex"],
         ),
-        (["--format", "latex", "--out", "OUT", "--tables", "99"], "--tables 99: no such table"),
+        (["--format", "latex", "--out", "OUT", "--tables", "99"], "table-unknown", ["--tables 99", " 4, "]),
     ],
 )
 def test_bad_usage_is_exit_code_2(
-    mixed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+    mixed: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: str,
+    named: list[str],
 ) -> None:
     out = tmp_path / "out"
     assert cli.main(["export", str(mixed), *(str(out) if each == "OUT" else each for each in arguments)]) == 2
-    assert said in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert codes(said) == [code]
+    assert all(each in said for each in named)
     assert not out.exists()
 
 
-def test_what_was_left_out_is_exit_code_1(mixed: Path, tmp_path: Path) -> None:
+def test_what_was_left_out_is_exit_code_1(
+    mixed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (mixed / "bad.jsonl").write_text("nonsense\n")
     assert cli.main(["export", str(mixed), "--format", "csv", "--out", str(tmp_path / "x.csv")]) == 1
+    assert codes(capsys.readouterr().err) == ["line-not-json"]
 
 
 def test_without_mlflow_the_remedy_is_told(mixed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["export", str(mixed), "--mlflow", "file:///nowhere"]) == 2
-    assert "pip install mlflow-skinny" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert codes(said) == ["mlflow-missing"]
+    assert "pip install mlflow-skinny" in said
 
 
 @pytest.fixture(scope="session")
@@ -223,9 +250,12 @@ def test_mlflow_gets_every_run_once(mixed: Path, tmp_path: Path, mlflow: Path) -
     first = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
     assert first.returncode == 0, first.stderr
-    assert first.stdout.endswith(f"42 of 42 runs new in MLflow: {store}\n")
     again = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    assert "0 of 42 runs new" in again.stdout
+    # New runs, and all of them.
+    for done, counts in ((first, ["42", "42"]), (again, ["0", "42"])):
+        line = done.stdout.splitlines()[-1]
+        assert line.endswith(store)
+        assert re.findall(r"\d+", line.removesuffix(store)) == counts
     read = (
         "import os, sys; sys.path.append(os.environ['EDGEBENCH_MLFLOW'])\n"
         "import mlflow, json\n"
