@@ -14,7 +14,7 @@ import pytest
 from tests.messages import codes
 
 CURVE = [{"temp_c": 35, "percent": 30}, {"temp_c": 60, "percent": 100}]
-WAIT_LIMIT_S = 20
+WAIT_LIMIT_S = 60
 
 
 @pytest.fixture(scope="module")
