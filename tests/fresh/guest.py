@@ -25,6 +25,8 @@ _EDITION = 1
 _MERGED_USR = Path("/usr/share/mmdebstrap/hooks/merged-usr")
 END_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _REPOSITORY = "/srv/edgebench.git"
+# systemd-nspawn prints this on a host with /run on a disk; it means nothing here.
+_NOISE = "Attempted to remove disk file system under"
 _ENVIRONMENT = ("LANG=C.UTF-8", "TERM=dumb")
 
 
@@ -144,7 +146,8 @@ class Guest:
         assert process.stdout is not None
         try:
             for line in process.stdout:
-                print(f"{self._label} | {line.rstrip()}", flush=True)
+                if not line.startswith(_NOISE):
+                    print(f"{self._label} | {line.rstrip()}", flush=True)
             return process.wait()
         finally:
             process.terminate()
