@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import io
 import json
+import subprocess
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -210,3 +211,20 @@ def test_the_listing_of_a_host(collect: ModuleType) -> None:
     }
     with pytest.raises(ValueError, match=r"\[file-not-of-run\]$"):
         collect.listed("3 r1/../../etc/passwd\n", "nano", ["r1"])
+
+
+def test_a_large_file_comes_in_pieces(
+    collect: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shell(_: Any, script: str) -> str:
+        return subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout
+
+    (tmp_path / "r1").mkdir()
+    (tmp_path / "r1/nano.progress.log").write_bytes(b"0123456789")
+    monkeypatch.setattr(collect, "PIECE", 4)
+    monkeypatch.setattr(collect.ActionModule, "_shell", shell)
+    action = object.__new__(collect.ActionModule)
+    pieces = action._pieces(str(tmp_path), "r1/nano.progress.log", 10)
+    assert list(pieces) == [b"0123", b"4567", b"89"]
+    with pytest.raises(ValueError, match=r"\[transfer-truncated\]$"):
+        list(action._pieces(str(tmp_path), "r1/nano.progress.log", 11))

@@ -57,6 +57,16 @@ def test_pythons_that_ansible_can_use_in_the_order_asked_for(look: Look, bin_dir
     assert [line for line in lines if line.startswith("python ")] == [f"python {sys.executable}"]
 
 
+@pytest.mark.parametrize(("release", "is_named"), [((2, 7), True), ((3, 5), False), ((3, 6), True)])
+def test_a_python_that_is_too_old_is_not_named(
+    look: Look, bin_dir: Path, release: tuple[int, int], is_named: bool
+) -> None:
+    text = f"import sys; sys.version_info = {(*release, 9)}; exec(sys.argv[1])"
+    program(bin_dir, "python", f"exec {sys.executable} -c '{text}' \"$2\"")
+    found = [line for line in look("edgebench", "python") if line.startswith("python ")]
+    assert bool(found) == is_named
+
+
 def test_sudo_without_a_password(look: Look, bin_dir: Path) -> None:
     program(bin_dir, "sudo", '[ "$*" = "-n true" ]')
     assert {"sudo yes", "root sudo"} <= set(look())

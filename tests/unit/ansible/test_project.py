@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+from edgebench import cli
 
 ROLES = sorted(
     path.name for path in (Path(__file__).resolve().parents[3] / "roles").iterdir() if path.is_dir()
@@ -112,6 +115,35 @@ def test_bench_accepts_the_runners_choices(root: Path) -> None:
         assert [name.strip() for name in offered.split(",")] == [
             str(choice) for choice in options[f"bench_{option}"]["choices"]
         ]
+
+
+@pytest.mark.parametrize(
+    ("declared", "expected"),
+    [
+        ({}, {}),
+        ({"bench_telemetry": False}, {"telemetry": False}),
+        ({"bench_strict": True, "bench_retry": True}, {"strict": True, "retry": True}),
+        ({"bench_profile": "paper"}, {"profile": "paper", "repeats": 5, "time_limit": 28800}),
+        ({"bench_threads": 2, "bench_workloads": ["imdb"]}, {"threads": 2, "workload": [["imdb"]]}),
+        ({"bench_kws_engines": ["litert"], "bench_seed": 7}, {"engines": ["litert"], "seed": 7}),
+        ({"data_share_state": {"data_dir": "/srv/x"}}, {"data_dir": "/srv/x"}),
+    ],
+)
+def test_bench_gives_the_runner_what_is_declared(
+    root: Path, declared: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    variables = {"inventory_hostname": "frodo", "__bench_run_id": "r1"}
+    for path in ("defaults/main.yml", "vars/main.yml"):
+        variables |= yaml.safe_load((root / "roles/bench" / path).read_text())
+    templar = Templar(DataLoader(), variables={**variables, **declared})
+
+    def parsed(words: list[str]) -> dict[str, Any]:
+        return dict(vars(cli._parser().parse_args(words)))
+
+    given = parsed([str(each) for each in templar.template("{{ __bench_arguments }}")])
+    usual = ["--repeats", "3", "--time-limit", "900", "--engine-threads", "1", "--seed", "0"]
+    own = ["run", "--offline", "--progress", "plain", "--run-id", "r1", "--host", "frodo", *usual]
+    assert given == {**parsed(own), **expected}
 
 
 def test_no_message_joins_lines_where_yaml_leaves_the_backslash(root: Path) -> None:

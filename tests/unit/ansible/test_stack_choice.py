@@ -1,5 +1,6 @@
 """The choice of a TensorFlow stack, by the real table."""
 
+import base64
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
 
 from tests.messages import codes
 
@@ -265,6 +268,28 @@ def test_an_old_driver_leaves_the_cpu(choose: Choose, driver: str, code: str) ->
     for part in ("525.60.13", driver):
         assert part in line_of("py311-cuda-tf2.21.0", forced)
     assert f"driver {driver or 'unknown'};" in forced["problem"]
+
+
+@pytest.mark.parametrize("driver", ["525.60.13", "525.105.17", "1000.1"])
+def test_a_driver_that_is_new_enough_is_used(choose: Choose, driver: str) -> None:
+    choice = choose(host(gpu="cuda", nvidia_driver=driver))
+    assert choice["stack"]["name"] == "py311-cuda-tf2.21.0"
+
+
+@pytest.mark.parametrize(
+    ("line", "release"),
+    [
+        ("NVIDIA UNIX x86_64 Kernel Module  535.129.03  Thu Oct 19 18:56:32 UTC 2023", "535.129.03"),
+        ("NVIDIA UNIX Open Kernel Module for x86_64  550.54.14  Release Build  (x@y)", "550.54.14"),
+        ("", ""),
+    ],
+)
+def test_the_release_of_the_driver_is_read_from_the_kernel(root: Path, line: str, release: str) -> None:
+    role = yaml.safe_load((root / "roles/runtime/vars/main.yml").read_text())
+    content = base64.b64encode(f"NVRM version: {line}\nGCC version:  12.2.0\n".encode()).decode()
+    variables = {**role, "__runtime_driver": {"content": content}}
+    templar = Templar(DataLoader(), variables=variables)
+    assert templar.template("{{ __runtime_driver_release }}").strip() == release
 
 
 def test_the_newest_of_several_pythons_with_a_stack_counts(choose: Choose) -> None:

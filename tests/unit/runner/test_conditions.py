@@ -248,3 +248,21 @@ def test_a_strict_suite_that_was_killed_goes_on_with_the_next_attempt(
     again._strictness._sleep = lambda seconds: None
     (result,) = again.run()
     assert result["attempt"] == 2
+
+
+def test_a_retry_repeats_a_run_until_it_succeeds(
+    suite: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(status: str) -> tuple[int, str]:
+        made = suite(False, [[]])
+        made.settings = made.settings._replace(retry=True)
+        one = made._one
+        changes = {"status": status, "reason": None if status == "ok" else "too slow"}
+        monkeypatch.setattr(made, "_one", lambda *words: {**one(*words), **changes})
+        (result,) = made.run()
+        return result["attempt"], result["status"]
+
+    assert run("timeout") == (1, "timeout")
+    assert run("ok") == (2, "ok")
+    # Nothing is left to retry.
+    assert run("timeout") == (2, "ok")

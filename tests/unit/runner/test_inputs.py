@@ -5,10 +5,12 @@ import subprocess
 import sys
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy
 import pytest
-from edgebench import inputs
+from edgebench import inputs, worker
 
 GIB = 2**30
 
@@ -54,3 +56,30 @@ def test_what_warms_a_graph_has_one_batch_of_each_shape(rows: int, sizes: list[i
     starts = range(0, len(warm.x), 4)
     assert [len(warm.x[start : start + 4]) for start in starts] == sizes
     assert len(warm.y) == len(warm.x)
+
+
+class Model:
+    """A network whose weights every step changes."""
+
+    def __init__(self) -> None:
+        self.weights = [1.0]
+
+    def get_weights(self) -> list[float]:
+        return list(self.weights)
+
+    def set_weights(self, weights: list[float]) -> None:
+        self.weights = weights
+
+
+def test_the_first_steps_leave_the_weights_as_they_were() -> None:
+    reset: list[Model] = []
+
+    def fit(model: Model, train: Any, epochs: int) -> list[float]:
+        model.weights = [each - 0.5 for each in model.weights]
+        return [0.7]
+
+    framework = SimpleNamespace(precision="float32", fit=fit, reset_optimizer=reset.append)
+    model = Model()
+    worker._first_steps(framework, model, inputs.Arrays(numpy.zeros((8, 2)), numpy.zeros(8), 4))
+    assert model.weights == [1.0]
+    assert reset == [model]

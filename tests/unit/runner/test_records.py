@@ -32,6 +32,15 @@ def test_what_is_appended_is_read_back_in_order(tmp_path: Path) -> None:
     assert ([each["repeat"] for each in found], torn) == ([1, 2], b"")
 
 
+def test_a_record_is_on_the_disk_when_append_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = _file(tmp_path / "boromir.jsonl")
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor)[:7]))
+    file.append(run_record(repeat=1))
+    assert synced == [os.stat(file.path)[:7]]
+    file.close()
+
+
 def test_a_torn_last_line_is_moved_aside_and_the_rest_kept_to_the_byte(tmp_path: Path) -> None:
     path = tmp_path / "boromir.jsonl"
     _file(path, 1, 2).close()
