@@ -186,7 +186,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             )
         by = f" (started by {shown(rest)})" if rest else ""
         verb = "runs" if answer == "started" else f"was already under way{by}"
-        self._say(f"{self._run_id} {verb}, apart from this connection.")
+        self._say(f"{self._run_id} {verb}, apart from this connection. [run-{answer}]")
         return answer == "started"
 
     def _follow(self, poll_s: int) -> str:

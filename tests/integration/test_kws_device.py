@@ -193,7 +193,8 @@ def test_the_device_runs_and_the_console_is_gone(host: Host, provisioned: str) -
     assert host.console() == ["masked", "inactive"]
     told = host.there(f"systemctl show -p User -p MainPID {UNIT}; journalctl -u {UNIT} -o cat")
     assert "User=edgebench\n" in told
-    assert "litert 2.3.0, model reference_int8 (int8), threads 1" in told
+    for part in ("litert 2.3.0", "model reference_int8 (int8)", "threads 1"):
+        assert part in told
 
 
 def test_a_second_run_changes_nothing(host: Host, provisioned: str) -> None:
@@ -203,9 +204,9 @@ def test_a_second_run_changes_nothing(host: Host, provisioned: str) -> None:
 
 def test_a_host_drives_it(host: Host, provisioned: str) -> None:
     said = host.drive("--mode accuracy --limit 100")
-    assert re.search(r"top-1 \d\d\.\d % of 100 inputs", said), said
+    assert re.search(r"top-1 \d\d\.\d % .*\b100\b", said), said
     said = host.drive("--mode performance --windows 2 --window-s 1")
-    assert re.search(r"median +\d+\.\d+ inferences a second", said), said
+    assert re.search(r"median +\d+\.\d+ inferences", said), said
 
 
 def test_a_cable_that_is_pulled_and_plugged_in_again(host: Host, provisioned: str) -> None:

@@ -379,6 +379,7 @@ def test_one_wrong_host_is_told_before_any_is_touched(root: Path, tmp_path: Path
     # As YAML writes a text in quotes.
     said = " ".join(done.stdout.split()).replace("''", "'")
     assert codes(said) == ["share-server-unknown"]
-    assert "bilbo: data_share_server is 'gandlaf'" in said
+    assert "bilbo: data_share_server is " in said
+    assert "'gandlaf'" in said
     assert "(bilbo, gandalf)" in said
     assert "reached" not in done.stdout

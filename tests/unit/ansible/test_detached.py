@@ -198,7 +198,7 @@ def test_a_playbook_follows_a_run_over_a_reboot(
     subprocess.run([home / "bin/edgebench-detached", "resume", "nano"], check=True, timeout=30)
     assert play.wait(60) == 0, log.read_text()
     told = [codes(line) for line in log.read_text().splitlines() if line.startswith("nano | ")]
-    assert [each for each in told if each] == [["host-rebooting"], ["run-resumed"]]
+    assert [each for each in told if each] == [["run-started"], ["host-rebooting"], ["run-resumed"]]
     assert "exit_code: 0" in log.read_text()
 
 

@@ -338,9 +338,8 @@ def test_alarms_are_found_in_both_places(root: Path, tmp_path: Path, tree: Calla
     found = look(root, sysfs, tmp_path)
     assert "alarm crit POM_5V_IN: 5100 mA, over its limit of 5000 mA" in found  # not prose
     assert "alarm warn POM_5V_IN: 5100 mA, over its limit of 4000 mA" in found  # not prose
-    assert [line for line in found if line.startswith("cooling")] == [
-        "cooling 3 15 cpu-balanced"
-    ]  # not prose
+    cooling = [line for line in found if line.startswith("cooling")]
+    assert cooling == ["cooling 3 15 cpu-balanced"]  # not prose
     sysfs = tree("jetpack5")
     (sysfs / "class/hwmon/hwmon2/curr1_crit_alarm").write_text("1\n")
     (sysfs / "class/hwmon/hwmon3/oc1_event_cnt").write_text("4\n")

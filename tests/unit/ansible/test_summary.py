@@ -187,9 +187,8 @@ def test_the_share_and_an_unmanaged_host(summary: Callable[..., list[str]]) -> N
 
 def test_the_command_names_another_inventory(plugin: Callable[[str], ModuleType]) -> None:
     command = plugin("filter/edgebench_summary").command_for
-    assert (
-        command("a", ["inventory/lab"]) == "ansible-playbook -i inventory/lab provision.yml -l a"
-    )  # not prose
+    other = command("a", ["inventory/lab"])
+    assert other == "ansible-playbook -i inventory/lab provision.yml -l a"  # not prose
     from ansible import constants
 
     assert command("a", constants.DEFAULT_HOST_LIST) == "ansible-playbook provision.yml -l a"  # not prose
