@@ -134,6 +134,12 @@ def data_folder() -> Path:
     return Path(named) if named else REPOSITORY.parent / "shared" / "data"
 
 
+def cases_folder() -> Path:
+    """Return the folder with cases from the field: EDGEBENCH_CASES_DIR, else shared/cases beside the checkout."""
+    named = os.environ.get("EDGEBENCH_CASES_DIR")
+    return Path(named) if named else REPOSITORY.parent / "shared" / "cases"
+
+
 _LAB = "run as root: make packages"
 CONDITIONS = {
     each.name: each
@@ -152,6 +158,9 @@ CONDITIONS = {
             lambda: Path("/usr/lib/u-boot/qemu_arm64/u-boot.bin").exists(),
         ),
         Need("data", "data", "set EDGEBENCH_DATA_DIR to a folder with it", lambda: data_folder().is_dir()),
+        Need(
+            "cases", "data", "set EDGEBENCH_CASES_DIR to a folder with them", lambda: cases_folder().is_dir()
+        ),
         Need(
             "published-logs",
             "data",

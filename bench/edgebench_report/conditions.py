@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Any
 
-from edgebench_report import text
+from edgebench_report import telemetry, text
 from edgebench_report.aggregate import Column, Record
 from edgebench_report.table import MISSING, Cell, Footnotes, Heading, Row, Table
 from edgebench_report.tables import Facts
@@ -70,7 +70,11 @@ def _row(facts: Facts, column: Column, notes: Footnotes) -> Row:
             _value(max(hottest) if hottest else None, 0, notes, why),
             _value(min(limits) if limits else None, 0, notes, why),
             _value(median(watts) if watts else None, 1, notes, why),
-            Cell(f"{disturbed} of {text.plural(len(told), 'run')}", numeric=False)
+            Cell(
+                f"{disturbed} of {text.plural(len(told), 'run')}",
+                marks=[notes.mark(each) for each in telemetry.unknowns(column.runs)],
+                numeric=False,
+            )
             if told
             else _words([], notes, _NO_TELEMETRY),
         ],

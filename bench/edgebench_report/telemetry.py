@@ -18,6 +18,7 @@ _WORDS = {
     "battery": "it ran on battery",
     "unseen": "telemetry has gaps",
 }
+_EVENTS = {"throttled": "throttling", "under-voltage": "under-voltage", "over-current": "over-current"}
 
 
 def kinds(record: dict[str, Any]) -> list[str]:
@@ -33,6 +34,20 @@ def remarks(records: Iterable[dict[str, Any]]) -> list[Note]:
         Note(f"disturbed-{kind}", f"disturbed while it was measured: {words}")
         for kind, words in _WORDS.items()
         if kind in seen
+    ]
+
+
+def unknowns(records: Iterable[dict[str, Any]]) -> list[Note]:
+    """Return a footnote for each event of which a host cannot say whether it happened to one or more of the records."""
+    found: dict[str, str] = {}
+    for record in records:
+        told = record["telemetry"]
+        for kind, why in (told.get("unknown", {}) if told else {}).items():
+            found.setdefault(kind, why)
+    return [
+        Note(f"unknown-{kind}", f"{words}: unknown, {text.shorten(text.one_line(found[kind]), 240)}")
+        for kind, words in _EVENTS.items()
+        if kind in found
     ]
 
 

@@ -145,5 +145,7 @@ def _summary_lines(told, missing):
     )
     for text in told["warnings"]:
         yield "disturbed: " + text
+    for kind, why in sorted(told["unknown"].items()):
+        yield "unknown {}: {}".format(kind, why)
     for text in told["notes"]:
         yield "note: " + text

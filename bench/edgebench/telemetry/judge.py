@@ -1,6 +1,6 @@
 """What in a window makes its times doubtful, by kind and in words; the thresholds."""
 
-from edgebench.telemetry.quantity import OVER_CURRENT, THROTTLED, UNDER_VOLTAGE
+from edgebench.telemetry.quantity import LATCH, OVER_CURRENT, THROTTLED, UNDER_VOLTAGE
 from edgebench.telemetry.window import distinct
 
 LOAD = "load"
@@ -47,6 +47,33 @@ def disturbances(window):
     lost_s = sum(min(to_s, window.end_s) - max(from_s, window.start_s) for from_s, to_s in window.gaps())
     if window.duration_s > 0 and lost_s > GAP_SHARE * window.duration_s:
         found.append((UNSEEN, "no telemetry for {} of the time".format(percent(lost_s / window.duration_s))))
+    return found
+
+
+def unknown(window):
+    """Return {kind: why} of the events of which nothing says whether they happened in the window.
+
+    Throttling of the CPU is looked for on every host, the others if the host
+    has columns for them.
+    """
+    seen = {each["event"] for each in window.events()}
+    found = {}
+    for kind, _ in _EVENTS:
+        columns = [
+            (index, quantity)
+            for index, quantity in enumerate(window.series.quantities)
+            if quantity.detail.get("event") == kind
+            and quantity.kind != LATCH
+            and not quantity.name.startswith("gpu")
+        ]
+        silent = [quantity for index, quantity in columns if not window.points(index)]
+        if kind in seen:
+            continue
+        if silent:
+            why = "no reading of {} in this phase".format(", ".join(each.name for each in silent))
+            found[kind] = silent[0].detail.get("unknown", why)
+        elif kind == THROTTLED and not columns:
+            found[kind] = "no source of this host says whether its CPU is slowed down"
     return found
 
 

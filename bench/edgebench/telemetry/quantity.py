@@ -34,7 +34,8 @@ moment), latch (0 or 1, staying 1 for a while or until reboot), text.
 unit: see the constants above. detail: dict that may hold ``range`` (the
 highest value of a counter before it begins anew), ``rail``, ``covers`` and
 ``rank`` (see ``rail``), ``event`` (what a flag that is set or a counter that
-rises means), and what a source says besides.
+rises means), ``unknown`` (why a column may have no value), and what a source
+says besides.
 """
 
 

@@ -28,7 +28,7 @@ _LONGEST_LINE_BYTES = 1 << 20
 # Each makes the disk work, which a benchmark that reads its data can feel.
 _SYNC_EVERY_S = 30.0
 
-_DETAIL_TEXTS = ("rail", "covers", "event", "cpus")
+_DETAIL_TEXTS = ("rail", "covers", "event", "cpus", "unknown")
 
 Sample = namedtuple("Sample", "monotonic_s utc_s cpu_s interval_s values")
 Sample.__doc__ = (

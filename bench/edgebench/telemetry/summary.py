@@ -80,6 +80,7 @@ def summarise(read, phases=None, judged=None):
         "notes": notes,
         "is_disturbed": bool(disturbances),
         "disturbed": distinct([kind for kind, _ in disturbances]),
+        "unknown": judge.unknown(windows[judged]),
     }, missing
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edgebench_report import cli_compare, compare, export, inference, results, telemetry
+from edgebench_report import cli_compare, compare, conditions, export, inference, results, telemetry
 from edgebench_report.build import build
 from edgebench_report.load import load
 from edgebench_report.published import read_published_inference
@@ -116,3 +116,20 @@ def test_every_kind_of_the_schema_has_words(repository: Path) -> None:
     for kind in kinds:
         [note] = telemetry.remarks([{"telemetry": {"disturbed": [kind]}}])
         assert note.code == f"disturbed-{kind}"
+
+
+def test_throttling_that_no_source_tells_is_unknown_and_not_counted_as_none(make: Any) -> None:
+    why = {"throttled": "vcgencmd is <b>missing</b>"}
+    runs = [
+        make.run(host="pi", telemetry=told(unknown=why)),
+        make.run(host="nano", telemetry=told(unknown={})),
+    ]
+    table = conditions.table(facts_of([*runs, make.run(host="old", telemetry=told())]))
+    assert table is not None
+    found = {row.name.split()[0]: [table.note(mark) for mark in row.cells[-1].marks] for row in table.rows}
+    assert {host: [each.code for each in marks] for host, marks in found.items()} == {
+        "pi": ["unknown-throttled"],
+        "nano": [],
+        "old": [],
+    }
+    assert why["throttled"] in found["pi"][0].text

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from edgebench.telemetry import sources
 from edgebench.telemetry.quantity import clean
-from edgebench.telemetry.sources import cpu, meter, nvml, raspberry_pi
+from edgebench.telemetry.sources import cpu, meter, nvml
 from edgebench.telemetry.sources.source import AbsentError
 from edgebench.telemetry.tree import Channel, Tree
 
@@ -54,6 +54,7 @@ def test_jetpack4(tmp_path: Path) -> None:
         "hardware monitors' temperatures",
         "x86 throttle counters",
         "Raspberry Pi firmware",
+        "Raspberry Pi voltage",
         "RAPL",
         "hardware monitors' power",
         "batteries",
@@ -89,41 +90,6 @@ def test_jetpack5(tmp_path: Path) -> None:
     # The thermal zone once more.
     assert "temperature.cpu_thermal.temp1" not in values
     assert "hardware monitors' temperatures" in absent
-
-
-@pytest.mark.parametrize(
-    ("mask", "under_voltage", "throttled", "has_been"),
-    [("0", 0, 0, 0), ("50005", 1, 1, 1), ("0x50000", 0, 0, 1), ("4", 0, 1, 0)],
-)
-def test_raspberry_pi(tmp_path: Path, mask: str, under_voltage: int, throttled: int, has_been: int) -> None:
-    values, _ = look(sysfs.raspberry_pi(tmp_path, mask))
-    assert values["raspberry_pi.under_voltage"] == under_voltage
-    assert values["raspberry_pi.throttled"] == throttled
-    assert values["raspberry_pi.throttled_has_been"] == has_been
-    assert values["raspberry_pi.voltage_alarm"] == 0
-    assert values["temperature.cpu-thermal"] == 61.342
-
-
-def test_raspberry_pi_of_a_mainline_kernel_has_the_alarm_only(tmp_path: Path) -> None:
-    sysfs.raspberry_pi(tmp_path, mask=None)
-    sysfs.put(tmp_path, "sys/class/hwmon/hwmon1/in0_lcrit_alarm", 1)
-    values, _ = look(tmp_path)
-    assert values["raspberry_pi.voltage_alarm"] == 1
-    assert "raspberry_pi.throttled" not in values
-
-
-def test_vcgencmd_is_asked_last_and_seldom(tmp_path: Path) -> None:
-    command = tmp_path / "vcgencmd"
-    command.write_text("#!/bin/sh\necho throttled=0x80008\n")
-    command.chmod(0o755)
-    source = raspberry_pi.find(Tree("/"), (str(command), "get_throttled"))
-    values = dict(zip((each.name for each in source.quantities), source.read(), strict=True))
-    assert values["raspberry_pi.soft_temperature_limit"] == 1
-    assert values["raspberry_pi.soft_temperature_limit_has_been"] == 1
-    assert source.every_s >= 10
-    command.write_text("#!/bin/sh\necho VCHI initialization failed\nexit 255\n")
-    with pytest.raises(AbsentError, match=r"\brpi_volt\b.*\bvcgencmd\b"):
-        raspberry_pi.find(Tree("/"), (str(command), "get_throttled"))
 
 
 def test_x86(tmp_path: Path) -> None:
@@ -193,7 +159,7 @@ def test_memory_and_pressure_and_cpu(tmp_path: Path) -> None:
 def test_empty_host_names_every_absent_source(tmp_path: Path) -> None:
     values, absent = look(tmp_path)
     assert values == {}
-    assert len(absent) == 16
+    assert len(absent) == 17
     assert all(absent.values())
 
 
@@ -305,7 +271,7 @@ def test_real_host_tells_memory_and_cpu() -> None:
     names = {each.name for source in found for each in source.quantities}
     assert {"memory.available", "cpu.total", "cpu.benchmark"} <= names
     assert all(len(source.read()) == len(source.quantities) for source in found)
-    assert len(found) + len(absent) == 16
+    assert len(found) + len(absent) == 17
 
 
 class TestMeter:

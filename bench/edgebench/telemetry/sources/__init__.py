@@ -19,6 +19,7 @@ from edgebench.telemetry.sources import (
     pressure,
     rapl,
     raspberry_pi,
+    raspberry_pi_voltage,
     thermal,
     x86_throttle,
 )
@@ -31,6 +32,7 @@ _MODULES = (
     cooling,
     x86_throttle,
     raspberry_pi,
+    raspberry_pi_voltage,
     jetson_over_current,
     ina3221,
     rapl,

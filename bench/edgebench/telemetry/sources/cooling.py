@@ -1,20 +1,38 @@
-"""Cooling devices that hold a clock back at this moment.
+"""Cooling devices that slow a processor, a GPU or memory down at this moment.
 
 /sys/class/thermal/cooling_device*/{type,cur_state}: 0 is "not cooling"
-(Documentation/driver-api/thermal/sysfs-api.rst of the kernel). On boards whose
-CPUs count no throttling, this is how it shows.
+(Documentation/driver-api/thermal/sysfs-api.rst of the kernel). Only types that
+are known to take speed away count: fans, Wi-Fi cards, modems, chargers and
+displays are cooling devices too, and an alert such as the Orin's
+hot-surface-alert slows nothing.
 """
 
 import os
+import re
 
 from edgebench.telemetry.quantity import FLAG, RATIO, THROTTLED, quantity
-from edgebench.telemetry.sources.source import is_set, of_files
+from edgebench.telemetry.sources.source import of_files
 from edgebench.telemetry.tree import read_text
 
 NAME = "cooling devices"
 
-# Those that turn, dim or set something without taking speed away; TCC and powerclamp have states of their own.
-_HARMLESS = ("fan", "lcd", "backlight", "tcc", "powerclamp", "iwlwifi", "charger", "battery", "pch")
+# tests/cooling_devices.py holds this and the list of files/jetson_boards.yml to the same types.
+_SLOWS = re.compile(
+    "|".join(
+        (
+            # drivers/thermal/{cpufreq,cpuidle,devfreq}_cooling.c of the kernel, before and since Linux 5.13.
+            r"(thermal-)?(cpufreq|devfreq)-.+",
+            r"(thermal-)?idle-.+",
+            # ACPI's processors and Intel's idle injection.
+            r"Processor",
+            r"intel_powerclamp",
+            # NVIDIA's L4T 32 on the Nano, and all its later kernels.
+            r"(tegra|cpu|gpu|cv|emc)-(balanced|heavy)",
+            r".+-throttle-alert",
+        )
+    )
+    + "$"
+)
 
 
 def find(tree):
@@ -22,7 +40,7 @@ def find(tree):
     entries = []
     for device in tree.glob("/sys/class/thermal/cooling_device*"):
         kind = read_text(os.path.join(device, "type")) or os.path.basename(device)
-        if not any(word in kind.lower() for word in _HARMLESS):
+        if slows(kind):
             entries.append(
                 (
                     quantity(
@@ -32,7 +50,17 @@ def find(tree):
                         event=THROTTLED,
                     ),
                     os.path.join(device, "cur_state"),
-                    is_set,
+                    _is_cooling,
                 )
             )
-    return of_files(NAME, entries, "no device that holds clocks back in /sys/class/thermal")
+    return of_files(NAME, entries, "no device that slows a processor in /sys/class/thermal")
+
+
+def slows(kind):
+    """Return whether a cooling device of this type takes speed away when it cools."""
+    return _SLOWS.match(kind) is not None
+
+
+def _is_cooling(text):
+    # intel_powerclamp says -1 while it injects nothing.
+    return int(int(text) > 0)

@@ -1,0 +1,50 @@
+"""Types of cooling devices, as boards and PCs have them in /sys/class/thermal, and whether they slow a processor.
+
+The runner and the role jetson_power each judge them, in a process of its own; both are held to these.
+"""
+
+SLOWS = [
+    "thermal-cpufreq-0",
+    "cpufreq-cpu0",
+    "cpufreq-cpu12",
+    "thermal-devfreq-0",
+    "devfreq-17000000.gpu",
+    "devfreq-gpu-gpc-0",
+    "thermal-idle-3",
+    "idle-cpu0",
+    "Processor",
+    "intel_powerclamp",
+    "tegra-heavy",
+    "tegra-balanced",
+    "cpu-balanced",
+    "gpu-balanced",
+    "emc-balanced",
+    "cpu-throttle-alert",
+    "gpu-throttle-alert",
+    "cv0-throttle-alert",
+    "soc012-throttle-alert",
+    "bcpu-throttle-alert",
+    "mcpu-throttle-alert",
+]
+SLOWS_NOTHING = [
+    "pwm-fan",
+    "gpio-fan",
+    "Fan",
+    "hot-surface-alert",
+    "ath10k_thermal",
+    "ath11k_thermal",
+    "mt7925_phy0",
+    "mt7996_phy0.1",
+    "iwlwifi_1",
+    "LCD",
+    "wlan-modem",
+    "charger-cooling",
+    "gpu_scaling0",
+    "core_dvfs_floor",
+    "tegra-shutdown",
+    "pch_skylake",
+    "nvme0",
+    "amdgpu_fan",
+    "TCC Offset",
+    "cooling_device7",
+]
