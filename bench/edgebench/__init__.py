@@ -6,3 +6,6 @@ NumPy and the framework alone, and imports the last two only in a worker.
 """
 
 __version__ = "0.1.0"
+
+# Before any module imports NumPy.
+from edgebench import environment  # noqa: F401

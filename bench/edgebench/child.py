@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+from edgebench import environment
 from edgebench.verdict import Exit
 
 _TICK_S = 0.5
@@ -32,7 +33,7 @@ def run(job, log_path, limit_s, on_event, on_tick, python=None):
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            env=dict(os.environ, PYTHONHASHSEED="0"),
+            env=environment.of_worker(),
             # Ctrl-C is for this program to handle; the worker must not see it.
             start_new_session=True,
         )

@@ -9,6 +9,7 @@ import contextlib
 import os
 import sys
 
+from edgebench import environment
 from edgebench.errors import UnsupportedError, UsageError
 
 _OF_COMPILE = ("steps_per_execution", "jit_compile")
@@ -22,6 +23,7 @@ def load(threads=None, use_gpu=True):
     the framework is not installed; any other failure of the import passes
     through, and a CPU without the instructions kills the process.
     """
+    environment.decide(os.environ)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     if not use_gpu:
@@ -62,6 +64,7 @@ class Framework:
             import keras
 
             self.keras = keras
+        self._decide_keras()
         self.keras_version = self._find_keras_version()
         self._keras = _version(self.keras_version)
         if self._tf < (2, 0):
@@ -71,6 +74,23 @@ class Framework:
         self.precision = "float32"
         self.execution = {}
         self._has_plain_gru = False
+
+    def _decide_keras(self):
+        """Have Keras compute as records say; raise UsageError if it was imported with another backend."""
+        backend = self.keras.backend
+        name = backend.backend()
+        if name != environment.BACKEND:
+            raise UsageError(
+                "Keras was imported with the backend {} before edgebench chose {}. Find the file that imports it when "
+                "Python starts, such as sitecustomize.py or a .pth file: {} -v -c pass 2>&1 | grep keras".format(
+                    name, environment.BACKEND, sys.executable
+                ),
+                "keras-backend-differs",
+            )
+        # Before 2.2.0 Keras knows no KERAS_HOME, and reads ~/.keras/keras.json.
+        backend.set_floatx(environment.FLOATX)
+        backend.set_image_data_format(environment.IMAGE_DATA_FORMAT)
+        backend.set_epsilon(1e-7)
 
     def _find_keras_version(self):
         # tf.keras has no __version__ in 2.15 and an own one (2.2.4-tf) in 2.0 to 2.3.

@@ -150,12 +150,14 @@ def board():
     if model is None:
         dmi = [_text("/sys/class/dmi/id/" + name) for name in ("sys_vendor", "product_name")]
         model = " ".join(part for part in dmi if part) or None
+    release = l4t_release()
+    return {"model": model, "l4t": release, "power_mode": _power_mode() if release else None}
+
+
+def l4t_release():
+    """Return the release of NVIDIA's Linux for Tegra, such as "32.7.1"; None on other hosts."""
     release = re.match(r"# R(\d+) \(release\), REVISION: ([\d.]+)", _text("/etc/nv_tegra_release") or "")
-    return {
-        "model": model,
-        "l4t": "{}.{}".format(*release.groups()) if release else None,
-        "power_mode": _power_mode() if release else None,
-    }
+    return "{}.{}".format(*release.groups()) if release else None
 
 
 def _power_mode():

@@ -5,7 +5,7 @@ import os
 import platform
 import sys
 
-from edgebench import __version__, host, keyword_spotting, records, workloads
+from edgebench import __version__, environment, host, keyword_spotting, records, workloads
 from edgebench.data import files
 from edgebench.workloads.spec import sizes_for
 
@@ -28,6 +28,7 @@ def heading(kind, settings, session):
         "session": session,
         "host": settings.host,
         "runner": {"version": __version__, "sha256": own_sha256()},
+        "environment": environment.circumstances(),
     }
 
 

@@ -7,7 +7,7 @@ this program's own; ``needs_framework``; ``template``, ``job``, ``is_asked_for``
 and ``differences``.
 """
 
-from edgebench import keyword_spotting, recording, workloads
+from edgebench import environment, keyword_spotting, recording, workloads
 from edgebench.kws import plan
 
 _FRAMEWORK_ENGINE = "tensorflow"
@@ -92,7 +92,8 @@ class Training:
         settings = self._settings
         now = dict(recording.requested(settings), threads=settings.threads, seed=settings.seed + self.repeat)
         then = dict(record["requested"], threads=record["threads"]["intra"], seed=record["seed"])
-        return [(name, then[name], now[name]) for name in sorted(now) if now[name] != then[name]]
+        found = [(name, then[name], now[name]) for name in sorted(now) if now[name] != then[name]]
+        return found + _of_environment(record)
 
 
 class Inference:
@@ -149,7 +150,11 @@ class Inference:
             ("weights of " + model.id, record["model"]["weights"], model.weights),
             ("SHA-256 of " + model.id, record["model"]["sha256"], model.sha256),
         ]
-        return [each for each in pairs if each[1] != each[2]]
+        return [each for each in pairs if each[1] != each[2]] + _of_environment(record)
+
+
+def _of_environment(record):
+    return environment.differences(record.get("environment"), environment.circumstances())
 
 
 def inference_label(engine, model, form, threads):

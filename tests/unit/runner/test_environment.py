@@ -1,0 +1,253 @@
+"""What a process inherits: Keras' settings are the runner's, all else that can change a number is in the record."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from edgebench import environment, recording, records, schema, tasks
+from edgebench.suite import Settings
+from hypothesis import given
+from hypothesis import strategies as st
+
+BENCH = Path(environment.__file__).resolve().parents[1]
+RECORDED = [
+    "CUDA_VISIBLE_DEVICES",
+    "EDGEBENCH_WORKER_PREFIX",
+    "GLIBC_TUNABLES",
+    "GOTO_NUM_THREADS",
+    "KMP_AFFINITY",
+    "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
+    "MALLOC_ARENA_MAX",
+    "MKL_NUM_THREADS",
+    "NPY_DISABLE_CPU_FEATURES",
+    "NVIDIA_TF32_OVERRIDE",
+    "OMP_NUM_THREADS",
+    "ONEDNN_MAX_CPU_ISA",
+    "OPENBLAS_CORETYPE",
+    "PYTHONMALLOC",
+    "TF2_BEHAVIOR",
+    "TF_CPP_MAX_VLOG_LEVEL",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_LOG_XLA_ACTIVITY",
+    "TF_NUM_INTEROP_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_XLA_FLAGS",
+    "XLA_FLAGS",
+    "XLA_PYTHON_CLIENT_PREALLOCATE",
+]
+DECIDED = [
+    "KERAS_BACKEND",
+    "KERAS_HOME",
+    "KERAS_MAX_EPOCHS",
+    "KERAS_MAX_STEPS_PER_EPOCH",
+    "KERAS_NNX_ENABLED",
+    "PYTHONHASHSEED",
+    "TF_USE_LEGACY_KERAS",
+]
+# Secrets of Terraform among them.
+OTHERS = [
+    "EDGEBENCH_HOME",
+    "HOME",
+    "LANG",
+    "LDFLAGS",
+    "MKLROOT",
+    "OMPI_COMM_WORLD_RANK",
+    "PATH",
+    "PYTHONPATH",
+    "TF_CLI_CONFIG_FILE",
+    "TF_CPP_MIN_LOG_LEVEL",
+    "TF_ENCRYPTION",
+    "TF_HTTP_PASSWORD",
+    "TF_LOG",
+    "TF_TOKEN_app_terraform_io",
+    "TF_VAR_db_password",
+    "TF_WORKSPACE",
+    "TFSEC",
+    "XLAUNCH",
+]
+VALUES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12)
+
+
+def environments(*names: str) -> st.SearchStrategy[dict[str, str]]:
+    return st.dictionaries(st.sampled_from([*names, *OTHERS]), VALUES, max_size=6)
+
+
+def circumstances(variables: dict[str, str]) -> dict[str, str]:
+    """Return the circumstances of a process with these variables and no others."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "environ", dict(variables))
+        found: dict[str, str] = environment.circumstances()
+    return found
+
+
+@given(environments(*RECORDED), environments(*RECORDED))
+def test_environments_have_the_same_circumstances_if_and_only_if_what_is_read_is_the_same(
+    one: dict[str, str], other: dict[str, str]
+) -> None:
+    is_same = all(one.get(name) == other.get(name) for name in RECORDED)
+    assert (circumstances(one) == circumstances(other)) is is_same
+
+
+@given(environments(*RECORDED), st.dictionaries(st.sampled_from(DECIDED), VALUES))
+def test_what_the_runner_decides_is_the_same_in_every_environment(
+    variables: dict[str, str], keras: dict[str, str]
+) -> None:
+    worker = environment.decide({**variables, **keras})
+    assert worker == environment.decide(dict(variables))
+    assert (worker["KERAS_BACKEND"], worker["PYTHONHASHSEED"]) == ("tensorflow", "0")
+    assert not Path(worker["KERAS_HOME"]).exists()
+    assert circumstances({**variables, **keras}) == circumstances(variables)
+
+
+@given(environments(*RECORDED, *DECIDED))
+def test_circumstances_fit_the_schema_and_are_sorted(variables: dict[str, str]) -> None:
+    found = circumstances(variables)
+    assert list(found) == sorted(found)
+    assert schema.problems(found, records.load_schema()["properties"]["environment"]) == []
+    assert not set(found) & set(OTHERS)
+
+
+def test_a_value_that_is_no_text_has_one_form_whatever_the_locale() -> None:
+    script = "from edgebench import environment; import json; print(json.dumps(environment.circumstances()))"
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={b"PYTHONPATH": os.fsencode(BENCH), b"LC_ALL": locale, b"OMP_PLACES": b"\xff\xc3\xbc"},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for locale in (b"C", b"C.UTF-8")
+    ]
+    assert [json.loads(each)["OMP_PLACES"] for each in told] == ["\\xffü"] * 2
+
+
+@pytest.mark.parametrize("name", ["LD_LIBRARY_PATH", "EDGEBENCH_WORKER_PREFIX", "OMP_NUM_THREADS"])
+def test_an_empty_variable_is_none(name: str) -> None:
+    assert name not in circumstances({name: ""})
+
+
+def test_an_empty_list_of_devices_hides_all_of_them() -> None:
+    assert circumstances({"CUDA_VISIBLE_DEVICES": ""})["CUDA_VISIBLE_DEVICES"] == ""
+
+
+def test_flags_in_a_file_are_told_apart_by_its_content(tmp_path: Path) -> None:
+    flags = tmp_path / "flags"
+    found = []
+    for content in ("--xla_cpu_enable_fast_math=true", "--xla_cpu_enable_fast_math=false"):
+        flags.write_text(content)
+        found.append(circumstances({"XLA_FLAGS": str(flags)})["XLA_FLAGS"])
+    assert all(each.startswith(str(flags)) for each in found)
+    assert found[0] != found[1]
+    assert circumstances({"XLA_FLAGS": "/no/such/file"})["XLA_FLAGS"] == "/no/such/file"
+
+
+@pytest.mark.parametrize(
+    ("prepare", "name", "value"),
+    [
+        ("os.nice(3)", "nice", "3"),
+        ("os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})", "cpus", None),
+        ("os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))", "scheduler", "batch"),
+    ],
+)
+def test_what_the_kernel_was_told_of_the_process_is_a_circumstance(
+    prepare: str, name: str, value: str | None
+) -> None:
+    script = f"import os, json\nfrom edgebench import environment as e\n{prepare}\nprint(json.dumps(e.circumstances()))"
+    if name == "cpus":
+        if os.sysconf("SC_NPROCESSORS_ONLN") < 2:
+            pytest.skip("needs two processors")
+        value = str(min(os.sched_getaffinity(0)))
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(BENCH)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout)[name] == value
+
+
+@pytest.mark.parametrize(
+    ("numbers", "expected"), [([0], "0"), ([0, 2, 3], "0,2-3"), ([1, 2, 3, 7], "1-3,7"), ([4, 6], "4,6")]
+)
+def test_processors_are_listed_as_the_kernel_lists_them(numbers: list[int], expected: str) -> None:
+    assert environment._ranges(numbers) == expected
+
+
+def test_what_keras_was_told_and_does_not_do_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in DECIDED:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert environment.overruled() == []
+    config = tmp_path / ".keras/keras.json"
+    config.parent.mkdir()
+    ours = {
+        "floatx": "float32",
+        "epsilon": 1e-7,
+        "backend": "tensorflow",
+        "image_data_format": "channels_last",
+    }
+    config.write_text(json.dumps(ours))
+    assert environment.overruled() == []
+    config.write_text(json.dumps({**ours, "floatx": "float64"}))
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setenv("KERAS_MAX_EPOCHS", "1")
+    assert environment.overruled() == ["KERAS_BACKEND=jax", "KERAS_MAX_EPOCHS=1", f"{config}: floatx=float64"]
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    config.rename(tmp_path / "keras.json")
+    assert environment.overruled()[-1] == f"{tmp_path / 'keras.json'}: floatx=float64"
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '"x"', "\xff"])
+def test_a_keras_json_that_is_none_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    (tmp_path / "keras.json").write_text(content, "latin-1")
+    assert environment.overruled() == []
+
+
+def settings() -> Settings:
+    values: dict[str, Any] = dict.fromkeys(Settings._fields)
+    values.update(
+        workloads=["mnist_1d"], profile="quick", repeats=1, data_mode="synthetic", precision="float32"
+    )
+    values.update(lookback_rows=1440, device="auto", input_mode="auto", seed=0, run_id="r1", host="h")
+    return Settings(**values)
+
+
+def test_a_record_holds_its_circumstances_and_a_suite_is_not_resumed_under_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in RECORDED:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    task = tasks.Training(settings(), "mnist_1d", 1)
+    record = task.template("0123456789ab", 1)
+    assert record["environment"]["OMP_NUM_THREADS"] == "1"
+    assert "KERAS_BACKEND" not in record["environment"]
+    assert recording.heading("host", settings(), "0" * 12)["environment"] == record["environment"]
+    assert task.differences(record) == []
+
+    monkeypatch.delenv("KERAS_BACKEND")
+    assert task.differences(record) == []
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_x")
+    assert task.differences(record) == [("OMP_NUM_THREADS", "1", "2"), ("XLA_FLAGS", None, "--xla_x")]
+    # Of an older record the environment is unknown.
+    del record["environment"]
+    assert task.differences(record) == []
+
+
+def test_circumstances_of_the_process_are_named_where_they_differ_too() -> None:
+    then, now = {"OMP_NUM_THREADS": "1", "nice": "5"}, {"OMP_NUM_THREADS": "1", "cpus": "0"}
+    assert environment.differences(then, now) == [("cpus", None, "0"), ("nice", "5", None)]
