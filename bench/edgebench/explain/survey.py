@@ -5,7 +5,7 @@ import time
 import uuid
 from collections import namedtuple
 
-from edgebench import recording, records, suite
+from edgebench import environment, recording, records, suite
 from edgebench.data import manifest
 from edgebench.data.sources import Finder
 from edgebench.errors import DataError, EdgebenchError, UsageError, with_code
@@ -88,6 +88,7 @@ class Survey:
             and record["precision"] == wish.precision
             and record["threads"]["intra"] == wish.threads
             and record["options"] == recording.options_of(wish, record["workload"])
+            and not environment.differences(record.get("environment"), environment.circumstances())
             and (wish.device == "auto" or record["device"]["kind"] == wish.device)
         )
 

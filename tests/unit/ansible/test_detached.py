@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import time
@@ -143,6 +144,34 @@ def test_what_an_earlier_boot_left_is_taken_up_as_often_as_allowed(
     boot("lost", "bench.yml [run-not-resumed]")
     assert not note.exists()
     assert [unit.wait(10) for unit in units] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("value", ["2", "it's\ntwo lines", ""])
+def test_a_run_is_taken_up_with_the_variables_it_was_started_with(
+    script: Callable[..., str], home: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    # Of the script itself.
+    monkeypatch.setenv("run", "r9")
+    shown = f'printf "%s" "$OMP_NUM_THREADS" > {home}/shown; sleep 30'
+    script("start", "r1", "60", "run", shown, boots="2")
+    assert cut_off(script, home) == "lost"
+    kept = home / "nano.resume.environment"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    (home / "shown").unlink(missing_ok=True)
+    note = home / "nano.resume"
+    lines = note.read_text().splitlines()
+    note.write_text("\n".join([*lines[:2], "another-boot", *lines[3:]]) + "\n")
+    command = [str(home / "bin/edgebench-detached"), "resume", "nano"]
+    unit = subprocess.Popen(command, env={"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "7"})
+    for _ in range(100):
+        if (home / "shown").exists():
+            break
+        time.sleep(0.1)
+    assert (home / "shown").read_text() == value
+    script("stop", "r1")
+    assert unit.wait(10) == 0
+    assert not kept.exists()
 
 
 @pytest.mark.parametrize("command", ["true", "exit 1", "kill -KILL $$"])
