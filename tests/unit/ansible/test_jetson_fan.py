@@ -39,6 +39,7 @@ def declared(**other: Any) -> dict[str, Any]:
     [
         ({}, None),
         ({"curve": [{"temp_c": 60, "percent": 100}]}, None),
+        ({"curve": [{"temp_c": 40, "percent": 50}, {"temp_c": 60, "percent": 50}]}, None),
         ({"curve": []}, "fan-curve-empty"),
         ({"curve": list(reversed(CURVE))}, "fan-curve-unsorted"),
         ({"curve": [CURVE[0], CURVE[0]]}, "fan-curve-unsorted"),
