@@ -71,7 +71,8 @@ def test_a_home_that_cannot_be(facts: ModuleType, tmp_path: Path) -> None:
 def test_a_home_for_another_user_must_be_within_reach(facts: ModuleType, tmp_path: Path) -> None:
     """Judged by root, who will make it, for a user who does not exist yet."""
     assert facts.home_problem("/usr/edgebench-home", "edgebench-nobody") is None
-    tmp_path.chmod(0o750)
+    # Others may list the folder, but not enter it.
+    tmp_path.chmod(0o754)
     problem = facts.home_problem(str(tmp_path / "home"), "edgebench-nobody")
     assert problem.startswith(str(tmp_path))
     assert problem.endswith(" edgebench-nobody [home-not-reachable]")
