@@ -92,7 +92,7 @@ def boots(folder: Path) -> None:
     board.cut_power()
     expect(play.wait(600) == 2, play.said[-3000:])
     expect("[run-not-resumed]" in play.said, play.said[-3000:])
-    expect("go on with -e bench_run_id=boots" in play.said, play.said[-3000:])
+    expect("[run-lost]" in play.said and "-e bench_run_id=boots" in play.said, play.said[-3000:])
     again = fleet.bench(folder, ROSIE, "boots", 8, results, bench_resume_boots=1)
     expect(again.wait(900) == 0, again.said[-3000:])
     whole(results / f"boots/{ROSIE}.jsonl", 8)
