@@ -9,6 +9,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -229,6 +231,26 @@ def test_a_playbook_follows_a_run_over_a_reboot(
     told = [codes(line) for line in log.read_text().splitlines() if line.startswith("nano | ")]
     assert [each for each in told if each] == [["run-started"], ["host-rebooting"], ["run-resumed"]]
     assert "exit_code: 0" in log.read_text()
+
+
+def test_a_playbook_shows_every_line_of_the_progress_once(
+    plugin: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = plugin("action/edgebench_run")
+    logs = ["one\ntw", "one\ntwo\n", "one\ntwo\n", "one\ntwo\nthree"]
+
+    def poll(_: Any, words: list[str]) -> str:
+        log = logs.pop(0)
+        state = "running" if logs else "exit-0"
+        return f"{state} {len(log)}\n{log[int(words[-1]) :]}"
+
+    shown: list[str] = []
+    monkeypatch.setattr(run.ActionModule, "_ask", poll)
+    monkeypatch.setattr(run.ActionModule, "_say", lambda _, line: shown.append(line))
+    action = object.__new__(run.ActionModule)
+    vars(action).update(_host="nano", _run_id="r1", _shown=0, _partial="", _lines=[])
+    assert action._follow(0) == "exit-0"
+    assert shown == ["one", "two", "three"]
 
 
 def test_a_note_that_somebody_took_is_no_error(script: Callable[..., str], home: Path) -> None:
