@@ -31,8 +31,9 @@ def test_the_median_of_an_even_number_lies_between(make: Any) -> None:
     assert statistics(runs)[0, "mnist_1d", "test_s"].median == 1.5
 
 
-def test_runs_that_did_not_finish_are_in_no_median(make: Any) -> None:
-    slow = make.run(repeat=2, status="timeout", reason="too slow", times={"train_s": 999.0})
+@pytest.mark.parametrize("status", ["timeout", "oom", "failed"])
+def test_runs_that_did_not_finish_are_in_no_median(make: Any, status: str) -> None:
+    slow = make.run(repeat=2, status=status, reason="as it may be", times={"train_s": 999.0})
     assert statistics([make.run(repeat=1), slow])[0, "mnist_1d", "train_s"].count == 1
 
 
