@@ -5,12 +5,17 @@ Sources: proc(5), the kernel's documentation of sysfs cpufreq, cacheinfo and
 DMI, os-release(5), and L4T's /etc/nv_tegra_release.
 """
 
+import glob
 import os
 import platform
 import re
+import struct
 import subprocess
 
+from edgebench import host_texts
+
 _CPU = "/sys/devices/system/cpu/cpu0/"
+_GOVERNORS = "/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor"
 
 
 def facts():
@@ -27,6 +32,8 @@ def reasons():
         "facts.cpu.clock_max_mhz": no_scaling,
         "facts.cpu.clock_current_mhz": no_scaling,
         "facts.cpu.vendor": "the CPU does not name its vendor",
+        "facts.cpu.model": "neither /proc/cpuinfo nor the device tree names the CPU",
+        "facts.os.version": "os-release has no VERSION_ID, as in rolling and unreleased distributions",
         "facts.board.model": "neither a device tree nor DMI names the board",
         "facts.board.l4t": "not a Jetson (no /etc/nv_tegra_release)",
         "facts.board.power_mode": "no nvpmodel that tells a power mode",
@@ -35,34 +42,24 @@ def reasons():
 
 def cpu():
     """Return the CPU's facts: caches in bytes, clocks in MHz."""
-    info = _cpuinfo()
-    model = info.get("model name") or info.get("Hardware") or _by_py_cpuinfo("brand_raw")
-    flags = (info.get("flags") or info.get("Features") or "").split()
+    text = _text("/proc/cpuinfo")
+    info, flags, _ = host_texts.cpuinfo(text)
+    model = host_texts.cpu_model(text, _text("/proc/device-tree/compatible"))
     current_khz = _number(_CPU + "cpufreq/scaling_cur_freq")
     return {
-        "model": model,
+        "model": model or _by_py_cpuinfo("brand_raw"),
         "vendor": info.get("vendor_id"),
-        "architecture": platform.machine(),
-        "flags": sorted(flags or _by_py_cpuinfo("flags") or []),
+        "architecture": host_texts.architecture(platform.machine(), struct.calcsize("P") * 8),
+        "flags": flags or sorted(_by_py_cpuinfo("flags") or []),
         "cores_physical": _cores_physical(),
         "cores_logical": os.cpu_count(),
         "caches_bytes": _caches(),
-        "governor": _text(_CPU + "cpufreq/scaling_governor"),
+        "governor": host_texts.governors(map(_text, glob.glob(_GOVERNORS))),
         "clock_min_mhz": _khz_to_mhz(_number(_CPU + "cpufreq/cpuinfo_min_freq")),
         "clock_max_mhz": _khz_to_mhz(_number(_CPU + "cpufreq/cpuinfo_max_freq")),
         "clock_current_mhz": _khz_to_mhz(current_khz)
         or (float(info["cpu MHz"]) if "cpu MHz" in info else None),
     }
-
-
-def _cpuinfo():
-    """Return the fields of the first processor of /proc/cpuinfo, and of the lines ARM puts after the last."""
-    fields = {}  # type: ignore[var-annotated]
-    for line in (_text("/proc/cpuinfo") or "").splitlines():
-        name, colon, value = line.partition(":")
-        if colon and value.strip():
-            fields.setdefault(name.strip(), value.strip())
-    return fields
 
 
 def _by_py_cpuinfo(field):
@@ -133,20 +130,22 @@ def memory():
 
 def operating_system():
     """Return the names and versions of the operating system and its kernel."""
-    fields = {}
-    for line in (_text("/etc/os-release") or "").splitlines():
-        name, _, value = line.partition("=")
-        fields[name] = value.strip().strip('"')
+    fields = host_texts.os_release(_text("/etc/os-release") or _text("/usr/lib/os-release"))
     return {
         "name": fields.get("NAME") or platform.system(),
-        "version": fields.get("VERSION_ID") or platform.version(),
+        "version": fields.get("VERSION_ID") or None,
         "kernel": platform.release(),
     }
 
 
+def name_of(system):
+    """Return the name of an ``operating_system``, with its version if it has one."""
+    return " ".join(each for each in (system["name"], system["version"]) if each)
+
+
 def board():
     """Return the board's model and, on a Jetson, the release of L4T and the name of nvpmodel's power mode."""
-    model = _text("/proc/device-tree/model")
+    model = host_texts.board_model(_text("/proc/device-tree/model"), _text("/proc/cpuinfo"))
     if model is None:
         dmi = [_text("/sys/class/dmi/id/" + name) for name in ("sys_vendor", "product_name")]
         model = " ".join(part for part in dmi if part) or None
@@ -156,8 +155,7 @@ def board():
 
 def l4t_release():
     """Return the release of NVIDIA's Linux for Tegra, such as "32.7.1"; None on other hosts."""
-    release = re.match(r"# R(\d+) \(release\), REVISION: ([\d.]+)", _text("/etc/nv_tegra_release") or "")
-    return "{}.{}".format(*release.groups()) if release else None
+    return host_texts.l4t_release(_text("/etc/nv_tegra_release"))
 
 
 def _power_mode():

@@ -90,6 +90,7 @@ import subprocess
 import sys
 import threading
 
+from ansible.module_utils import edgebench_host_texts as host_texts
 from ansible.module_utils.basic import AnsibleModule
 
 PROBE = (
@@ -100,6 +101,7 @@ PROBE = (
     " 'venv': bool(find_spec('venv') and find_spec('ensurepip'))}))\n"
 )
 ANSWER_LIMIT_S = 20
+GOVERNORS = "/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor"
 # Python 2 makes no venv with the standard library; 3.1 to 3.4 run no version of the runner.
 NAMES = ["python3"] + ["python3.%d" % minor for minor in range(5, 20)]
 USUAL_FOLDERS = [
@@ -119,35 +121,6 @@ def read_text(path):
             return handle.read().decode("utf-8", "replace")
     except (IOError, OSError):
         return None
-
-
-def cpu(text):
-    """Return (model, sorted flags) from the text of /proc/cpuinfo; the model is None where none is named."""
-    model, flags = None, set()
-    for line in (text or "").splitlines():
-        key, _, value = line.partition(":")
-        key = key.strip().lower()
-        if key in ("flags", "features"):
-            flags.update(value.split())
-        elif key == "model name" and model is None:
-            model = value.strip()
-    return model, sorted(flags)
-
-
-def l4t_release(text):
-    """Return '32.7.1' from the first line of /etc/nv_tegra_release, or None."""
-    match = re.search(r"R(\d+) \(release\), REVISION: ([\d.]+)", text or "")
-    return "%s.%s" % match.groups() if match else None
-
-
-def architecture(machine, pointer_bits):
-    """Return the architecture that packages for this user land must have.
-
-    A 32-bit Raspbian on a 64-bit kernel says aarch64 but runs armv7l programs only.
-    """
-    if pointer_bits == 32:
-        return {"aarch64": "armv7l", "x86_64": "i686"}.get(machine, machine)
-    return machine
 
 
 def ask(commands):
@@ -267,16 +240,20 @@ def gpu_kind():
     return None
 
 
-def os_release(text):
-    """Return (name for a person, id, version, codename) from the text of /etc/os-release; unknown ones are empty."""
-    found = dict(re.findall(r"^(\w+)=[\"']?([^\"'\n]*)", text or "", re.M))
+def read_os_release():
+    """Return the fields of the system's os-release."""
+    return host_texts.os_release(read_text("/etc/os-release") or read_text("/usr/lib/os-release"))
+
+
+def os_names(fields):
+    """Return (name for a person, id, version, codename) of os-release's fields; unknown ones are empty."""
     # Raspbian 9 has its codename in the version only: 9 (stretch).
-    in_brackets = re.search(r"\((\w+)", found.get("VERSION", ""))
-    codename = found.get("VERSION_CODENAME") or (in_brackets.group(1).lower() if in_brackets else "")
+    in_brackets = re.search(r"\((\w+)", fields.get("VERSION", ""))
+    codename = fields.get("VERSION_CODENAME") or (in_brackets.group(1).lower() if in_brackets else "")
     return (
-        found.get("PRETTY_NAME") or platform.system(),
-        found.get("ID", "").lower(),
-        found.get("VERSION_ID", ""),
+        fields.get("PRETTY_NAME") or platform.system(),
+        fields.get("ID", "").lower(),
+        fields.get("VERSION_ID", ""),
         codename,
     )
 
@@ -298,13 +275,6 @@ def imports_apt():
             if process.returncode == 0:
                 return True
     return False
-
-
-def governor():
-    """Return the governors of the CPUs, without doubles, joined by commas; None where there are none."""
-    files = glob.glob("/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor")
-    names = sorted({(read_text(name) or "").strip() for name in files} - {""})
-    return ",".join(names) or None
 
 
 def user_exists(name):
@@ -344,26 +314,25 @@ def main():
     )
     home = os.path.abspath(os.path.expanduser(module.params["home"]))
     owner = module.params["owner"]
-    model, flags = cpu(read_text("/proc/cpuinfo"))
+    cpuinfo = read_text("/proc/cpuinfo")
     disk = os.statvfs(nearest_existing(home))
-    board = read_text("/proc/device-tree/model")
-    name, os_id, version, codename = os_release(read_text("/etc/os-release"))
+    name, os_id, version, codename = os_names(read_os_release())
     pythons = module.params["pythons"]
     if pythons is None:
         pythons = find_pythons(module.params["python"], sys.executable)
     facts = {
         "apt": has_program("apt-get"),
         "apt_lists": bool(glob.glob("/var/lib/apt/lists/*_Packages*")),
-        "architecture": architecture(platform.machine(), struct.calcsize("P") * 8),
-        "board": board.strip("\0\n ") if board else None,
-        "cpu_flags": flags,
-        "cpu_model": model,
+        "architecture": host_texts.architecture(platform.machine(), struct.calcsize("P") * 8),
+        "board": host_texts.board_model(read_text("/proc/device-tree/model"), cpuinfo),
+        "cpu_flags": host_texts.cpuinfo(cpuinfo)[1],
+        "cpu_model": host_texts.cpu_model(cpuinfo, read_text("/proc/device-tree/compatible")),
         "disk_free_bytes": disk.f_bavail * disk.f_frsize,
-        "governor": governor(),
+        "governor": host_texts.governors(map(read_text, glob.glob(GOVERNORS))),
         "gpu": gpu_kind(),
         "home": home,
         "home_problem": home_problem(home, owner),
-        "l4t": l4t_release(read_text("/etc/nv_tegra_release")),
+        "l4t": host_texts.l4t_release(read_text("/etc/nv_tegra_release")),
         "os": name,
         "os_codename": codename,
         "os_id": os_id,

@@ -2,7 +2,7 @@
 
 import json
 
-from edgebench import suite
+from edgebench import host, suite
 from edgebench.commands.common import OK
 
 
@@ -42,7 +42,7 @@ def _host_lines(facts):
     yield "memory     {:.1f} GiB, {:.1f} GiB available, {:.1f} GiB swap".format(
         *((memory[name] or 0) / 2.0**30 for name in ("total_bytes", "available_bytes", "swap_total_bytes"))
     )
-    yield "system     {} {}, kernel {}".format(system["name"], system["version"], system["kernel"])
+    yield "system     {}, kernel {}".format(host.name_of(system), system["kernel"])
     if framework["version"]:
         yield "framework  TensorFlow {}, Keras {}, NumPy {}, Python {}".format(
             framework["version"], framework["keras"], framework["numpy"], framework["python"]

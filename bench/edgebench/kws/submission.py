@@ -12,7 +12,7 @@ import pkgutil
 import re
 from collections import OrderedDict
 
-from edgebench import schema
+from edgebench import host, schema
 from edgebench.data.files import write_whole
 from edgebench.errors import DataError, UsageError, with_code
 
@@ -50,7 +50,7 @@ def known_of_host(facts):
             facts["memory"]["total_bytes"] / 2.0**30
         ),
         "Processor(s) Name": cpu["model"],
-        "Operating System": "{} {}, Linux {}".format(system["name"], system["version"], system["kernel"]),
+        "Operating System": "{}, Linux {}".format(host.name_of(system), system["kernel"]),
     }
     if cpu.get("clock_max_mhz"):
         known["Processor(s) Frequencies"] = "{:.0f} MHz".format(cpu["clock_max_mhz"])

@@ -1,0 +1,1 @@
+../../plugins/module_utils/edgebench_host_texts.py
