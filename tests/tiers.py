@@ -208,6 +208,12 @@ REST = (
         root=True,
         needs="CPython 3.6",
     ),
+    Part(
+        "mutants",
+        "faults put into the code on purpose, each of which a test must catch",
+        15,
+        (("Mutations", ("python", "-m", "tests.mutants")),),
+    ),
     *(
         Part(
             f"fresh-{release}",
