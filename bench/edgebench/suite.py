@@ -371,9 +371,11 @@ def run_child(job, told, limit_s, log_path, display, python=None, spans=None):
         status, reason = verdict.judge(ended)
         return End(status, reason, None)
     end = ends[-1]
-    if end.status == "failed" and end.traceback and verdict.no_memory_in(end.traceback):
+    if end.status != "failed" or not end.traceback:
+        return end
+    if verdict.no_memory_in(end.traceback):
         return end._replace(status="oom")
-    return end
+    return end._replace(reason=verdict.with_advice(end.reason, end.traceback))
 
 
 def log_folder_of(records_path):

@@ -1,7 +1,13 @@
 """What became of a worker that did not say so itself: from how its process ended to a record's status and reason."""
 
+import os
+import platform
+import re
 import signal
 from collections import namedtuple
+
+from edgebench import host
+from edgebench.errors import with_code
 
 Exit = namedtuple("Exit", "code timed_out limit_s phase log_tail oom_kills")
 Exit.__doc__ = """How a worker's process ended.
@@ -12,9 +18,21 @@ the end of its log. oom_kills: processes the kernel killed for memory while it
 ran, None where the kernel does not count (before 4.13).
 """
 
-_NO_MEMORY = ("bad_alloc", "Cannot allocate memory", "MemoryError", "out of memory", "failed to map segment")
+_NO_MEMORY = (
+    "bad_alloc",
+    "Cannot allocate memory",
+    "MemoryError",
+    "out of memory",
+    "Memory allocation still failed",
+)
 # Some look at the CPU themselves and abort: TensorFlow when it is imported, engines by their first inference.
 _FIRST_PHASES = ("import", "load", "accuracy", "warmup")
+_PHASES_OF_ENGINES = ("load", "accuracy", "warmup", "windows")
+# glibc's words, the older ones without the library's name.
+_NO_STATIC_TLS = re.compile(
+    r"(?:(\S+): )?(?:cannot allocate memory in|cannot load any more object with) static TLS"
+)
+_NOT_MAPPED = re.compile(r"(\S+): failed to map segment from shared object")
 
 
 def judge(ended):
@@ -41,23 +59,85 @@ def judge(ended):
                 ),
             )
         return "failed", "killed by another process (SIGKILL) in the phase {}".format(ended.phase)
-    if any(sign in ended.log_tail for sign in _NO_MEMORY):
+    if no_memory_in(ended.log_tail):
         return "oom", "out of memory in the phase {} ({}): {}".format(ended.phase, name, last_words)
     if -ended.code == signal.SIGILL or (ended.phase in _FIRST_PHASES and -ended.code == signal.SIGABRT):
-        return (
-            "unsupported",
-            "this CPU lacks instructions that the framework, the engine or NumPy needs ({} in the phase {}){}".format(
-                name, ended.phase, ": " + last_words if last_words else ""
-            ),
-        )
-    return "failed", "died by {} in the phase {}{}".format(
-        name, ended.phase, ": " + last_words if last_words else ""
-    )
+        return "unsupported", _instructions(ended.phase, name, last_words)
+    reason = "died by {} in the phase {}{}".format(name, ended.phase, ": " + last_words if last_words else "")
+    return "failed", with_advice(reason, ended.log_tail)
 
 
 def no_memory_in(text):
     """Tell whether a traceback or log speaks of memory that could not be had."""
     return any(sign in text for sign in _NO_MEMORY)
+
+
+def with_advice(reason, text):
+    """Return the reason of a failure, with what to do if a traceback or log says that a library was not loaded."""
+    found = _NO_STATIC_TLS.search(text)
+    if found:
+        library = found.group(1)
+        if not library or library == "dlopen":
+            library = "libgomp.so.1"
+        advice = "Load the library before all others: LD_PRELOAD={} edgebench …".format(library)
+        return with_code("{}. {}".format(reason, advice), "static-tls-exhausted")
+    found = _NOT_MAPPED.search(text)
+    if found:
+        place = _mount_without_execution(found.group(1))
+        advice = (
+            "{} is mounted noexec. Run: sudo mount -o remount,exec {}".format(place, place)
+            if place
+            else "The system does not let this program be executed from there: see mount options (noexec) and SELinux"
+        )
+        return with_code(
+            "{}. {}; or set edgebench_home to a directory elsewhere".format(reason, advice),
+            "library-not-mapped",
+        )
+    return reason
+
+
+def _mount_without_execution(path):
+    """Return the mount point of the file system of ``path`` if it is mounted noexec, else None."""
+    try:
+        if not os.statvfs(path).f_flag & os.ST_NOEXEC:
+            return None
+    except OSError:
+        return None
+    path = os.path.realpath(path)
+    while not os.path.ismount(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def _instructions(phase, name, last_words):
+    """Return the reason of a worker that used an instruction the CPU does not have, with what helps on this CPU."""
+    machine, flags = platform.machine(), host.cpu()["flags"]
+    ended = "({} in the phase {}){}".format(name, phase, ": " + last_words if last_words else "")
+    needed = "that the framework, the engine or NumPy needs"
+    if "hypervisor" in flags and "avx" not in flags:
+        said = (
+            "the hypervisor hides AVX from this CPU, or its machine has none: instructions {} are missing {}. Expose "
+            "the CPU (QEMU: -cpu host; libvirt: host-passthrough; Proxmox: CPU type host; VMware: a newer EVC mode) "
+            "and restart this machine"
+        )
+        return with_code(said.format(needed, ended), "cpu-flags-hidden")
+    advice = []
+    is_arm = machine.startswith(("aarch64", "arm"))
+    if is_arm and phase == "import" and not os.environ.get("OPENBLAS_CORETYPE"):
+        advice.append(
+            "set OPENBLAS_CORETYPE=ARMV8, without which OpenBLAS of NumPy 1.19.5 dies on Linux before 4.11"
+        )
+    if phase not in _PHASES_OF_ENGINES:
+        other = (
+            "another stack for {}".format(machine)
+            if is_arm
+            else "py36-tf1.5.0, which runs on every x86_64 CPU"
+        )
+        advice.append("run ansible-playbook provision.yml with runtime_stack set to {}".format(other))
+    said = "this CPU lacks instructions {} {}".format(needed, ended)
+    if advice:
+        said += ". To run it here, {}".format("; or ".join(advice))
+    return with_code(said, "cpu-instructions-missing")
 
 
 def _signal_name(number):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -251,3 +252,78 @@ def test_a_record_holds_its_circumstances_and_a_suite_is_not_resumed_under_other
 def test_circumstances_of_the_process_are_named_where_they_differ_too() -> None:
     then, now = {"OMP_NUM_THREADS": "1", "nice": "5"}, {"OMP_NUM_THREADS": "1", "cpus": "0"}
     assert environment.differences(then, now) == [("cpus", None, "0"), ("nice", "5", None)]
+
+
+# /etc/nv_tegra_release of JetPack 4.6 and 5.1.
+L4T_32 = (
+    "# R32 (release), REVISION: 7.1, GCID: 29818004, BOARD: t210ref, EABI: aarch64, DATE: Sat Feb 19 2022\n"
+)
+L4T_35 = (
+    "# R35 (release), REVISION: 4.1, GCID: 33958178, BOARD: t186ref, EABI: aarch64, DATE: Tue Aug  1 2023\n"
+)
+# A board as every Python process on it sees it, where NumPy dies as 1.19.5 does on Linux 4.9: its OpenBLAS asks the
+# CPU, unless the environment of the process, not that of Python, names it.
+BOARD = """
+import builtins, ctypes, io, os, signal, sys
+RELEASE = {release!r}
+opened = builtins.open
+def open_on_board(path, *rest, **named):
+    if path == "/etc/nv_tegra_release" and RELEASE:
+        return io.StringIO(RELEASE)
+    return opened(path, *rest, **named)
+builtins.open = open_on_board
+class OpenBlas:
+    def find_spec(name, path=None, target=None):
+        named = ctypes.CDLL(None).getenv(b"OPENBLAS_CORETYPE")
+        if name == "numpy" and not named:
+            os.kill(os.getpid(), signal.SIGILL)
+sys.meta_path.insert(0, OpenBlas)
+"""
+
+
+def on_board(
+    folder: Path, release: str, *command: str, **variables: str
+) -> "subprocess.CompletedProcess[str]":
+    (folder / "sitecustomize.py").write_text(BOARD.format(release=release))
+    inherited = {
+        name: value for name, value in os.environ.items() if not environment.is_recorded(name, value)
+    }
+    return subprocess.run(
+        [sys.executable, *command],
+        env={**inherited, "PYTHONPATH": f"{folder}:{BENCH}", "EDGEBENCH_HOME": str(folder), **variables},
+        input='{"kind": "probe"}\n',
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("release", "variables", "dies"),
+    [
+        (L4T_32, {}, False),
+        (L4T_32.replace("7.1", "4.4"), {}, False),
+        (L4T_32, {"OPENBLAS_CORETYPE": "CORTEXA57"}, False),
+        (L4T_35, {}, True),
+        ("", {}, True),
+    ],
+)
+@pytest.mark.parametrize("command", [("-m", "edgebench", "list"), ("-m", "edgebench", "worker")])
+def test_openblas_is_told_the_cpu_on_l4t_32(
+    tmp_path: Path, release: str, variables: dict[str, str], dies: bool, command: tuple[str, ...]
+) -> None:
+    assert on_board(tmp_path, release, "-c", "import numpy").returncode == -signal.SIGILL
+    done = on_board(tmp_path, release, *command, **variables)
+    assert (done.returncode == -signal.SIGILL) is dies, done.stderr
+
+
+def test_what_openblas_is_told_is_inherited_and_recorded(tmp_path: Path) -> None:
+    script = (
+        "import json, subprocess, sys; from edgebench import environment as e; "
+        "subprocess.run([sys.executable, '-c', 'import numpy'], env=e.of_worker(), check=True); "
+        "print(json.dumps(e.circumstances()))"
+    )
+    told = json.loads(on_board(tmp_path, L4T_32, "-c", script).stdout)
+    assert told["OPENBLAS_CORETYPE"] == "ARMV8"
+    mine = json.loads(on_board(tmp_path, L4T_32, "-c", script, OPENBLAS_CORETYPE="CORTEXA57").stdout)
+    assert mine["OPENBLAS_CORETYPE"] == "CORTEXA57"
