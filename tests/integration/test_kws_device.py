@@ -204,7 +204,7 @@ def test_a_second_run_changes_nothing(host: Host, provisioned: str) -> None:
 
 def test_a_host_drives_it(host: Host, provisioned: str) -> None:
     said = host.drive("--mode accuracy --limit 100")
-    assert re.search(r"top-1 \d\d\.\d % .*\b100\b", said), said
+    assert re.search(r"top-1 \d\d\.\d %.*\b100\b", said), said
     said = host.drive("--mode performance --windows 2 --window-s 1")
     assert re.search(r"median +\d+\.\d+ inferences", said), said
 

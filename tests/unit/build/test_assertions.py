@@ -7,14 +7,6 @@ TESTS = Path(__file__).resolve().parents[2]
 MOST_WORDS = 3
 # On a line of a string that is data: a command, a file's content, output of another program.
 MARK = "# not prose"
-# File → strings of prose that its assertions still have. It only shrinks.
-UNCONVERTED: dict[str, int] = {
-    "tests/integration/test_kws_device.py": 3,
-    "tests/integration/test_playbooks.py": 4,
-    "tests/unit/ansible/test_data_share.py": 1,
-    "tests/unit/ansible/test_jetson_power.py": 1,
-    "tests/unit/ansible/test_summary.py": 1,
-}
 SAMPLE = """
 def test_sample(text, value):
     assert "one two three" in text
@@ -70,16 +62,9 @@ def test_prose_is_found_in_assertions_alone() -> None:
 
 
 def test_no_test_asserts_prose() -> None:
-    found = {
-        str(path.relative_to(TESTS.parent)): prose(path.read_text("utf-8")) for path in TESTS.rglob("*.py")
-    }
-    found = {name: lines for name, lines in found.items() if lines}
-    new = [
-        f"{name}:{line}"
-        for name, lines in sorted(found.items())
-        for line in lines
-        if len(lines) > UNCONVERTED.get(name, 0)
+    found = [
+        f"{path.relative_to(TESTS.parent)}:{line}"
+        for path in sorted(TESTS.rglob("*.py"))
+        for line in prose(path.read_text("utf-8"))
     ]
-    assert new == [], f"assert the code and the values of a message, or end the line with `{MARK}`"
-    loose = [name for name, allowed in UNCONVERTED.items() if len(found.get(name, [])) < allowed]
-    assert loose == [], "lower these allowances in UNCONVERTED"
+    assert found == [], f"assert the code and the values of a message, or end the line with `{MARK}`"

@@ -151,12 +151,9 @@ def test_a_32_bit_system_on_a_64_bit_kernel_needs_32_bit_packages(
 
 
 def test_a_board_is_named_by_its_device_tree_or_else_by_its_kernel() -> None:
-    model = "Raspberry Pi 4 Model B Rev 1.4"
+    model, nano = "Raspberry Pi 4 Model B Rev 1.4", "NVIDIA Jetson Nano Developer Kit"
     text = pi("0xd08", revision="b03114", model=model)
-    assert (
-        host_texts.board_model("NVIDIA Jetson Nano Developer Kit\0", text)
-        == "NVIDIA Jetson Nano Developer Kit"
-    )
+    assert host_texts.board_model(nano + "\0", text) == nano
     assert host_texts.board_model(None, text) == model
     assert host_texts.board_model("\0", X86) is None
 
