@@ -46,12 +46,12 @@ def pi(root: Path, mask: str, *, alarm: str | None = "0", firmware: str = "soc/s
     return root
 
 
-def flags(root: Path, command: tuple[str, ...] | None = None) -> dict[str, Any]:
-    """Return the present state as the source tells it, by the names of FLAGS."""
+def flags(root: Path, command: tuple[str, ...] | None = None, suffix: str = "") -> dict[str, Any]:
+    """Return the present state as the source tells it, by the names of FLAGS; suffix "_has_been": the past one."""
     source = raspberry_pi.find(Tree(str(root)), command)
     values = dict(zip((each.name for each in source.quantities), source.read(), strict=True))
     source.close()
-    return {name: values[f"raspberry_pi.{name}"] for name in FLAGS}
+    return {name: values[f"raspberry_pi.{name}{suffix}"] for name in FLAGS}
 
 
 def told(root: Path) -> dict[str, Any]:
@@ -80,6 +80,18 @@ def told(root: Path) -> dict[str, Any]:
 )
 def test_the_mask_is_read_bit_by_bit(tmp_path: Path, mask: str, expected: dict[str, int]) -> None:
     assert flags(pi(tmp_path, mask)) == expected
+
+
+@pytest.mark.parametrize(
+    ("mask", "expected"),
+    [
+        ("f", CLEAR),
+        ("50005", {**CLEAR, "under_voltage": 1, "throttled": 1}),
+        ("80000", {**CLEAR, "soft_temperature_limit": 1}),
+    ],
+)
+def test_what_has_been_is_read_bit_by_bit(tmp_path: Path, mask: str, expected: dict[str, int]) -> None:
+    assert flags(pi(tmp_path, mask), suffix="_has_been") == expected
 
 
 @pytest.mark.parametrize(
