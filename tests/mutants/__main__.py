@@ -25,7 +25,7 @@ from tests.tiers import IN_PARALLEL, PARTS, REPOSITORY
 
 # Longer than any named test takes; a mutation that makes a test hang is not caught.
 LIMIT_S = 1200
-_FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - |$)", re.MULTILINE)
 
 
 class Clone:
