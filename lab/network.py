@@ -119,7 +119,10 @@ def _start_pip_cache() -> None:
     index = _configured_index()
     if index:
         environment["PROXPI_INDEX_URL"] = index
-    command = [sys.executable, "-m", "flask", "run", "--host", str(GATEWAY), "--port", str(PIP_PORT)]
+    # One request at a time: proxpi 1.3 fails if a file is requested while its download is about to start, and sends the
+    # host to the registry.
+    command = [sys.executable, "-m", "flask", "run", "--without-threads"]
+    command += ["--host", str(GATEWAY), "--port", str(PIP_PORT)]
     _start("pip", command, environment, f"http://{GATEWAY}:{PIP_PORT}/health")
 
 
