@@ -30,11 +30,11 @@ _WITH_CREDENTIALS = (
     "systemd-sysctl",
 )
 # Written into every image's checksum: raise it where the code below makes something else of the same recipe.
-_EDITION = 3
+_EDITION = 4
 _DISK_MB = 10_000
 _SD_MB = 4_000
 _MASKED = ("systemd-firstboot.service", "systemd-networkd-wait-online.service")
-# As L4T 32 has it, but for the disk's and the console's names.
+# As L4T 32 has it, but for the disk's and the console's names. The APPEND line ends with a blank there, too.
 _EXTLINUX = """\
 TIMEOUT 30
 DEFAULT primary
@@ -45,7 +45,7 @@ LABEL primary
       MENU LABEL primary kernel
       LINUX /boot/Image
       INITRD /boot/initrd
-      APPEND ${cbootargs} quiet root=/dev/vda1 rw rootwait rootfstype=ext4 console=ttyAMA0,115200n8 net.ifnames=0
+      APPEND ${cbootargs} quiet root=/dev/vda1 rw rootwait rootfstype=ext4 console=ttyAMA0,115200n8 net.ifnames=0\x20
 
 # When testing a custom kernel, it is recommended that you create a backup of
 # the original kernel and add a new entry to this file so that the device can

@@ -1,9 +1,10 @@
 # Copyright the edgebench authors. Licensed under Apache-2.0.
 # Runs on the managed host under Python 2.7 or 3.5 and newer: no f-strings, no annotations.
 # ruff: noqa: RUF005, UP001, UP008, UP010, UP031
-"""Reads and edits extlinux.conf, the file that tells U-Boot what to boot. Pure functions of bytes; no file is touched.
+"""Reads and edits extlinux.conf, which tells a boot loader what to boot. Pure functions of bytes; no file is touched.
 
-What a file means is what U-Boot makes of it (cmd/pxe.c, later boot/pxe_utils.c), for that is who boots the board:
+What a file means is what the board's boot loader makes of it. There are two. U-Boot (cmd/pxe.c, later
+boot/pxe_utils.c), class `Conf`:
 
 - A keyword ends at white space and its case does not matter; its value is the rest of the line, trailing blanks and
   a carriage return included. A value cannot begin with '#'; a line that does is a comment.
@@ -13,6 +14,19 @@ What a file means is what U-Boot makes of it (cmd/pxe.c, later boot/pxe_utils.c)
 - Of several LINUX or APPEND in a label the last holds, of several INITRD or FDT the first, and the second ends the
   label. Of several DEFAULT and ONTIMEOUT the last holds; MENU DEFAULT holds only where there are none of them.
 - A menu (any MENU line outside a label) with a timeout of less than a second waits for a key for ever.
+- A DEFAULT that is no label, be it by a blank at its end, leaves the first label.
+
+L4TLauncher (NVIDIA/edk2-nvidia, Silicon/NVIDIA/Application/L4TLauncher), the UEFI application of L4T 34 and later,
+class `LauncherConf`:
+
+- Keywords are upper case and match by their first letters alone, so FDTDIR is an FDT called "DIR ...". Of all of them
+  the last holds, in a label too. OVERLAYS names overlays for FDT, separated by commas.
+- A '#' begins a comment anywhere. Blanks at both ends and all carriage returns go.
+- It passes over what it does not know, and a label goes on until the next one. There is room for ten labels; the
+  lines of the eleventh change the tenth.
+- Of labels with one name the first holds. A DEFAULT that is no label leaves the first one.
+- With a TIMEOUT of 0, none, or a single label it boots at once.
+- ${cbootargs} is removed, and nothing comes in its place. If a file of the label is missing, no other label is tried.
 
 `parse(data).data()` is `data` for every file that parses. An edit changes only the lines it must.
 """
@@ -72,11 +86,40 @@ LABEL_KEYS = [
     "append",
 ]
 # What a label copied from another has from it.
-COPIED_KEYS = ["linux", "initrd", "fdt", "fdtdir", "fdtoverlays", "kaslrseed", "ipappend", "append"]
+COPIED_KEYS = [
+    "linux",
+    "initrd",
+    "fdt",
+    "fdtdir",
+    "fdtoverlays",
+    "overlays",
+    "kaslrseed",
+    "ipappend",
+    "append",
+]
 FIRST_HOLDS = ("initrd", "fdt", "fdtdir", "fdtoverlays")
 WITHOUT_VALUE = ("", "unknown", "menu", "menu default", "menu label", "prompt", "kaslrseed", "say")
 # Keywords that U-Boot learnt after the releases of JetPack 4, which end a label there.
 NEW_KEYS = ("fdtoverlays", "kaslrseed", "say")
+
+# What L4TLauncher looks for at the start of a line, in the order in which it does.
+LAUNCHER_KEYWORDS = [
+    (b"TIMEOUT", "timeout"),
+    (b"DEFAULT", "default"),
+    (b"MENU TITLE", "menu title"),
+    (b"LABEL", "label"),
+    (b"MENU LABEL", "menu label"),
+    (b"LINUX", "linux"),
+    (b"INITRD", "initrd"),
+    (b"FDT", "fdt"),
+    (b"OVERLAYS", "overlays"),
+    (b"APPEND", "append"),
+]
+LAUNCHER_LABEL_KEYS = ["menu label", "linux", "initrd", "fdt", "overlays", "append"]
+LAUNCHER_LABELS = 10
+LOADERS = ("u-boot", "l4tlauncher")
+# L4T 34 was the first release with L4TLauncher.
+LAUNCHER_FROM = 34
 
 # U-Boot's buffer for the kernel's command line on Tegra (CONFIG_SYS_CBSIZE), and that of the arm64 kernel.
 APPEND_LIMIT = 2047
@@ -91,6 +134,7 @@ UNSEEN = re.compile(
         "unicode_escape"
     )
 )
+CONTROL = re.compile(b"[\x00-\x08\x0a-\x1f\x7f]")
 # A word that is nothing but a variable of U-Boot, such as ${cbootargs}, which stands for words of their own.
 MACRO = re.compile(b"[$](?:[{][^}]*[}]|[(][^)]*[)])\\Z")
 
@@ -110,10 +154,10 @@ class Problem:
 
     `code` identifies the kind of problem; `message` states it and ends with the `remedy`. `label` is the label it
     concerns, None where it concerns the whole file; `certain` is false for a mere warning;
-    `missing` is true where a file is not there.
+    `missing` is true where a file is not there, which the label's `key` names.
     """
 
-    def __init__(self, line, code, problem, remedy, label=None, certain=True, missing=False):
+    def __init__(self, line, code, problem, remedy, label=None, certain=True, missing=False, key=None):
         self.line = line
         self.code = code
         self.message = "%s. %s" % (problem, remedy)
@@ -121,6 +165,7 @@ class Problem:
         self.label = label
         self.certain = certain
         self.missing = missing
+        self.key = key
 
 
 class Line:
@@ -192,19 +237,24 @@ def _line(raw, in_label):
 
 
 class Conf:
-    """A parsed file.
+    """A parsed file, as U-Boot reads it.
 
-    `lines`; `labels` in their order; `default`, the name of the label that U-Boot boots by itself (bytes, or None
-    without any label); `default_lines`, indexes of DEFAULT and ONTIMEOUT; `timeout` in tenths of a second, None where
-    none is set; `includes`, indexes of lines that include another file.
+    `lines`; `labels` in their order; `default`, the label that the file names as its default (bytes, or None
+    without any label); `booted`, the label that is booted by itself; `default_lines`, indexes of DEFAULT and
+    ONTIMEOUT; `timeout` in tenths of a second, None where none is set; `includes`, indexes of lines that include
+    another file.
     """
+
+    reader = "U-Boot"
+    label_keys = LABEL_KEYS
 
     def __init__(self, data):
         if b"\x00" in data:
             raise ConfError(
                 data.count(b"\n", 0, data.index(b"\x00")) + 1,
                 "nul-byte",
-                "the file is not text: it contains a NUL byte, at which U-Boot stops reading. Restore it from a backup",
+                "the file is not text: it contains a NUL byte, at which %s stops reading. Restore it from a backup"
+                % self.reader,
             )
         if len(data) > SIZE_LIMIT:
             raise ConfError(
@@ -227,6 +277,17 @@ class Conf:
                 return label
         return None
 
+    @property
+    def booted(self):
+        """The name of the label that is booted by itself: without one of the default's name the first, or None."""
+        if self.default is not None and self.label(self.default) is not None:
+            return self.default
+        return self.labels[0].name if self.labels else None
+
+    def unknown(self, label):
+        """Return the indexes of a label's lines with keywords that its loader does not know."""
+        return [i for i in range(label.start + 1, label.end + 1) if self.lines[i].key == "unknown"]
+
     def value(self, label, key):
         """Return the value of a label's key, or None."""
         index = label.keys.get(key)
@@ -244,9 +305,7 @@ class Conf:
         label = None  # the label that U-Boot is reading
         whole = None  # the label that a person would say the line is in
         gap = False  # whether an empty line stands above
-        parts = data.split(b"\n")
-        raws = [part + b"\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
-        for index, raw in enumerate(raws):
+        for index, raw in enumerate(_split(data)):
             line = _line(raw, label is not None)
             self.lines.append(line)
             key = line.key
@@ -384,10 +443,14 @@ class Conf:
                 return keyword.upper() if line.keyword()[:1].isupper() else keyword.lower()
         return keyword.upper()
 
+    def check_value(self, key, value):
+        """Raise ConfError where the loader would not read back what is to be written."""
+        check_value(key, value)
+
     def set_default(self, name):
-        """Make a label the one that U-Boot boots by itself; every DEFAULT and ONTIMEOUT names it."""
-        check_value("default", name)
+        """Make a label the one that is booted by itself; every DEFAULT and ONTIMEOUT names it."""
         if self.label(name) is None:
+            self.check_value("default", name)
             raise ConfError(None, "label-unknown", ". ".join(_unknown_label(self, "default", name)))
         self._replace({index: name for index in self.default_lines if self.lines[index].value != name})
         # Others read the file, too, and go by the line itself.
@@ -402,40 +465,25 @@ class Conf:
         else:
             self._insert(self._top(), [self._case(b"timeout") + b" %d" % tenths + self._newline()])
 
-    def set_label(self, name, values, like=None):
+    def set_label(self, name, values, like=None, given=None, unread=None):
         """Make a label have these values: a dict of key and bytes, or None to take the key away.
 
-        A label that is not there is added below the others, written as the label `like` or the first one is.
+        A label that is not there is added below the others, written as the label `like` or the first one is. `given`:
+        the keys of `values` that a person gave, which must be such that the loader reads them back; None for all.
+        `unread`: what the label is to have besides, as (keyword, value); None leaves what it has.
         """
-        check_value("label", name)
         for key, value in sorted(values.items()):
-            if value is not None and key != "kaslrseed":
-                check_value(key, value)
+            if value is not None and key != "kaslrseed" and (given is None or key in given):
+                self.check_value(key, value)
         others = self._others(name)
         label = self.label(name)
         if label is None:
-            template = self.label(like) if like is not None else None
-            if template is None and self.labels:
-                template = self.labels[0]
-            raws = [
-                self._head(template, key) + values[key] for key in LABEL_KEYS if values.get(key) is not None
-            ]
-            raws.insert(0, self._head(template, "label") + name)
-            raws = [raw.rstrip(BLANKS) + self._newline() for raw in raws]
-            # Nothing below may become a part of the new label.
-            own = [
-                index
-                for index, line in enumerate(self.lines)
-                if line.key == "unknown" or line.key.startswith("menu")
-            ]
-            own += [index for index, _ in self._lost] + [one.end for one in self.labels]
-            place = max(own) + 1 if self.labels else len(self.lines)
-            if place and self.lines[place - 1].data().strip(b" \t\r\n"):
-                raws.insert(0, self._newline())
-            self._insert(place, raws)
+            self.check_value("label", name)
+            self._check_room()
+            self._add(name, values, like, unread or [])
             self._check_others(name, others)
             return
-        for key in LABEL_KEYS:
+        for key in self.label_keys:
             if key not in values:
                 continue
             label = self.label(name)
@@ -448,12 +496,58 @@ class Conf:
                 self._replace({label.keys[key]: new})
             else:
                 above = [
-                    label.keys[other] for other in LABEL_KEYS[: LABEL_KEYS.index(key)] if other in label.keys
+                    label.keys[other]
+                    for other in self.label_keys[: self.label_keys.index(key)]
+                    if other in label.keys
                 ]
                 raw = self._head(label, key) + new
                 self._insert(max([label.start] + above) + 1, [raw.rstrip(BLANKS) + self._newline()])
-
+        label = self.label(name)
+        if unread is not None and self.unread(label) != unread:
+            self._drop(self.unknown(label))
+            label = self.label(name)
+            self._insert(label.last + 1, self._unread_lines(label, unread))
         self._check_others(name, others)
+
+    def unread(self, label):
+        """Return what a label has that its loader does not know: a list of (keyword, value), without outer blanks."""
+        found = [self.lines[index] for index in self.unknown(label)]
+        return [(line.keyword(), line.value.strip(BLANKS)) for line in found]
+
+    def _unread_lines(self, template, unread):
+        """Return the lines for what the loader does not know. They come last: U-Boot ends a label at the first."""
+        indent = b"    "
+        if template is not None and template.keys:
+            head = self.lines[min(template.keys.values())].head
+            indent = head[: GAP.match(head).end()]
+        return [
+            (indent + keyword + b" " + value).rstrip(BLANKS) + self._newline() for keyword, value in unread
+        ]
+
+    def _check_room(self):
+        """Raise ConfError if the loader reads no more labels."""
+
+    def _add(self, name, values, like, unread):
+        template = self.label(like) if like is not None else None
+        if template is None and self.labels:
+            template = self.labels[0]
+        raws = [
+            self._head(template, key) + values[key] for key in self.label_keys if values.get(key) is not None
+        ]
+        raws.insert(0, self._head(template, "label") + name)
+        raws = [raw.rstrip(BLANKS) + self._newline() for raw in raws]
+        raws += self._unread_lines(template, unread)
+        # Nothing below may become a part of the new label.
+        own = [
+            index
+            for index, line in enumerate(self.lines)
+            if line.key == "unknown" or line.key.startswith("menu")
+        ]
+        own += [index for index, _ in self._lost] + [one.end for one in self.labels]
+        place = max(own) + 1 if self.labels else len(self.lines)
+        if place and self.lines[place - 1].data().strip(b" \t\r\n"):
+            raws.insert(0, self._newline())
+        self._insert(place, raws)
 
     def remove_label(self, name):
         """Take a label away, with the comments between its lines and one empty line above."""
@@ -591,13 +685,13 @@ class Conf:
             yield Problem(
                 1,
                 "labels-missing",
-                "the file has no LABEL, so U-Boot has nothing to boot",
+                "the file has no LABEL, so %s has nothing to boot" % self.reader,
                 "Restore it from a backup",
             )
             return
         last_default = self.default_lines[-1] if self.default_lines else -1
         if self.default_lines and self.label(self.default) is None:
-            yield Problem(last_default + 1, "label-unknown", *_unknown_label(self, "default", self.default))
+            yield self._default_problem()
         if self.includes:
             line = self.includes[-1]
             certain = last_default < line
@@ -624,15 +718,27 @@ class Conf:
                     if self.timeout_lines
                     else "the file has a menu but no TIMEOUT"
                 ),
-                "Set a timeout of 10 or more (tenths of a second)",
+                "Set a timeout of 10 or more (tenths of a second). If the board has L4T 34 or later, set "
+                "`loader: l4tlauncher` instead",
             )
+
+    def _default_problem(self):
+        """Return the problem that the default is no label: a mere warning if the label that is meant boots anyway."""
+        what, remedy = _unknown_label(self, "default", self.default)
+        meant = self.booted is not None and self.booted.strip(BLANKS) == self.default.strip(BLANKS)
+        if meant:
+            remedy = "Delete the blanks at the end of the line. Until then %s boots the first label, %s" % (
+                self.reader,
+                show(self.booted),
+            )
+        return Problem(self.default_lines[-1] + 1, "label-unknown", what, remedy, certain=not meant)
 
     def _label_problems(self, label, look):
         name = show(label.name)
 
         def problem(key, code, message, remedy, certain=True, missing=False):
             line = label.keys.get(key, label.start) + 1
-            return Problem(line, code, message, remedy, label.name, certain, missing)
+            return Problem(line, code, message, remedy, label.name, certain, missing, key)
 
         late = [key for key in NEW_KEYS if key in label.keys and label.keys[key] < label.last]
         if late:
@@ -705,6 +811,8 @@ class Conf:
             for key, index in label.keys.items()
             if key not in ("menu default", "kaslrseed")
         }
+        for keyword, value in self.unread(label):
+            known.setdefault(text(keyword).lower(), text(value))
         if label.append_initrd is not None:
             known["initrd"] = text(label.append_initrd)
         roots = [
@@ -715,9 +823,232 @@ class Conf:
         return known
 
 
-def parse(data):
-    """Return the Conf for a file's bytes, or raise ConfError, with the line, where U-Boot would refuse the file."""
-    return Conf(data)
+class LauncherConf(Conf):
+    """A parsed file, as L4TLauncher reads it; the attributes are those of `Conf`."""
+
+    reader = "L4TLauncher"
+    label_keys = LAUNCHER_LABEL_KEYS
+
+    def label(self, name):
+        """Return the label of this name (of several the first), or None."""
+        for label in self.labels:
+            if label.name == name:
+                return label
+        return None
+
+    def _read(self, data):
+        self.labels, self.default_lines, self.timeout_lines, self.includes = [], [], [], []
+        self._lost, self._swallowing, self._repeated = [], [], []
+        self._menu = None
+        self._misread, self._surplus = [], []
+        label = whole = None
+        gap = False
+        for index, raw in enumerate(_split(data)):
+            line = _launcher_line(raw)
+            self.lines.append(line)
+            key = line.key
+            if key == "":
+                gap = gap or not line.data().strip(b" \t\r\n")
+                continue
+            if key == "unknown":
+                if line.keyword().startswith(b"FDT"):
+                    self._misread.append((index, label))
+                # What nobody reads belongs to the label that it is indented for or follows at once.
+                whole = whole if line.head[:1] in (b" ", b"\t") or not gap else None
+                if whole is not None:
+                    whole.end = index
+            elif key == "label" and len(self.labels) < LAUNCHER_LABELS:
+                label = whole = Label(line.value, index)
+                self.labels.append(label)
+            elif key == "label":
+                self._surplus.append(index)
+                whole = None
+            elif key in LAUNCHER_LABEL_KEYS:
+                if label is None:
+                    self._lost.append((index, None))
+                    continue
+                label.keys[key] = index
+                label.last = label.end = index
+                whole = label
+            elif key == "default":
+                self.default_lines.append(index)
+            elif key == "timeout":
+                self.timeout_lines.append(index)
+            gap = False
+        if self.default_lines:
+            self.default = self.lines[self.default_lines[-1]].value
+        else:
+            self.default = self.labels[0].name if self.labels else None
+
+    def _case(self, keyword):
+        return keyword.upper()
+
+    def _check_room(self):
+        if len(self.labels) >= LAUNCHER_LABELS:
+            raise ConfError(
+                None,
+                "labels-too-many",
+                "the file has %d labels, and L4TLauncher reads no more. Remove one of them"
+                % len(self.labels),
+            )
+
+    def check_value(self, key, value):
+        """Raise ConfError where L4TLauncher would not read back what is to be written."""
+        Conf.check_value(self, key, value)
+        if b"#" in value:
+            raise ConfError(
+                None,
+                "value-comment",
+                "%s: %s contains '#', at which L4TLauncher ends the line. Set it to text without '#'"
+                % (key.replace(" ", "_"), show(value)),
+            )
+
+    def problems(self, look=None):
+        """Return what a boot would stumble over; see `Conf.problems`."""
+        found = list(self._menu_problems())
+        names = {}
+        for label in self.labels:
+            if label.name in names:
+                found.append(
+                    Problem(
+                        label.start + 1,
+                        "label-duplicate",
+                        "label %s is already defined in line %d, which L4TLauncher boots"
+                        % (show(label.name), names[label.name]),
+                        "Rename or delete one of them",
+                        certain=False,
+                    )
+                )
+            names.setdefault(label.name, label.start + 1)
+        for index in self._surplus:
+            found.append(
+                Problem(
+                    index + 1,
+                    "labels-too-many",
+                    "L4TLauncher reads %d labels; the lines of label %s change label %s"
+                    % (LAUNCHER_LABELS, show(self.lines[index].value), show(self.labels[-1].name)),
+                    "Remove a label",
+                )
+            )
+        for index, _ in self._lost:
+            found.append(
+                Problem(
+                    index + 1,
+                    "keyword-outside-label",
+                    "%s is above the first label, so L4TLauncher ignores it"
+                    % show(self.lines[index].keyword()),
+                    "Move it below its LABEL",
+                )
+            )
+        for index, label in self._misread:
+            found.append(
+                Problem(
+                    index + 1,
+                    "keyword-misread",
+                    "L4TLauncher does not know %s and reads it as FDT" % show(self.lines[index].keyword()),
+                    "Use FDT and OVERLAYS",
+                    None if label is None else label.name,
+                    certain=False,
+                )
+            )
+        for label in self.labels:
+            found.extend(self._label_problems(label, look))
+        return sorted(found, key=lambda problem: problem.line)
+
+    def _label_problems(self, label, look):
+        name = show(label.name)
+
+        def problem(key, code, message, remedy, certain=True, missing=False):
+            line = label.keys.get(key, label.start) + 1
+            return Problem(line, code, message, remedy, label.name, certain, missing, key)
+
+        if not self.value(label, "linux"):
+            yield problem("label", "kernel-not-set", "label %s has no kernel" % name, "Add LINUX")
+        files = [(key, self.value(label, key)) for key in ("linux", "initrd", "fdt")]
+        overlays = self.value(label, "overlays")
+        if overlays and self.value(label, "fdt"):
+            files += [("overlays", each) for each in overlays.split(b",")]
+        elif overlays:
+            yield problem(
+                "overlays",
+                "overlays-without-fdt",
+                "label %s has OVERLAYS but no FDT, so L4TLauncher ignores them" % name,
+                "Add FDT, the device tree that the overlays change",
+                certain=False,
+            )
+        for key, value in files:
+            why = look(value) if look is not None and value else None
+            if why:
+                code, why = why
+                yield problem(
+                    key,
+                    code,
+                    "%s %s of label %s %s" % (key.upper(), show(value), name, why),
+                    "Install the file, or set %s to another one" % key,
+                    missing=True,
+                )
+        roots = [
+            word for word in kernel_words(self.value(label, "append") or b"") if word.startswith(b"root=")
+        ]
+        if len(roots) > 1:
+            yield problem(
+                "append",
+                "root-duplicate",
+                "APPEND of label %s has %d roots, %s" % (name, len(roots), " and ".join(map(show, roots))),
+                "Keep one of them",
+            )
+        elif not roots and self.value(label, "linux"):
+            yield problem(
+                "append",
+                "root-not-set",
+                "APPEND of label %s has no root, and L4TLauncher puts nothing in place of ${cbootargs}"
+                % name,
+                "Add one, for example root=PARTUUID=1234abcd-01",
+                certain=False,
+            )
+
+
+def _split(data):
+    """Return the lines of a file, with their ends."""
+    parts = data.split(b"\n")
+    return [part + b"\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
+
+
+def _launcher_line(raw):
+    """Return the Line that L4TLauncher sees in the bytes of one line; a comment behind the value is in its `end`."""
+    content = raw.rstrip(b"\n").split(b"#")[0].rstrip(b"\r" + BLANKS)
+    start = GAP.match(content).end()
+    if start == len(content):
+        bare = raw.rstrip(b"\r\n")
+        return Line(bare, "", b"", raw[len(bare) :])
+    for keyword, key in LAUNCHER_KEYWORDS:
+        stop = start + len(keyword)
+        # FDTDIR would be an FDT called "DIR ..."; it stays what it is.
+        if content[start:stop] == keyword and not (key == "fdt" and content[stop : stop + 1].isalnum()):
+            break
+    else:
+        key, stop = "unknown", TOKEN.match(content, start).end()
+    value = GAP.match(content, stop).end()
+    return Line(content[:value], key, content[value:], raw[len(content) :])
+
+
+def parse(data, loader="u-boot"):
+    """Return the Conf for a file's bytes as one of LOADERS reads them.
+
+    Raises ConfError, with the line, if U-Boot would reject the file.
+    """
+    return (LauncherConf if loader == "l4tlauncher" else Conf)(data)
+
+
+def loader_of(data, l4t=None):
+    """Return which of LOADERS reads a file: by the board's release of L4T ("32.7.1"), else by the file itself.
+
+    U-Boot knows no OVERLAYS, and NVIDIA's tools write it for L4TLauncher only.
+    """
+    release = re.match("[0-9]+", l4t or "")
+    if release:
+        return LOADERS[int(release.group()) >= LAUNCHER_FROM]
+    return LOADERS[re.search(b"(?m)^[ \t]*OVERLAYS[ \t]", data) is not None]
 
 
 def check_value(key, value):
@@ -725,7 +1056,7 @@ def check_value(key, value):
     found = None
     if not value:
         found = "value-empty", "is empty"
-    elif re.search(b"[\x00-\x08\x0a-\x1f\x7f]", value):
+    elif CONTROL.search(value):
         found = "value-control-character", "contains a line end or another control character"
     elif value.strip(BLANKS) != value:
         found = "value-outer-blank", "begins or ends with a blank"
@@ -741,7 +1072,7 @@ def _unknown_label(conf, what, name):
     """Return problem and remedy for a label that does not exist, with the one that was probably meant."""
     near = [label.name for label in conf.labels if label.name.strip().lower() == name.strip().lower()]
     if near:
-        hint = "; did you mean %s? U-Boot compares every letter and blank" % show(near[0])
+        hint = "; did you mean %s? %s compares every letter and blank" % (show(near[0]), conf.reader)
     elif conf.labels:
         hint = "; the file has %s" % ", ".join(show(label.name) for label in conf.labels)
     else:
@@ -775,6 +1106,8 @@ def edit_append(append, settings, removals):
     the end where there is none. `removals`: a word with '=' means exactly this word, one without also every value.
     """
     for word in [word for _, words in settings for word in words] + list(removals):
+        if CONTROL.search(word):
+            check_value("append", word)
         if word == b"--" or not WORD.match(word) or WORD.match(word).group() != word or word.count(b'"') % 2:
             raise ConfError(
                 None,

@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright the edgebench authors. Licensed under Apache-2.0.
 # Runs on the managed host under Python 2.7 or 3.5 and newer: no f-strings, no annotations.
-# ruff: noqa: PTH104, PTH108, PTH112, PTH114, PTH115, PTH116, PTH118, PTH119, PTH120, RUF005, UP001, UP010, UP024, UP031, E402, B904
+# ruff: noqa: PTH104, PTH108, PTH112, PTH114, PTH115, PTH116, PTH118, PTH119, PTH120, PTH123, RUF005, UP001, UP010, UP024, UP031, E402, B904
 from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
@@ -11,10 +11,10 @@ DOCUMENTATION = r"""
 module: extlinux
 short_description: Manage the boot labels in extlinux.conf
 description:
-  - Adds, changes and removes labels in C(extlinux.conf), the file that tells U-Boot what to boot, and sets which of
-    them is booted by itself.
-  - Reads the file as U-Boot does. Comments, order, spelling and everything that it does not know stay as they are,
-    byte for byte; only the lines that must change do.
+  - Adds, changes and removes labels in C(extlinux.conf), the file that tells a board's boot loader what to boot, and
+    sets which of them is booted by itself.
+  - Reads the file as the loader does, U-Boot or NVIDIA's L4TLauncher (see O(loader)). Comments, order, spelling, blanks
+    and everything that it does not know stay as they are, byte for byte; only the lines that must change do.
   - Writes nothing that would not boot. What it refuses is listed in the notes; each message names the file, the line,
     the value and what to do.
   - A power cut while it writes leaves the old file or the new one, never half of one. The new text goes to a file of
@@ -78,8 +78,9 @@ options:
     elements: str
   copy_from:
     description:
-      - The name of a label that this one is to be like. Kernel, initrd, device tree and command line are taken from it
-        where no option says otherwise, on every run; a key that it does not have is removed.
+      - The name of a label that this one is to be like. Kernel, initrd, device tree, overlays, command line and lines
+        with keywords that the loader does not know are taken from it where no option says otherwise, on every run; a
+        key that it does not have is removed. Blanks at the ends of values are left out.
     type: str
   default:
     description: The name of the label to boot by itself. It may be the one that the same task adds.
@@ -92,6 +93,15 @@ options:
       - Whether to keep the old file beside the new one before it is changed, with the time (UTC) in its name.
     type: bool
     default: false
+  loader:
+    description:
+      - The boot loader that reads the file. V(l4tlauncher) is the UEFI application of L4T 34 and later (Xavier, Orin,
+        Thor).
+      - V(auto) goes by the system's own release of L4T in C(/etc/nv_tegra_release) where O(boot_root) is V(/).
+        Elsewhere a file with the keyword C(OVERLAYS) is for L4TLauncher, any other one for U-Boot.
+    type: str
+    choices: [auto, u-boot, l4tlauncher]
+    default: auto
   boot_root:
     description:
       - Where the root of the file system that U-Boot reads the file from is mounted; kernels, initrds and device trees
@@ -102,7 +112,7 @@ attributes:
   check_mode:
     description:
       - Can run in check mode and return the changed state without changing anything. A kernel, initrd or device tree
-        that is not there is then a warning, for an earlier task may be about to make it.
+        that the task itself names and that is missing is then a warning, because an earlier task may create it.
     support: full
   diff_mode:
     description: Returns the file before and after in diff mode.
@@ -115,10 +125,12 @@ attributes:
     platforms: linux
     support: full
 notes:
-  - "Refused, before anything is written, in the label at hand and in the default one: a kernel, initrd or device tree
+  - "Refused, before anything is written, in the label at hand, the one that it is copied from and the default one: a
+    kernel, initrd or device tree
     that is not there or is empty, no kernel, two C(root=), no C(root=) (see below), C(root=) before C(${cbootargs}), a
     command line of more than 2047 bytes, lines that U-Boot does not reach. In other labels the same is a warning."
-  - "Refused for the whole file: a default that is no label, two labels with one name, a keyword without its value (at
+  - "Refused for the whole file: a default that is no label (a warning where only blanks at the end differ and the label
+    that is meant is the first one, which U-Boot then boots), two labels with one name, a keyword without its value (at
     which U-Boot passes over the file or crashes), line ends of Windows (U-Boot takes the carriage return for a part of
     the value), a menu with a timeout of less than a second (U-Boot waits for a key for ever), a binary file."
   - "NVIDIA's L4T: the command line usually begins with C(${cbootargs}), which the boot loader before U-Boot supplies
@@ -127,6 +139,8 @@ notes:
   - "A label that is commented out is a comment, and is left alone."
   - "U-Boot ends a label at the first keyword that it does not know there, and a U-Boot of before 2021, as in JetPack 4,
     does not know C(FDTOVERLAYS); there is a warning where other lines of the label follow."
+  - "L4TLauncher passes over what it does not know, boots the first of labels with one name, reads ten labels at most,
+    takes '#' for a comment anywhere, and boots at once where TIMEOUT is 0."
   - "Labels in files that the file includes are not seen."
   - "Two tasks that run at the same time wait for each other."
 seealso:
@@ -191,11 +205,16 @@ path:
   sample: /boot/extlinux/extlinux.conf
 default:
   description:
-    - The label that U-Boot boots by itself after the task, which without DEFAULT is the first one. In check mode as it
-      would be.
+    - The label that is booted by itself after the task. Without DEFAULT, or where that is no label, it is the first
+      one. In check mode as it would be.
   returned: success
   type: str
   sample: primary
+loader:
+  description: The boot loader as which the file was read.
+  returned: as soon as the file could be read
+  type: str
+  sample: u-boot
 timeout:
   description: The menu's timeout in tenths of a second, null where the file sets none.
   returned: success
@@ -210,8 +229,8 @@ order:
 labels:
   description:
     - The labels by name, each with those of the keys C(menu_label), C(linux), C(initrd), C(fdt), C(fdtdir),
-      C(fdtoverlays), C(append), C(ipappend), C(localboot), C(say) that it has; C(root), the value of the last C(root=)
-      in its command line, or null; and C(line), where it begins.
+      C(fdtoverlays), C(overlays), C(append), C(ipappend), C(localboot), C(say) that it has; any other keyword in lower
+      case; C(root), the value of the last C(root=) in its command line, or null; and C(line), where it begins.
   returned: success
   type: dict
   sample:
@@ -241,16 +260,20 @@ backup_file:
 import errno
 import fcntl
 import os
+import re
 import stat
 import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_bytes, to_native
 from ansible.module_utils.extlinux_conf import (
+    BLANKS,
     COPIED_KEYS,
+    LOADERS,
     SIZE_LIMIT,
     ConfError,
     edit_append,
+    loader_of,
     parse,
     show,
     text,
@@ -262,6 +285,7 @@ CHANGES = ["label", "copy_from", "append_set", "append_remove", "default", "time
 ]
 LINKS_LIMIT = 40
 LOCK_WAIT_S = 30
+RELEASE = "/etc/nv_tegra_release"
 
 
 class Refusal(Exception):
@@ -457,6 +481,21 @@ def appended(settings):
     return found
 
 
+def loader(data, parameters):
+    """Return the loader that reads the file: the one that is given, else the system's own, else the file's."""
+    if parameters["loader"] != "auto":
+        return parameters["loader"]
+    release = None
+    if parameters["boot_root"] == "/":
+        try:
+            with open(RELEASE, "rb") as handle:
+                found = re.match(b"# R([0-9]+) ", handle.read(80))
+            release = found and found.group(1).decode("ascii")
+        except (IOError, OSError):
+            pass
+    return loader_of(data, release)
+
+
 def wanted_values(conf, parameters):
     """Return what the label is to have, a dict of key and bytes, None for what it is not to have."""
     name = to_bytes(parameters["label"])
@@ -471,7 +510,8 @@ def wanted_values(conf, parameters):
                 "label-unknown",
             )
         for key in COPIED_KEYS:
-            values[key] = conf.value(source, key)
+            found = conf.value(source, key)
+            values[key] = None if found is None else found.strip(BLANKS)
     for option in VALUES:
         if parameters[option] is not None:
             values[option.replace("_", " ")] = to_bytes(parameters[option]) or None
@@ -492,7 +532,15 @@ def edit(conf, parameters):
     name = None if parameters["label"] is None else to_bytes(parameters["label"])
     if parameters["state"] == "present" and name is not None:
         like = to_bytes(parameters["copy_from"] or "") or None
-        conf.set_label(name, wanted_values(conf, parameters), like)
+        values = wanted_values(conf, parameters)
+        given = [option.replace("_", " ") for option in VALUES if parameters[option] is not None]
+        if parameters["append_set"] or parameters["append_remove"]:
+            # The words were looked at one by one; what stands around them is the file's.
+            given = [key for key in given if key != "append"]
+            if parameters["append"]:
+                conf.check_value("append", to_bytes(parameters["append"]))
+        source = None if like is None else conf.label(like)
+        conf.set_label(name, values, like, given, None if source is None else conf.unread(source))
     if parameters["timeout"] is not None:
         conf.set_timeout(parameters["timeout"])
     if parameters["default"] is not None and to_bytes(parameters["default"]) != (
@@ -565,7 +613,8 @@ def run(module, path, answer):
             folder = lock(path)
             remove(new_name(path))
         old = read(path)
-        conf = parse(old)
+        answer["loader"] = loader(old, parameters)
+        conf = parse(old, answer["loader"])
         before = [line.data() for line in conf.lines]
         if parameters["state"] != "read":
             edit(conf, parameters)
@@ -585,7 +634,7 @@ def run(module, path, answer):
         if parameters["state"] != "read":
             judge(module, conf, problems, before, path)
         answer["changed"] = new != old
-        answer["default"] = None if conf.default is None else text(conf.default)
+        answer["default"] = None if conf.booted is None else text(conf.booted)
         answer["timeout"] = conf.timeout
         answer["order"] = [text(label.name) for label in conf.labels]
         answer["labels"] = {text(label.name): conf.describe(label) for label in conf.labels}
@@ -611,9 +660,11 @@ def run(module, path, answer):
 
 def judge(module, conf, problems, before, path):
     """Raise Refusal where the label at hand, the default one or the whole file would not boot; warn of the rest."""
-    at_hand = [conf.default]
+    at_hand = [conf.booted]
+    own = None
     if module.params["state"] == "present" and module.params["label"] is not None:
-        at_hand.append(to_bytes(module.params["label"]))
+        own = to_bytes(module.params["label"])
+        at_hand += [own, to_bytes(module.params["copy_from"] or "")]
     refused = []
     for problem in problems:
         raw = conf.lines[problem.line - 1].data() if problem.line <= len(conf.lines) else None
@@ -623,8 +674,10 @@ def judge(module, conf, problems, before, path):
             "" if there or raw is None else " (new)",
             problem.message,
         )
-        # In check mode an earlier task may not have made the file that it would make.
-        certain = problem.certain and not (problem.missing and module.check_mode)
+        # In check mode an earlier task may not have made the file that this one names.
+        named = problem.key is not None and module.params.get(problem.key) is not None
+        later = problem.missing and module.check_mode and problem.label == own and named
+        certain = problem.certain and not later
         if certain and (problem.label is None or problem.label in at_hand):
             refused.append((message, problem.code))
         else:
@@ -656,6 +709,7 @@ def main():
             "default": {"type": "str"},
             "timeout": {"type": "int"},
             "backup": {"type": "bool", "default": False},
+            "loader": {"type": "str", "choices": ["auto"] + list(LOADERS), "default": "auto"},
             "boot_root": {"type": "path", "default": "/"},
         },
         supports_check_mode=True,

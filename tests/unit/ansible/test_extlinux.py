@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import random
+import re
 import resource
 import subprocess
 import sys
@@ -205,7 +206,7 @@ def test_a_word_with_several_values(own_board: Board) -> None:
     )
     assert answer["labels"]["primary"]["append"] == (
         "${cbootargs} quiet root=/dev/mmcblk0p1 rw rootwait rootfstype=ext4 "  # not prose
-        "console=tty0 console=ttyS1 net.ifnames=0"
+        "console=tty0 console=ttyS1 net.ifnames=0 "
     )
 
 
@@ -219,6 +220,145 @@ def test_a_copy_follows_its_source(own_board: Board) -> None:
     assert answer["labels"]["usb"]["fdt"] == "/boot/a.dtb"
     own_board.run(label="primary", fdt="")
     assert "fdt" not in own_board.run(**USB)["labels"]["usb"]
+
+
+@pytest.mark.parametrize("option", [{}, {"append_set": {"quiet": None}}, {"append_remove": ["fbcon"]}])
+@pytest.mark.parametrize(
+    "data",
+    [
+        L4T,
+        L4T.replace(b"net.ifnames=0 \n", b"net.ifnames=0 \t \n"),
+        L4T.replace(b"primary kernel\n", b"primary kernel  \n").replace(b"TIMEOUT 30\n", b"TIMEOUT 30 \n"),
+        re.sub(rb"(?m)^ +(?=[A-Z])", b"\t", L4T),
+    ],
+)
+def test_blanks_in_the_file_are_no_reason_to_refuse(
+    own_board: Board, data: bytes, option: dict[str, Any]
+) -> None:
+    """NVIDIA's own file ends its APPEND with a blank."""
+    own_board.conf.write_bytes(data)
+    options: dict[str, Any] = {"label": "usb", "copy_from": "primary", **option}
+    assert own_board.run(check=True, **options)["changed"] is True
+    added = own_board.run(**options)
+    new = own_board.conf.read_bytes()
+    left, _, right = new.partition(b"LABEL usb\n")
+    assert left + right.partition(b"\n\n")[2] == data
+    assert not re.search(rb"[ \t]$", right.partition(b"\n\n")[0], re.MULTILINE)
+    assert added["labels"]["usb"]["root"] == "/dev/mmcblk0p1"
+    assert own_board.run(**options)["changed"] is False
+    # And the label itself can be edited.
+    assert own_board.run(label="primary", append_set={"mem": "2G"})["changed"] is True
+    assert own_board.run(label="primary", append_set={"mem": "2G"})["changed"] is False
+
+
+def test_a_default_that_only_ends_with_a_blank_is_a_warning(own_board: Board) -> None:
+    """U-Boot finds no such label and boots the first one, which is the one that is meant."""
+    own_board.conf.write_bytes(L4T.replace(b"DEFAULT primary\n", b"DEFAULT primary \n"))
+    answer = own_board.run(**USB)
+    assert (answer["changed"], answer["default"]) == (True, "primary")
+    assert [codes(each) for each in answer["warnings"]] == [["label-unknown"]]
+    assert own_board.run(default="usb")["default"] == "usb"
+    assert own_board.run(default="primary")["default"] == "primary"
+    assert b"\nDEFAULT primary\n" in own_board.conf.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["My CAN Controller", "Tier 4 <ISX021> overlay", "a # b", " x".strip()])
+def test_labels_with_blanks(own_board: Board, name: str) -> None:
+    data = L4T.replace(b"DEFAULT primary", b"DEFAULT " + name.encode()).replace(
+        b"LABEL primary", b"LABEL " + name.encode()
+    )
+    own_board.conf.write_bytes(data)
+    answer = own_board.run(**USB | {"copy_from": name})
+    assert (answer["changed"], answer["default"], answer["order"]) == (True, name, [name, "usb"])
+    assert own_board.run(default="usb")["default"] == "usb"
+    assert own_board.run(default=name, label="usb", state="absent")["order"] == [name]
+    assert own_board.conf.read_bytes() == data
+
+
+OVERLAYS = L4T.replace(
+    b"      INITRD", b"      FDT /boot/a.dtb\n      OVERLAYS /boot/a.dtbo,/boot/b.dtbo\n      INITRD"
+)
+
+
+def test_overlays_are_kept_copied_and_looked_for(own_board: Board) -> None:
+    own_board.conf.write_bytes(OVERLAYS.replace(b"TIMEOUT 30", b"TIMEOUT 0"))
+    for name in ("a.dtb", "a.dtbo"):
+        (own_board.top / "boot" / name).write_text(name)
+    refused = own_board.run(**USB)["msg"]
+    assert codes(refused) == ["boot-file-missing"] * 2
+    assert "OVERLAYS '/boot/b.dtbo'" in refused
+    (own_board.top / "boot/b.dtbo").write_text("x")
+    answer = own_board.run(**USB)
+    assert (answer["loader"], answer["problems"]) == ("l4tlauncher", [])
+    assert answer["labels"]["usb"]["overlays"] == "/boot/a.dtbo,/boot/b.dtbo"
+    assert own_board.run(**USB)["changed"] is False
+    # U-Boot would end the label there.
+    assert "keyword-unreachable" in codes(own_board.run(loader="u-boot", timeout=50)["msg"])
+    own_board.conf.write_bytes(L4T.replace(b"TIMEOUT 30", b"TIMEOUT 0"))
+    assert codes(own_board.run(**USB)["msg"]) == ["menu-waits-forever"]
+    assert "loader: l4tlauncher" in own_board.run(**USB)["msg"]
+    assert own_board.run(loader="l4tlauncher", **USB)["changed"] is True
+
+
+@pytest.mark.parametrize(
+    ("release", "loader"),
+    [
+        ("# R32 (release), REVISION: 7.1, GCID: 27863751", "u-boot"),
+        ("# R34 (release), REVISION: 1.1, GCID: 1", "l4tlauncher"),
+        ("# R36 (release), REVISION: 4.4, GCID: 1", "l4tlauncher"),
+        ("", "l4tlauncher"),
+        (None, "l4tlauncher"),
+    ],
+)
+def test_the_boards_own_release_says_which_loader_reads_its_file(
+    plugin: Callable[[str], ModuleType],
+    library: Path,
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    release: str | None,
+    loader: str,
+) -> None:
+    monkeypatch.setitem(
+        sys.modules, "ansible.module_utils.extlinux_conf", plugin("module_utils/extlinux_conf")
+    )
+    module = plugin("modules/extlinux")
+    monkeypatch.setattr(module, "RELEASE", str(tmp_path / "release"))
+    if release is not None:
+        (tmp_path / "release").write_text(release)
+    assert module.loader(OVERLAYS, {"loader": "auto", "boot_root": "/"}) == loader
+    # A card in a reader is another system's.
+    assert module.loader(OVERLAYS, {"loader": "auto", "boot_root": "/media/sd"}) == "l4tlauncher"
+    assert module.loader(L4T, {"loader": "auto", "boot_root": "/media/sd"}) == "u-boot"
+    assert module.loader(L4T, {"loader": "l4tlauncher", "boot_root": "/"}) == "l4tlauncher"
+
+
+@pytest.mark.needs("cases")
+def test_the_cases_from_the_field(own_board: Board) -> None:
+    cases = needs.cases_folder()
+    for name in (
+        "extlinux-trailing-blank/extlinux.conf",
+        "extlinux-label-with-blank/extlinux.conf",
+        "extlinux-overlays/orin_overlay_after_fdt.conf",
+        "extlinux-overlays/orin_overlay_last.conf",
+    ):
+        data = (cases / name).read_bytes()
+        own_board.conf.write_bytes(data)
+        for file in re.findall(rb"(/boot/\S+)", data):
+            place = own_board.top / file.decode().lstrip("/")
+            place.parent.mkdir(exist_ok=True)
+            place.write_text("x")
+        source = own_board.run(state="read")["default"]
+        added = own_board.run(**USB | {"copy_from": source})
+        assert added["changed"] is True, added["msg"]
+        old, new = data.splitlines(), own_board.conf.read_bytes().splitlines()
+        start = new.index(b"LABEL usb")
+        end = start + len(new) - len(old) - 1
+        assert new[: start - 1] + new[end:] == old
+        assert own_board.run(label="usb", state="absent")["changed"] is True
+        assert own_board.conf.read_bytes() == data
+    own_board.conf.write_bytes((cases / "extlinux-overlays/orin_timeout0.conf").read_bytes())
+    assert own_board.run(loader="l4tlauncher", **USB)["changed"] is True
 
 
 # Options, the code of the refusal, and words of its message.
@@ -268,6 +408,12 @@ REFUSED: list[tuple[dict[str, Any], str, list[str]]] = [
     ),
     ({"label": "a\nb", "linux": "/boot/Image"}, "value-control-character", ["label: 'a\\x0ab'"]),
     ({"label": "primary", "append_set": {"a": "b c"}}, "word-invalid", ["APPEND: 'a=b c'"]),
+    ({"label": "primary", "append_set": {"a": "b\nc"}}, "value-control-character", ["append: 'a=b\\x0ac'"]),
+    (USB | {"initrd": "/boot/initrd "}, "value-outer-blank", ["initrd: '/boot/initrd '"]),
+    (USB | {"append": "quiet ", "append_set": {}}, "value-outer-blank", ["append: 'quiet '"]),
+    (USB | {"append": " quiet"}, "value-outer-blank", ["append: ' quiet'"]),
+    ({"label": "primary", "menu_label": "x "}, "value-outer-blank", ["menu_label: 'x '"]),
+    ({"label": "new ", "copy_from": "primary"}, "value-outer-blank", ["label: 'new '"]),
     (
         {"label": "primary", "append_set": {"a": False}},
         "append-value-invalid",
@@ -360,6 +506,27 @@ def test_another_label_that_would_not_boot_is_a_warning(own_board: Board) -> Non
         assert codes(message) == ["boot-file-missing"]
         assert "INITRD '/boot/initrd-xusb.img'" in message
         assert "label 'usb'" in message
+
+
+@pytest.mark.parametrize("name", ["Image", "initrd"])
+def test_what_the_file_names_already_is_refused_in_check_mode_too(own_board: Board, name: str) -> None:
+    (own_board.top / "boot" / name).unlink()
+    for options in (USB, {"label": "usb", "copy_from": "primary"}):
+        told = own_board.run(check=True, **options)
+        assert told["failed"] is True
+        assert set(codes(told["msg"])) == {"boot-file-missing"}
+        assert f"/boot/{name}'" in told["msg"]
+        assert "label 'primary'" in told["msg"]
+
+
+def test_a_label_that_is_copied_must_boot_itself(own_board: Board) -> None:
+    own_board.run(**USB, default="usb")
+    own_board.conf.write_bytes(
+        own_board.conf.read_bytes().replace(b"quiet root=", b"root=/dev/sdb1 root=", 1)
+    )
+    refused = own_board.run(**USB)["msg"]
+    assert codes(refused) == ["root-duplicate"]
+    assert "label 'primary'" in refused
 
 
 def test_what_a_task_before_may_make_is_a_warning_in_check_mode(own_board: Board) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from tests import properties
+from tests import needs, properties
 
 HERE = Path(__file__).resolve().parent
 CORPUS = sorted((HERE / "extlinux").glob("*.conf"))
@@ -164,7 +164,11 @@ def test_files_that_u_boot_refuses(
             b"DEFAULT A\n" + LABEL,
             [(1, "label-unknown", "DEFAULT", "'A'", "'a'?")],
         ),
-        (b"DEFAULT a \n" + LABEL, [(1, "label-unknown", "DEFAULT", "'a '", "'a'?")]),
+        (b"DEFAULT a \n" + LABEL, [(1, "label-unknown", "DEFAULT", "'a '", "'a'?", "first label, 'a'")]),
+        (
+            b"DEFAULT b \n" + LABEL + LABEL.replace(b"LABEL a", b"LABEL b"),
+            [(1, "label-unknown", "'b '", "'b'?")],
+        ),
         (LABEL + b"ONTIMEOUT b\nDEFAULT a\n", []),
         (b"DEFAULT a\n" + LABEL + b"ONTIMEOUT b\n", [(5, "label-unknown", "DEFAULT", "'b'")]),
         (LABEL + LABEL, [(4, "label-duplicate", "'a'", "line 1")]),
@@ -284,7 +288,7 @@ def changed_lines(old: bytes, new: bytes) -> tuple[list[bytes], list[bytes]]:
 def test_a_label_is_added_as_the_others_are_written(conf: ModuleType) -> None:
     parsed = conf.parse(L4T)
     append = conf.edit_append(
-        parsed.value(parsed.labels[0], "append"), [(b"root", [b"root=PARTUUID=1-2"])], [b"rootwait"]
+        parsed.value(parsed.labels[0], "append").strip(), [(b"root", [b"root=PARTUUID=1-2"])], [b"rootwait"]
     )
     values = {
         "menu label": b"USB",
@@ -404,6 +408,233 @@ def test_what_is_no_word(conf: ModuleType, word: str) -> None:
     with pytest.raises(conf.ConfError) as caught:
         conf.edit_append(b"quiet", [(b"k", [word.encode()])], [])
     assert caught.value.code == "word-invalid"
+
+
+def copied(conf: ModuleType, data: bytes, source: bytes, loader: str = "u-boot") -> Any:
+    """The file with the label `usb`, a copy of another one but for its root, as the module makes it."""
+    parsed = conf.parse(data, loader)
+    for _ in range(2):
+        label = parsed.label(source)
+        values = {key: parsed.value(label, key) for key in conf.COPIED_KEYS}
+        values = {key: value and value.strip(b" \t") for key, value in values.items()}
+        values["append"] = conf.edit_append(
+            values["append"], [(b"root", [b"root=PARTUUID=1-2"])], [b"rootwait"]
+        )
+        before = parsed.data()
+        parsed.set_label(b"usb", values, source, [], parsed.unread(label))
+    # Twice changes nothing.
+    assert parsed.data() == before
+    return parsed
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        LABEL + b"  OVERLAYS /x.dtbo\n",
+        LABEL + b"\tOVERLAYS\t/x.dtbo,/y.dtbo \n\tSECURE\n",
+        LABEL + b"  DEVICETREE-OVERLAY /x.dtbo\n  OVERLAYS /a b\n",
+    ],
+)
+def test_what_the_loader_does_not_know_is_copied_in_its_order_and_comes_last(
+    conf: ModuleType, data: bytes
+) -> None:
+    parsed = copied(conf, data, b"a")
+    assert parsed.data().startswith(data)
+    source, copy = parsed.label(b"a"), parsed.label(b"usb")
+    assert parsed.unread(copy) == parsed.unread(source) != []
+    assert min(parsed.unknown(copy)) > copy.last
+    assert parsed.describe(copy)["overlays"] == parsed.describe(source)["overlays"]
+    assert parsed.describe(copy)["root"] == "PARTUUID=1-2"
+    # A source that has lost its line takes it from the copy.
+    without = conf.parse(b"".join(line for line in parsed.data().splitlines(True) if line != b"  SECURE\n"))
+    without.set_label(b"usb", {}, b"a", [], [])
+    assert without.unread(without.label(b"usb")) == []
+    parsed.remove_label(b"usb")
+    assert parsed.data() == data
+
+
+@pytest.mark.parametrize("end", [b" ", b"\t", b"  \t "])
+@pytest.mark.parametrize(
+    "line", [b"net.ifnames=0", b"LINUX /boot/Image", b"INITRD /boot/initrd", b"primary kernel"]
+)
+def test_blanks_at_the_ends_of_copied_values_are_left_out(conf: ModuleType, line: bytes, end: bytes) -> None:
+    data = L4T.replace(b"net.ifnames=0 \n", b"net.ifnames=0\n").replace(line + b"\n", line + end + b"\n", 1)
+    parsed = copied(conf, data, b"primary")
+    copy = parsed.label(b"usb")
+    values = [parsed.lines[index].value for index in copy.keys.values()]
+    assert [value for value in values if value != value.strip()] == []
+    parsed.remove_label(b"usb")
+    assert parsed.data() == data
+
+
+def test_blanks_around_an_edited_value_stay(conf: ModuleType) -> None:
+    parsed = conf.parse(L4T)
+    append = conf.edit_append(parsed.value(parsed.labels[0], "append"), [(b"mem", [b"mem=2G"])], [b"quiet"])
+    parsed.set_label(b"primary", {"append": append}, None, [])
+    assert changed_lines(L4T, parsed.data())[1][0].endswith(b"net.ifnames=0 mem=2G ")
+
+
+def test_a_label_whose_name_ends_with_a_blank_can_be_the_default(conf: ModuleType) -> None:
+    data = LABEL + LABEL.replace(b"LABEL a", b"LABEL b ")
+    parsed = conf.parse(data)
+    parsed.set_default(b"b ")
+    assert parsed.default == parsed.booted == b"b "
+    assert parsed.data() == b"DEFAULT b \n" + data
+
+
+@pytest.mark.parametrize(
+    ("data", "booted"),
+    [
+        (b"DEFAULT a\n", b"a"),
+        (b"DEFAULT b\n", b"b"),
+        (b"", b"a"),
+        (b"DEFAULT b \n", b"a"),
+        (b"DEFAULT c\n", b"a"),
+    ],
+)
+def test_the_label_that_is_booted(conf: ModuleType, data: bytes, booted: bytes) -> None:
+    labels = LABEL + LABEL.replace(b"LABEL a", b"LABEL b")
+    assert conf.parse(data + labels).booted == booted
+    if not data.endswith(b" \n"):
+        assert conf.parse(data + labels, "l4tlauncher").booted == booted
+
+
+# L4TLauncher, the UEFI application of L4T 34 and later.
+
+ORIN = b"""TIMEOUT 30
+DEFAULT JetsonIO
+
+MENU TITLE L4T boot options
+
+LABEL primary
+      MENU LABEL primary kernel
+      LINUX /boot/Image
+      INITRD /boot/initrd
+      APPEND ${cbootargs} root=PARTUUID=1111 rw rootwait rootfstype=ext4 console=ttyTCU0,115200\x20
+
+LABEL JetsonIO
+\tMENU LABEL Custom Header Config: <CSI Camera>
+\tLINUX /boot/Image
+\tFDT /boot/dtb/kernel_tegra234.dtb
+\tINITRD /boot/initrd
+\tAPPEND ${cbootargs} root=PARTUUID=1111 rw rootwait
+\tOVERLAYS /boot/one.dtbo,/boot/two.dtbo
+"""
+
+
+def test_overlays_are_a_key_wherever_they_stand(conf: ModuleType) -> None:
+    above = ORIN.replace(b"\tOVERLAYS /boot/one.dtbo,/boot/two.dtbo\n", b"").replace(
+        b"\tINITRD /boot/initrd\n\tA", b"\tOVERLAYS /boot/one.dtbo,/boot/two.dtbo\n\tINITRD /boot/initrd\n\tA"
+    )
+    for data in (ORIN, above):
+        parsed = conf.parse(data, conf.loader_of(data))
+        assert parsed.reader == "L4TLauncher"
+        assert problems(parsed) == []
+        asked: list[bytes] = []
+        list(parsed.problems(asked.append))
+        assert asked[-2:] == [b"/boot/one.dtbo", b"/boot/two.dtbo"]
+        made = copied(conf, data, b"JetsonIO", "l4tlauncher")
+        copy = made.describe(made.label(b"usb"))
+        assert (copy["overlays"], copy["root"]) == ("/boot/one.dtbo,/boot/two.dtbo", "PARTUUID=1-2")
+        assert problems(made) == []
+        made.remove_label(b"usb")
+        assert made.data() == data
+
+
+@pytest.mark.parametrize(
+    ("l4t", "data", "loader"),
+    [
+        ("32.7.1", ORIN, "u-boot"),
+        ("34.1", L4T, "l4tlauncher"),
+        ("39.2", L4T, "l4tlauncher"),
+        ("36", L4T, "l4tlauncher"),
+        (None, ORIN, "l4tlauncher"),
+        (None, L4T, "u-boot"),
+        ("", b"# OVERLAYS x\n", "u-boot"),
+    ],
+)
+def test_the_loader_is_known_by_the_release_or_by_the_file(
+    conf: ModuleType, l4t: str | None, data: bytes, loader: str
+) -> None:
+    assert conf.loader_of(data, l4t) == loader
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"", [(1, "labels-missing")]),
+        (b"TIMEOUT 0\nMENU TITLE x\n" + LABEL, []),
+        (b"MENU TITLE x\n" + LABEL, []),
+        (b"DEFAULT b\n" + LABEL, [(1, "label-unknown")]),
+        (b"DEFAULT a \t\n" + LABEL, []),
+        (LABEL.replace(b"\n", b"\r\n"), []),
+        (LABEL + LABEL, [(4, "label-duplicate")]),
+        (b"LINUX /Image\n" + LABEL, [(1, "keyword-outside-label")]),
+        (LABEL + b"  FDTDIR /boot/dtb\n", [(4, "keyword-misread")]),
+        (LABEL + b"  OVERLAYS /x.dtbo\n", [(4, "overlays-without-fdt")]),
+        (LABEL + b"  FDT /x.dtb\n  OVERLAYS /x.dtbo\n", []),
+        (LABEL + b"  INITRD /one\n  SECURE\n  INITRD /two\n", []),
+        (LABEL.replace(b"root=", b"# root="), [(3, "root-not-set")]),
+        (LABEL.replace(b"root=", b"${cbootargs} quiet x="), [(3, "root-not-set")]),
+        (LABEL.replace(b"root=", b"root=x root="), [(3, "root-duplicate")]),
+        (b"label a\n" + LABEL.lower(), [(1, "labels-missing")]),
+        (b"LABEL a\n  APPEND root=/dev/sda1\n", [(1, "kernel-not-set")]),
+        (b"LABEL a\n  LINUX\n  APPEND root=/dev/sda1\n", [(1, "kernel-not-set")]),
+        (
+            b"".join(LABEL.replace(b"LABEL a", b"LABEL %d" % number) for number in range(11)),
+            [(31, "labels-too-many")],
+        ),
+    ],
+)
+def test_what_l4tlauncher_stumbles_over(
+    conf: ModuleType, data: bytes, expected: list[tuple[int, str]]
+) -> None:
+    parsed = conf.parse(data, "l4tlauncher")
+    assert parsed.data() == data
+    assert problems(parsed) == expected
+    assert all(each.remedy in each.message for each in parsed.problems())
+
+
+@pytest.mark.parametrize("value", [b"a#b", b"#a", b" a", b"a\nb", b""])
+def test_values_that_l4tlauncher_would_not_read_back(conf: ModuleType, value: bytes) -> None:
+    with pytest.raises(conf.ConfError):
+        conf.parse(LABEL, "l4tlauncher").set_label(b"a", {"linux": value})
+
+
+def test_an_eleventh_label_is_refused(conf: ModuleType) -> None:
+    data = b"".join(LABEL.replace(b"LABEL a", b"LABEL %d" % number) for number in range(10))
+    with pytest.raises(conf.ConfError) as caught:
+        conf.parse(data, "l4tlauncher").set_label(b"a", {"linux": b"/Image"})
+    assert caught.value.code == "labels-too-many"
+
+
+def launched(data: bytes) -> tuple[bytes | None, int, list[dict[str, bytes]]]:
+    """Default, timeout and labels as L4TLauncher's loop over the lines finds them, as another check on the parser."""
+
+    def clean(line: bytes) -> bytes:
+        return line.partition(b"#")[0].strip(b" \t")
+
+    default, timeout, labels = None, 0, list[dict[str, bytes]]()
+    for raw in data.replace(b"\r", b"").split(b"\n"):
+        line = clean(raw)
+        for key in ("TIMEOUT", "DEFAULT", "MENU TITLE", "LABEL"):
+            if line.startswith(key.encode()) and (key != "LABEL" or len(labels) < 10):
+                value = clean(line[len(key) :])
+                if key == "TIMEOUT":
+                    timeout = int((re.match(rb"0*(\d+)", value) or [b"0", b"0"])[1])
+                elif key == "DEFAULT":
+                    default = value
+                elif key == "LABEL":
+                    labels.append({"name": value})
+                break
+        else:
+            for key in ("MENU LABEL", "LINUX", "INITRD", "FDT", "OVERLAYS", "APPEND"):
+                if labels and line.startswith(key.encode()):
+                    labels[-1][key.lower()] = clean(line[len(key) :])
+                    break
+    if default not in [label["name"] for label in labels]:
+        default = labels[0]["name"] if labels else None
+    return default, timeout, labels
 
 
 # Any file.
@@ -758,3 +989,67 @@ def test_a_label_added_and_removed_leaves_the_file_as_it_was(conf: ModuleType, d
     parsed.remove_label(b"new")
     assert parsed.data().rstrip(b"\r\n") == data.rstrip(b"\r\n")
     assert parsed.data() == data or not data.endswith(b"\n")
+
+
+@settings(max_examples=properties.examples(500))
+@given(data=some_file())
+def test_it_reads_what_l4tlauncher_reads(conf: ModuleType, data: bytes) -> None:
+    # A NUL byte ends the text there; of carriage returns only those at line ends are modelled, and FDTDIR is reported.
+    assume(b"\x00" not in data and not re.search(rb"\r(?!\n)|FDT[0-9A-Za-z]", data))
+    parsed = conf.parse(data, "l4tlauncher")
+    assert parsed.data() == data
+    default, timeout, labels = launched(data)
+    assert (parsed.booted, parsed.timeout or 0) == (default, timeout)
+    assert [
+        {"name": label.name, **{key: parsed.value(label, key) for key in label.keys}}
+        for label in parsed.labels
+    ] == labels
+    for found in parsed.problems(lambda value: ("boot-file-missing", "is missing")):
+        assert 1 <= found.line <= max(1, len(parsed.lines))
+        assert found.code
+        assert found.remedy
+
+
+@settings(max_examples=properties.examples(200))
+@given(data=some_file())
+def test_a_label_added_for_l4tlauncher_and_removed_leaves_the_file_as_it_was(
+    conf: ModuleType, data: bytes
+) -> None:
+    assume(b"\x00" not in data)
+    parsed = conf.parse(data, "l4tlauncher")
+    if not parsed.labels or len(parsed.labels) >= 10 or not data.endswith(b"\n"):
+        return
+    parsed.set_label(b"new", {"linux": b"/boot/Image", "append": b"root=/dev/sda1"})
+    assert parsed.describe(parsed.label(b"new"))["linux"] == "/boot/Image"
+    parsed.remove_label(b"new")
+    assert parsed.data() == data
+
+
+# Cases from the field.
+
+
+@pytest.mark.needs("cases")
+def test_the_cases_from_the_field(conf: ModuleType) -> None:
+    cases = needs.cases_folder()
+    found = {
+        path.relative_to(cases): (path.read_bytes(), conf.parse(path.read_bytes(), loader))
+        for folder, loader in (
+            ("extlinux-trailing-blank", "u-boot"),
+            ("extlinux-label-with-blank", "u-boot"),
+            ("extlinux-overlays", "l4tlauncher"),
+        )
+        for path in sorted((cases / folder).glob("*.conf"))
+    }
+    assert len(found) >= 5
+    for data, parsed in found.values():
+        assert problems(parsed) == []
+        loader = "l4tlauncher" if parsed.reader == "L4TLauncher" else "u-boot"
+        if b"OVERLAYS" in data:
+            assert conf.loader_of(data) == loader
+        made = copied(conf, data, parsed.booted, loader)
+        source, copy = made.describe(made.label(parsed.booted)), made.describe(made.label(b"usb"))
+        assert copy.get("overlays") == source.get("overlays")
+        assert (copy["root"], copy.get("fdt")) == ("PARTUUID=1-2", source.get("fdt"))
+        assert problems(made) == []
+        made.remove_label(b"usb")
+        assert made.data() == data
