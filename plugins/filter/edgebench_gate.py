@@ -75,9 +75,9 @@ COMMON_RANGES: dict[str, dict[str, Any]] = {
 # What no software can see and no default can guess: group → variable → why it must be declared.
 REQUIRED = {
     "jetson": {
-        "jetson_power_supply": "The board cannot detect how it is powered. A supply at the micro-USB socket gives at "
-        "most 2 A, and the board shuts down under load in the mode MAXN, which takes about 4 A. The barrel jack (5 V, "
-        "4 A or more, jumper on J48) is enough"
+        "jetson_power_supply": "The board cannot detect how it is powered. A Jetson Nano gets at most 2 A at its "
+        "micro-USB socket, and shuts down under load in the mode MAXN, which takes about 4 A; its barrel jack (5 V, "
+        "4 A or more, jumper on J48) is enough. For every other kit, declare barrel_jack"
     }
 }
 # Set by the playbooks themselves.

@@ -4,7 +4,7 @@
 import re
 import textwrap
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 DOCUMENTATION = r"""
@@ -27,9 +27,9 @@ options:
     required: true
   declared:
     description: >-
-      What the inventory says, with the keys host, supply, volts, amperes (or null), mode (or empty), override,
-      usb_fed_elsewhere, fan; what the facts say, with the keys l4t and board; C(no_clocks), why jetson_clocks is not
-      used (empty where it is), and C(pending), whether a mode that differs was tried to be set.
+      What the inventory says, with the keys host, supply, volts and amperes (null if not declared), mode (or empty),
+      override, usb_fed_elsewhere, fan; what the facts say, with the keys l4t and board; C(no_clocks), why jetson_clocks
+      is not used (empty where it is), and C(pending), whether a mode that differs was tried to be set.
     type: dict
     required: true
   boards:
@@ -48,14 +48,14 @@ _value:
   description: >-
     C(problems), why the mode is refused; C(change), whether C(wanted) is to be set, with its number in C(id);
     C(present), the present mode; C(modes), the board's; C(tools), paths by name; C(running), whether a benchmark runs;
-    C(warnings), each with a remedy; C(needed_w) and C(supply_w), the budget; C(report), lines for a person. Each
-    problem and each warning ends with its code in brackets.
+    C(warnings), each with a remedy; C(needed_w) and C(supply_w), the budget (C(supply_w) is null if the supply is
+    unknown); C(report), lines for a person. Each problem and each warning ends with its code in brackets.
   type: dict
 """
 
 WIDTH = 108
 WATTS = re.compile(r"(?:^|_)(\d+)W(?:_|$)")
-MODULE = re.compile(r"p3448-000\d")
+PART_NUMBER = re.compile(r"(p\d{4})(-\d{4})?")
 
 
 @dataclass
@@ -73,15 +73,9 @@ class Look:
     throttled: list[tuple[float, str]] = field(default_factory=list)
     counted: dict[str, int] = field(default_factory=dict)
     alarms: list[str] = field(default_factory=list)
-    cooling: list[str] = field(default_factory=list)
+    cooling: list[tuple[str, str, str]] = field(default_factory=list)
     rails: list[tuple[str, int, int]] = field(default_factory=list)
     zones: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def module(self) -> str:
-        """The part number of the module, empty where it is not one that is known by it."""
-        found = MODULE.search(" ".join(self.compatible))
-        return found.group() if found else ""
 
 
 def read_look(lines: Iterable[str]) -> Look:
@@ -115,7 +109,7 @@ def read_look(lines: Iterable[str]) -> Look:
                 look.alarms.append(f"{values[1]} ({'critical' if values[0] == 'crit' else 'warning'})")
             elif key == "cooling":
                 state, top, kind = text.split(" ", 2)
-                look.cooling.append(f"{kind} at {state} of {top}")
+                look.cooling.append((kind, state, top))
             elif key == "rail":
                 current, voltage, name = text.split(" ", 2)
                 look.rails.append((name, int(current), int(voltage)))
@@ -130,42 +124,110 @@ def read_look(lines: Iterable[str]) -> Look:
 
 
 @dataclass
-class Supply:
-    """The declared supply."""
+class Module:
+    """The module of a board: its part number, empty if the board names none, and what files/jetson_boards.yml has."""
 
-    kind: str
-    volts: float
-    amperes: float
+    number: str
     known: Mapping[str, Any]
-    volts_5: tuple[float, float]
 
     @property
-    def watts(self) -> float:
+    def name(self) -> str:
+        """What a person calls it."""
+        return str(self.known.get("name") or self.number or "board that names no module")
+
+    def takes(self, volts: float) -> bool:
+        """Whether its kit can be fed with a voltage; true if nobody knows."""
+        low, high = self.known.get("volts") or (volts, volts)
+        return bool(low <= volts <= high)
+
+
+def module_of(compatible: Iterable[str], boards: Mapping[str, Any]) -> Module:
+    """Return the module of a board, from the names in its device tree.
+
+    A name holds the carrier's number first and then, but for a few kits, the module's.
+    """
+    found = [match for name in compatible for match in PART_NUMBER.finditer(name)]
+    for match in found:
+        for number in (match[0], match[1]):
+            if number in boards["modules"]:
+                return Module(match[0], boards["modules"][number])
+    return Module(found[-1][0] if found else "", {})
+
+
+@dataclass
+class Supply:
+    """The supply: what is declared of it, else what is assumed of such a socket; None if nothing is known."""
+
+    kind: str
+    volts: float | None
+    amperes: float | None
+    known: Mapping[str, Any]
+    volts_5: tuple[float, float]
+    # Variables that are not set, so that something else is assumed or unknown.
+    undeclared: list[str]
+
+    @property
+    def watts(self) -> float | None:
         """What it gives."""
-        return self.volts * self.amperes
+        return None if self.volts is None or self.amperes is None else self.volts * self.amperes
 
     @property
     def of_5_v(self) -> bool:
         """Whether it is one of 5 V, so that amperes can be compared."""
-        return self.volts_5[0] <= self.volts <= self.volts_5[1]
+        return self.volts is not None and self.volts_5[0] <= self.volts <= self.volts_5[1]
+
+    def feeds(self, watts: float) -> bool:
+        """Whether it gives a power; true if nobody knows what it gives."""
+        return self.watts is None or watts <= self.watts + 0.01
 
     def shown(self, watts: float) -> str:
         """Return a power as a person compares it with this supply: amperes at 5 V, else watts."""
         return f"{watts / 5:.1f} A" if self.of_5_v else f"{watts:.1f} W"
 
+    @property
+    def described(self) -> str:
+        """The supply for the report, with what is assumed and the variables that declare it."""
+        values = []
+        for value, unit, words, variable in (
+            (self.volts, "V", "volts", "jetson_power_supply_v"),
+            (self.amperes, "A", "amperes", "jetson_power_supply_a"),
+        ):
+            assumed = " (assumed)" if variable in self.undeclared else ""
+            values.append(f"{words} unknown" if value is None else f"{value:g} {unit}{assumed}")
+        said = f"; not declared: {', '.join(self.undeclared)}" if self.undeclared else ", as declared"
+        return ", ".join([str(self.known["name"]), *values]) + said
 
-def supply_of(declared: Mapping[str, Any], boards: Mapping[str, Any]) -> Supply:
-    """Return the declared supply; where no amperes are said, what such a socket is usually fed by."""
-    known = boards["supplies"][declared["supply"]]
-    amperes = declared.get("amperes")
+
+def supply_of(declared: Mapping[str, Any], boards: Mapping[str, Any], module: Module) -> Supply:
+    """Return the supply of a board."""
+    known = {**boards["supplies"][declared["supply"]], **_socket(module, declared["supply"])}
+    numbers: dict[str, float | None] = {}
+    undeclared = []
+    for name, variable in (("volts", "jetson_power_supply_v"), ("amperes", "jetson_power_supply_a")):
+        value = declared.get(name)
+        if value in (None, ""):
+            value = known.get(name)
+            # A board that takes one voltage leaves nothing to assume.
+            if name != "volts" or value is None or not _takes_one_voltage(module, boards):
+                undeclared.append(variable)
+        numbers[name] = None if value is None else float(value)
     low, high = boards["volts_5"]
-    return Supply(
-        kind=declared["supply"],
-        volts=float(declared["volts"]),
-        amperes=float(known["amperes"] if amperes in (None, "") else amperes),
-        known=known,
-        volts_5=(low, high),
+    supply = Supply(declared["supply"], numbers["volts"], numbers["amperes"], known, (low, high), undeclared)
+    # Only of sockets with 5 V it is known what usually feeds them.
+    return (
+        supply
+        if supply.of_5_v or "jetson_power_supply_a" not in undeclared
+        else replace(supply, amperes=None)
     )
+
+
+def _socket(module: Module, kind: str) -> Mapping[str, Any]:
+    socket: Mapping[str, Any] = module.known.get("supplies", {}).get(kind) or {}
+    return socket
+
+
+def _takes_one_voltage(module: Module, boards: Mapping[str, Any]) -> bool:
+    return module.known.get("volts") == boards["volts_5"]
 
 
 def sentence(mode: str, supply: Supply) -> str:
@@ -173,9 +235,9 @@ def sentence(mode: str, supply: Supply) -> str:
     return f"I know that {mode} on {supply.known['of_name']} shuts the board down"
 
 
-def mode_watts(mode: str, module: str, boards: Mapping[str, Any]) -> float | None:
-    """Return what a mode draws under load, None where nobody knows."""
-    modes = boards["modules"].get(module, {}).get("modes", {})
+def mode_watts(mode: str, module: Mapping[str, Any]) -> float | None:
+    """Return what a mode draws under load on a module of files/jetson_boards.yml, None where nobody knows."""
+    modes = module.get("modes", {})
     if mode in modes:
         return float(modes[mode]) * 5
     named = WATTS.search(mode)
@@ -184,7 +246,7 @@ def mode_watts(mode: str, module: str, boards: Mapping[str, Any]) -> float | Non
 
 def least_watts(mode: str, boards: Mapping[str, Any]) -> float | None:
     """Return the least that a mode draws on any module, None where nobody knows."""
-    known = [mode_watts(mode, module, boards) for module in boards["modules"]]
+    known = [mode_watts(mode, module) for module in boards["modules"].values()]
     return min((watts for watts in known if watts is not None), default=None)
 
 
@@ -194,7 +256,7 @@ def refusal(
     """Return why a mode is refused, or None."""
     # MAXN has no limit of its own: whatever the module, micro-USB is not what it is for.
     without_limit = supply.kind == "micro_usb" and mode.startswith("MAXN")
-    too_much = watts is not None and watts > supply.watts + 0.01
+    too_much = watts is not None and not supply.feeds(watts)
     if not (without_limit or too_much) or override.strip().rstrip(".") == sentence(mode, supply):
         return None
     draws = f"draws about {supply.shown(watts)} under load" if watts is not None else "has no limit"
@@ -202,14 +264,14 @@ def refusal(
         boards["j48"]
         if supply.kind == "micro_usb"
         else (
-            f"What to do: feed the barrel jack with at least {supply.shown(watts or 0)} and declare that in "
+            f"What to do: feed {supply.known['of_name']} with at least {supply.shown(watts or 0)} and declare that in "
             "jetson_power_supply_a, or set jetson_power_mode to a smaller mode. Otherwise the board shuts down during "
             "a run, without a message."
         )
     )
     given = f" (it is {override!r} now)" if override else ""
     return (
-        f"the power mode {mode} {draws}, but the declared supply at {supply.known['of_name']} gives only "
+        f"the power mode {mode} {draws}, but the supply at {supply.known['of_name']} gives only "
         f"{supply.amperes:g} A at {supply.volts:g} V. {remedy.strip()} To override, set jetson_power_override to this "
         f'exact sentence{given}: "{sentence(mode, supply)}" [supply-too-weak]'
     )
@@ -220,19 +282,15 @@ def declared_problems(declared: Mapping[str, Any], boards: Mapping[str, Any]) ->
     if declared.get("supply") not in boards["supplies"]:
         # Missing and misspelt ones are refused by the check of all variables, in its words.
         return []
-    host, supply = declared["host"], supply_of(declared, boards)
+    host, supply = declared["host"], supply_of(declared, boards, Module("", {}))
     problems = []
     limit = supply.known.get("limit_a")
-    if limit is not None and supply.amperes > limit:
+    if limit is not None and supply.amperes is not None and supply.amperes > limit:
         problems.append(
             f"jetson_power_supply_a is {supply.amperes:g}, but micro-USB gives at most {limit:g} A from any supply. "
             f"{boards['j48'].strip()} [supply-current-wrong]"
         )
-    if supply.kind == "micro_usb" and not supply.of_5_v:
-        problems.append(
-            f"jetson_power_supply_v is {supply.volts:g}, but micro-USB has 5 V. Correct it, or declare the socket "
-            "that is used in jetson_power_supply [supply-voltage-wrong]"
-        )
+    problems += _micro_usb_problems(supply)
     mode = str(declared.get("mode") or "")
     if mode and not problems:
         why = refusal(mode, least_watts(mode, boards), supply, str(declared.get("override") or ""), boards)
@@ -240,18 +298,24 @@ def declared_problems(declared: Mapping[str, Any], boards: Mapping[str, Any]) ->
     return [f"{host}: {problem}" for problem in problems]
 
 
+def _micro_usb_problems(supply: Supply) -> list[str]:
+    if supply.kind != "micro_usb" or supply.of_5_v:
+        return []
+    return [
+        f"jetson_power_supply_v is {supply.volts:g}, but micro-USB has 5 V. Correct it, or declare the socket "
+        "that is used in jetson_power_supply [supply-voltage-wrong]"
+    ]
+
+
 def power(lines: Iterable[str], declared: Mapping[str, Any], boards: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is to be done and said; see DOCUMENTATION."""
-    look, supply = read_look(lines), supply_of(declared, boards)
+    look = read_look(lines)
+    module = module_of(look.compatible, boards)
+    supply = supply_of(declared, boards, module)
     wanted, problems = _wanted(look, declared, supply)
-    if look.module and not supply.of_5_v:
-        problems.append(
-            f"jetson_power_supply_v is {supply.volts:g}, but this board, a {boards['modules'][look.module]['name']}, "
-            "takes 5 V: a higher voltage destroys it. If the supply is wrong, unplug it; if the variable is wrong, "
-            "correct it [supply-voltage-wrong]"
-        )
+    problems += _supply_problems(supply, module, boards)
     in_use = wanted or look.present
-    watts = mode_watts(in_use, look.module, boards) if in_use else None
+    watts = mode_watts(in_use, module.known) if in_use else None
     if wanted and not problems:
         why = refusal(wanted, watts, supply, str(declared.get("override") or ""), boards)
         problems += [why] if why else []
@@ -270,7 +334,7 @@ def power(lines: Iterable[str], declared: Mapping[str, Any], boards: Mapping[str
     warnings = [
         *pending,
         *_mode_warnings(look, in_use, watts),
-        *_budget_warnings(budget, needed, look, declared, supply, boards),
+        *_budget_warnings(budget, needed, look, module, supply),
         *_event_warnings(look, supply, boards),
     ]
     return {
@@ -284,9 +348,31 @@ def power(lines: Iterable[str], declared: Mapping[str, Any], boards: Mapping[str
         "running": look.running,
         "warnings": warnings,
         "needed_w": round(needed, 2),
-        "supply_w": round(supply.watts, 2),
-        "report": _report(look, declared, supply, boards, budget, needed, wanted, warnings),
+        "supply_w": None if supply.watts is None else round(supply.watts, 2),
+        "report": _report(look, declared, module, supply, boards, budget, needed, wanted, warnings),
     }
+
+
+def _supply_problems(supply: Supply, module: Module, boards: Mapping[str, Any]) -> list[str]:
+    """Return why the board cannot be fed as it is declared."""
+    sockets = module.known.get("supplies", {})
+    if sockets and supply.kind not in sockets:
+        named = " or ".join(
+            f"{kind} ({_socket(module, kind).get('name', boards['supplies'][kind]['name'])})"
+            for kind in sockets
+        )
+        return [
+            f"jetson_power_supply is {supply.kind}, but this board, a {module.name}, is not powered by "
+            f"{supply.known['of_name']}. Declare jetson_power_supply: {named} [supply-socket-wrong]"
+        ]
+    if supply.volts is None or module.takes(supply.volts):
+        return _micro_usb_problems(supply)
+    low, high = module.known["volts"]
+    takes = "5 V" if _takes_one_voltage(module, boards) else f"{low:g} to {high:g} V"
+    return [
+        f"jetson_power_supply_v is {supply.volts:g}, but this board, a {module.name}, takes {takes}: a higher voltage "
+        "destroys it. If the supply is wrong, unplug it; if the variable is wrong, correct it [supply-voltage-wrong]"
+    ]
 
 
 def _wanted(look: Look, declared: Mapping[str, Any], supply: Supply) -> tuple[str, list[str]]:
@@ -313,7 +399,7 @@ def _wanted(look: Look, declared: Mapping[str, Any], supply: Supply) -> tuple[st
         ]
     if asked:
         return asked, []
-    usual = str(supply.known["mode"])
+    usual = str(supply.known.get("mode", ""))
     return (usual if usual in look.modes else ""), []
 
 
@@ -349,24 +435,24 @@ def _budget_warnings(
     budget: list[tuple[str, float]],
     needed: float,
     look: Look,
-    declared: Mapping[str, Any],
+    module: Module,
     supply: Supply,
-    boards: Mapping[str, Any],
 ) -> list[str]:
-    if needed <= supply.watts + 0.01:
+    if supply.watts is None or supply.feeds(needed):
         return []
     beside = needed - sum(watts for name, watts in budget if name.startswith("mode "))
     fitting = [
         mode
         for mode in look.modes
-        if (draws := mode_watts(mode, look.module, boards)) is not None
-        and draws + beside <= supply.watts + 0.01
+        if (draws := mode_watts(mode, module.known)) is not None and supply.feeds(draws + beside)
     ]
     ways = []
     if supply.kind == "micro_usb":
         ways.append("feed the board through the barrel jack (with a jumper on J48, 5 V, 4 A or more)")
     ways.append(
-        f"use a supply of {supply.shown(needed)} or more at the barrel jack and declare it in jetson_power_supply_a"
+        f"use a supply of {supply.shown(needed)} or more at "
+        f"{'the barrel jack' if supply.kind == 'micro_usb' else supply.known['of_name']} and declare it in "
+        "jetson_power_supply_a"
     )
     if any("USB" in name for name, _ in budget):
         ways.append(
@@ -376,7 +462,7 @@ def _budget_warnings(
     if fitting:
         ways.append(f"set jetson_power_mode to {' or '.join(fitting)}, which fits")
     return [
-        f"over the budget: {_sum(budget, supply)} = {supply.shown(needed)}, but the declared supply gives "
+        f"over the budget: {_sum(budget, supply)} = {supply.shown(needed)}, but the supply gives "
         f"{supply.shown(supply.watts)}. Under load the board may shut down. Do one of these: {'; '.join(ways)} "
         "[power-budget-exceeded]"
     ]
@@ -411,8 +497,13 @@ def _event_warnings(look: Look, supply: Supply, boards: Mapping[str, Any]) -> li
             f"throttled {_times(len(look.throttled), 'time')} since boot, the last {time:.0f} s after boot ({text}). "
             f"{cooler} [throttle-events]"
         )
-    if look.cooling:
-        found.append(f"throttled now: {', '.join(look.cooling)}. {cooler} [throttled-now]")
+    slowed = [
+        f"{kind} at {state} of {top}"
+        for kind, state, top in look.cooling
+        if any(re.fullmatch(pattern, kind) for pattern in boards["slows"])
+    ]
+    if slowed:
+        found.append(f"throttled now: {', '.join(slowed)}. {cooler} [throttled-now]")
     return found
 
 
@@ -425,14 +516,37 @@ def _sum(budget: list[tuple[str, float]], supply: Supply) -> str:
 
 
 def jetpack(l4t: str | None, boards: Mapping[str, Any]) -> str:
-    """Return the release of JetPack for one of L4T (32.5.0 is 32.5), empty where it is not known."""
-    release = l4t or ""
-    return str(boards["jetpack"].get(release) or boards["jetpack"].get(release.removesuffix(".0")) or "")
+    """Return the release of JetPack for one of L4T (32.5.0 is 32.5), empty if even its series is not known.
+
+    A release that is not listed takes the newest before it of its series, and that is said.
+    """
+    release = _numbers(l4t or "")
+    series = {
+        _numbers(each): str(name)
+        for each, name in boards["jetpack"].get((l4t or "").split(".")[0], {}).items()
+    }
+    if not series or release in series:
+        return series.get(release, "")
+    earlier = [each for each in series if each < release]
+    nearest = f"{series[max(earlier)]} or later" if earlier else f"before {series[min(series)]}"
+    return f"{nearest}; L4T {l4t} is not in files/jetson_boards.yml"
+
+
+def _numbers(release: str) -> tuple[int, ...]:
+    """Return (32, 5) for 32.5 and 32.5.0, to be compared; () for what is no release."""
+    parts = release.split(".")
+    if not all(part.isdigit() for part in parts):
+        return ()
+    numbers = [int(part) for part in parts]
+    while numbers and numbers[-1] == 0:
+        numbers.pop()
+    return tuple(numbers)
 
 
 def _report(
     look: Look,
     declared: Mapping[str, Any],
+    module: Module,
     supply: Supply,
     boards: Mapping[str, Any],
     budget: list[tuple[str, float]],
@@ -440,11 +554,12 @@ def _report(
     wanted: str,
     warnings: list[str],
 ) -> list[str]:
-    module = boards["modules"].get(look.module, {}).get("name")
     release = jetpack(declared.get("l4t"), boards)
     board = [
-        str(declared.get("board") or ("" if module else "a board without a name")),
-        f"module {look.module} ({module})" if module else "",
+        str(declared.get("board") or ("" if module.number else "a board without a name")),
+        f"module {module.number} ({module.known.get('name', 'not in files/jetson_boards.yml')})"
+        if module.number
+        else "",
         f"L4T {declared.get('l4t')}" + (f" (JetPack {release})" if release else ""),
     ]
     mode = look.present or "unknown"
@@ -456,12 +571,13 @@ def _report(
     ]
     rows = [
         ("board", ", ".join(part for part in board if part)),
-        ("supply", f"{supply.known['name']}, {supply.volts:g} V, {supply.amperes:g} A, as declared"),
-        *_jumper(look, supply, boards),
+        ("supply", supply.described),
+        *_jumper(module, supply, boards),
         ("mode", mode + (f" (the board has {', '.join(look.modes)})" if look.modes else "")),
         (
             "budget",
-            f"{_sum(budget, supply)} = {supply.shown(needed)} of {supply.shown(supply.watts)}"
+            f"{_sum(budget, supply)} = {supply.shown(needed)}"
+            + ("" if supply.watts is None else f" of {supply.shown(supply.watts)}")
             + (f"; USB: {', '.join(look.usb)}" if look.usb else ""),
         ),
         (
@@ -488,9 +604,9 @@ def _report(
     return lines
 
 
-def _jumper(look: Look, supply: Supply, boards: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _jumper(module: Module, supply: Supply, boards: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what is to be known of J48, for boards that have it."""
-    if not boards["modules"].get(look.module, {}).get("j48"):
+    if not module.known.get("j48"):
         return []
     if supply.kind == "micro_usb":
         return [("J48", f"MAXN and USB disks need the barrel jack. {boards['j48'].strip()}")]

@@ -39,11 +39,17 @@ def present_mode(board: Found) -> str:
 
 
 def test_power_mode_is_the_one_for_its_supply(board: Found) -> None:
-    supply = BOARDS["supplies"][board.declared["jetson_power_supply"]]
+    kind = board.declared["jetson_power_supply"]
+    supply = BOARDS["supplies"][kind]
     modes = board["power_modes"]
     offered = re.findall(r"POWER_MODEL: ID=\d+ NAME=(\S+)", f"{modes.out}\n{modes.err}")
-    asked = board.declared["jetson_power_mode"]
-    wanted = asked or (supply["mode"] if supply["mode"] in offered else "")
+    # The module is told by its modes.
+    usual = [
+        module["supplies"].get(kind, {}).get("mode", "")
+        for module in BOARDS["modules"].values()
+        if set(module.get("modes", {})) == set(offered)
+    ]
+    wanted = board.declared["jetson_power_mode"] or (usual[0] if usual else "")
     present = present_mode(board)
     board.check(
         not wanted or present == wanted,

@@ -34,12 +34,17 @@ for device in "$sysfs"/bus/usb/devices/*; do
 done
 
 # What the kernel noted since boot. The ring that dmesg reads forgets, and the journal may not be kept: both, each once.
-# At its start it tells from which temperature on it would throttle; that is no event.
+# At its start it tells from which temperature on it would throttle; that is no event. Of JetPack 5's throttle alerts, each
+# rise from 0 is one; hot-surface-alert slows nothing.
 {
     dmesg 2> /dev/null
     journalctl -k -b -q --no-pager -o short-monotonic 2> /dev/null
 } | sed -n '/throttrip\|throttle-cfg\|will throttle/d
 s/^\[ *\([0-9.]*\)\].*\(soctherm: OC ALARM.*\)/over_current \1 \2/p
+/-throttle-alert/{
+s/^\[ *\([0-9.]*\)\].*[^a-z0-9]\([a-z0-9]*-throttle-alert cooling state: 0 -> [1-9].*\)/throttle \1 \2/p
+d
+}
 /[Tt]herm.*[Tt]hrottl\|[Tt]hrottl.*[Tt]emp/s/^\[ *\([0-9.]*\)\] \(.*kernel: \)\{0,1\}\(.*\)/throttle \1 \3/p' | sort -u -k 2 | head -n 200
 
 # INA3221: over IIO on JetPack 4 (limits to compare with), over hwmon later (alarms). mA, mV.
@@ -87,11 +92,10 @@ for chip in "$sysfs"/class/hwmon/hwmon*; do
     done
 done
 
-# Cooling devices that hold something back at this moment; a fan that turns does not.
+# Cooling devices that cool at this moment; the filter knows which of them slow the board down.
 for device in "$sysfs"/class/thermal/cooling_device*; do
     state=$(read_file "$device/cur_state") || continue
     kind=$(read_file "$device/type")
-    case $kind in *fan*) continue ;; esac
     if [ "$state" -gt 0 ] 2> /dev/null; then echo "cooling $state $(read_file "$device/max_state") $kind"; fi
 done
 # Millidegrees. PMIC-Die says 100 °C (50 °C on some releases) whatever its temperature is.
