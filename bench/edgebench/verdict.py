@@ -1,7 +1,6 @@
 """What became of a worker that did not say so itself: from how its process ended to a record's status and reason."""
 
 import os
-import platform
 import re
 import signal
 from collections import namedtuple
@@ -30,9 +29,11 @@ _FIRST_PHASES = ("import", "load", "accuracy", "warmup")
 _PHASES_OF_ENGINES = ("load", "accuracy", "warmup", "windows")
 # glibc's words, the older ones without the library's name.
 _NO_STATIC_TLS = re.compile(
-    r"(?:(\S+): )?(?:cannot allocate memory in|cannot load any more object with) static TLS"
+    r"(?:([^\s\"'(]+): )?(?:cannot allocate memory in|cannot load any more object with) static TLS"
 )
-_NOT_MAPPED = re.compile(r"(\S+): failed to map segment from shared object")
+# Some hypervisors hide that they are there, but not the name of their CPU.
+_VIRTUAL_CPU = re.compile(r"\b(KVM|QEMU|Virtual)\b", re.IGNORECASE)
+_NOT_MAPPED = re.compile(r"([^\s\"'(]+): failed to map segment from shared object")
 
 
 def judge(ended):
@@ -111,10 +112,12 @@ def _mount_without_execution(path):
 
 def _instructions(phase, name, last_words):
     """Return the reason of a worker that used an instruction the CPU does not have, with what helps on this CPU."""
-    machine, flags = platform.machine(), host.cpu()["flags"]
+    cpu = host.cpu()
+    machine = cpu["architecture"]
     ended = "({} in the phase {}){}".format(name, phase, ": " + last_words if last_words else "")
     needed = "that the framework, the engine or NumPy needs"
-    if "hypervisor" in flags and "avx" not in flags:
+    is_guest = "hypervisor" in cpu["flags"] or _VIRTUAL_CPU.search(cpu["model"] or "")
+    if machine == "x86_64" and is_guest and "avx" not in cpu["flags"]:
         said = (
             "the hypervisor hides AVX from this CPU, or its machine has none: instructions {} are missing {}. Expose "
             "the CPU (QEMU: -cpu host; libvirt: host-passthrough; Proxmox: CPU type host; VMware: a newer EVC mode) "

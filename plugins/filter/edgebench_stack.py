@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -53,6 +54,8 @@ _value:
     C(stack), the entry of the table, and C(python), the interpreter of the fact, or null both;
     C(engines), null or the C(python) and the C(lock) of a venv of their own for the engines of keyword spotting;
     C(reason), why; C(misfits), the stacks that were passed over, each with the codes of the reasons;
+    C(hidden_flags), null or that a hypervisor hides instructions of the CPU, and how to expose them;
+    C(crash_remedy), what to do if TensorFlow ends in SIGILL or SIGABRT nevertheless;
     C(gpu_unused), whether the host has a GPU that the stack does not use; C(problem), null or why no stack was chosen
     and the remedy, with a code in brackets at its end.
   type: dict
@@ -68,6 +71,47 @@ class Misfit(NamedTuple):
 
 # What the CPU of a 32-bit system may run instead.
 SIXTY_FOUR_BIT = {"armv7l": "aarch64", "i686": "x86_64"}
+
+
+# What a guest may lack although its machine has it, and the ways to give it.
+_HIDEABLE = ("sse4_1", "sse4_2", "avx")
+_VIRTUAL_CPU = re.compile(r"\b(KVM|QEMU|Virtual)\b", re.IGNORECASE)
+_EXPOSE = (
+    "expose them (QEMU: -cpu host; libvirt: <cpu mode='host-passthrough'/>; Proxmox: CPU type host; VMware: a newer "
+    "EVC mode) and restart the host"
+)
+
+
+def hidden_flags(host: dict[str, Any]) -> str | None:
+    """Return that a hypervisor hides CPU flags that most stacks need, and what to do; None if it does not."""
+    missing = [flag for flag in _HIDEABLE if flag not in host["cpu_flags"]]
+    # Some hypervisors hide that they are there, but not the name of their CPU.
+    is_guest = "hypervisor" in host["cpu_flags"] or _VIRTUAL_CPU.search(host["cpu_model"] or "")
+    if host["architecture"] != "x86_64" or "avx" not in missing or not is_guest:
+        return None
+    names = ", ".join(missing)
+    return (
+        f"the hypervisor hides the CPU flags {names} from this host, unless its machine has none: {_EXPOSE}"
+    )
+
+
+def crash_remedy(host: dict[str, Any], stack: dict[str, Any], stacks: list[dict[str, Any]]) -> str:
+    """Return what to do if TensorFlow of the stack uses an instruction that the CPU does not have."""
+    remedies = [hidden] if (hidden := hidden_flags(host)) else []
+    others = [
+        each["name"] for each in stacks if each["name"] != stack["name"] and not stack_misfits(host, each)
+    ]
+    if host["architecture"] in ("aarch64", "armv7l") and not _leads("32", host["l4t"]):
+        remedies.append(
+            "if NumPy is what dies, name the CPU to OpenBLAS: OPENBLAS_CORETYPE=ARMV8 in /etc/environment"
+        )
+    if others:
+        remedies.append(f"set runtime_stack to another stack for this CPU: {', '.join(others)}")
+    remedy = (
+        "; or ".join(remedies)
+        or "use another host: no other stack of files/tensorflow_stacks.yml fits this CPU"
+    )
+    return remedy[0].upper() + remedy[1:]
 
 
 def stack_misfits(host: dict[str, Any], stack: dict[str, Any]) -> list[Misfit]:
@@ -237,6 +281,8 @@ def choose(
                 "engines": engines,
                 "reason": _reason(host, stack, chosen, passed_over, asked_for=bool(name)) + remark,
                 "misfits": _codes(passed_over),
+                "hidden_flags": hidden_flags(host),
+                "crash_remedy": crash_remedy(host, stack, stacks),
                 "gpu_unused": _gpu_unused(host, stack),
                 "problem": None,
             }
@@ -267,8 +313,12 @@ def choose(
     if foreign:
         tried += f"\n- for other machines: {', '.join(foreign)}"
     remedy = _help(host, almost, unlocked, asked_for=bool(name), python=python, without_venv=without_venv)
+    hidden = hidden_flags(host)
+    first = (
+        f"{hidden[0].upper()}{hidden[1:]}, then rerun this playbook [cpu-flags-hidden]\n" if hidden else ""
+    )
     return _refusal(
-        f"No TensorFlow stack can be installed on this host.\nLooked at: {describe(host, python)}.\n{tried}\n"
+        f"{first}No TensorFlow stack can be installed on this host.\nLooked at: {describe(host, python)}.\n{tried}\n"
         f"What would help: {remedy} [no-stack-fits]",
         passed_over,
     )
@@ -356,7 +406,8 @@ def _reason(
         text += f". Passed over: {'. '.join(notable)}"
     if _gpu_unused(host, stack):
         text += f". The host's GPU ({host['gpu']}) stays unused: the stack computes on the CPU"
-    return f"{text}."
+    hidden = hidden_flags(host)
+    return f"{hidden[0].upper()}{hidden[1:]}. {text}." if hidden else f"{text}."
 
 
 def _refusal(problem: str, passed_over: dict[str, list[Misfit]] | None = None) -> dict[str, Any]:
@@ -366,6 +417,8 @@ def _refusal(problem: str, passed_over: dict[str, list[Misfit]] | None = None) -
         "engines": None,
         "reason": problem,
         "misfits": _codes(passed_over or {}),
+        "hidden_flags": None,
+        "crash_remedy": None,
         "gpu_unused": False,
         "problem": problem,
     }

@@ -36,6 +36,13 @@ def matmul(one, other): return Tensor(64.0 ** 3)
 def reduce_sum(tensor): return tensor
 """
 DEAD = "import os, signal\nos.kill(os.getpid(), signal.SIGILL)\n"
+# NumPy 1.19.5 on Linux 4.9: its OpenBLAS asks the CPU, unless the environment of the process names it.
+NUMPY = """
+import ctypes, os, signal
+if not ctypes.CDLL(None).getenv(b"OPENBLAS_CORETYPE"):
+    os.kill(os.getpid(), signal.SIGILL)
+"""
+GOMP = "/x/tensorflow_cpu_aws.libs/libgomp-d22c30c5.so.1.0.0"
 
 
 @dataclass
@@ -161,7 +168,9 @@ class Checkout:
     @property
     def environment(self) -> dict[str, str]:
         kept = {
-            key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "UV_", "ANSIBLE_"))
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("PIP_", "UV_", "ANSIBLE_", "OPENBLAS_"))
         }
         return {
             **kept,
@@ -282,13 +291,16 @@ class Provision:
     def home(self, host: str) -> Path:
         return self._folder / "homes" / host
 
-    def __call__(self, stacks: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Play the role for the hosts with their stacks."""
+    def __call__(
+        self, stacks: dict[str, str], *arguments: str, facts: dict[str, dict[str, Any]] | None = None
+    ) -> "subprocess.CompletedProcess[str]":
+        """Play the role for the hosts with their stacks. facts: {host: facts that are not this machine's}."""
         hosts = {
             host: {
                 "runtime_stack": stack,
                 "edgebench_home": str(self.home(host)),
                 "runtime_python": sys.executable,
+                "other_facts": (facts or {}).get(host, {}),
             }
             for host, stack in stacks.items()
         }
@@ -302,7 +314,16 @@ class Provision:
         inventory.write_text(yaml.safe_dump({"local": {"hosts": hosts, "vars": common}}))
         playbook = self._folder / "play.yml"
         told = {"name": "Tell", "ansible.builtin.debug": {"var": "edgebench_runtime_reason"}}
-        play = {"hosts": "all", "gather_facts": False, "roles": ["preflight", "runtime"], "tasks": [told]}
+        other = {
+            "edgebench_host": "{{ ansible_facts.edgebench_host | combine(other_facts) }}",
+            "cacheable": True,
+        }
+        tasks = [
+            {"name": "Be another host", "ansible.builtin.set_fact": other},
+            {"name": "Choose and install", "ansible.builtin.include_role": {"name": "runtime"}},
+            told,
+        ]
+        play = {"hosts": "all", "gather_facts": False, "roles": ["preflight"], "tasks": tasks}
         playbook.write_text(yaml.safe_dump([play]))
         return subprocess.run(
             [
@@ -404,8 +425,7 @@ def test_the_role_from_a_lock_to_a_probed_venv(
 
     assert codes(output).count("tensorflow-crashed") == 1
     assert "SIGILL" in output
-    assert "runtime_stack" in output
-    assert "py36-tf1.5.0" in output
+    assert f"runtime_stack to another stack for this CPU: {names['good']}, " in output  # not prose
     # By pip.
     assert "DO NOT MATCH THE HASHES" in output  # not prose
     for host in ("dead", "altered"):
@@ -414,3 +434,65 @@ def test_the_role_from_a_lock_to_a_probed_venv(
 
     again = provision({"good": names["good"]})
     assert recap(again, "good") == {**recap(again, "good"), "failed": 0, "changed": 0}
+
+
+@pytest.mark.local
+def test_numpy_that_dies_when_it_asks_the_cpu(
+    root: Path, tmp_path: Path, checkout: Checkout, index: Callable[..., Index]
+) -> None:
+    checkout.pypi.add("numpy", "1.19.5", code=NUMPY)
+    tls = f"raise ImportError('{GOMP}: cannot allocate memory in static TLS block')\n"
+    stacks = {name: f"py3{MINOR}-{name}-tf9.9.9" for name in ("nano", "tls")}
+    for name, code in (("nano", "import numpy\n" + TENSORFLOW), ("tls", tls)):
+        checkout.pypi.add("tensorflow", f"9.9.9+{name}", requires=("numpy",), code=code)
+    for name in stacks:
+        checkout.stack(stacks[name], None, f"tensorflow==9.9.9+{name}\n", architectures=[MACHINE, "aarch64"])
+        done = checkout.lock(stacks[name])
+        assert done.returncode == 0, done.stdout
+    provision = Provision(root, tmp_path, checkout)
+    arm = {"architecture": "aarch64", "gpu": "tegra", "cpu_flags": ["asimd"]}
+
+    done = provision(
+        {"nano": stacks["nano"], "xavier": stacks["nano"], "pc": stacks["nano"], "tls": stacks["tls"]},
+        facts={"nano": {**arm, "l4t": "32.7.1"}, "xavier": {**arm, "l4t": "35.4.1"}, "tls": arm},
+    )
+
+    assert recap(done, "nano")["failed"] == 0, done.stdout
+    output = " ".join(done.stdout.replace("\\n", " ").split())
+    for host in ("xavier", "pc", "tls"):
+        assert recap(done, host)["failed"] == 1, done.stdout
+    assert codes(output).count("tensorflow-crashed") == 2
+    assert output.count("OPENBLAS_CORETYPE=ARMV8") == 1
+    assert codes(output).count("static-tls-exhausted") == 1
+    assert f"LD_PRELOAD={GOMP} " in output
+
+
+@pytest.mark.local
+@pytest.mark.parametrize(("l4t", "code"), [("32.7.1", 0), ("32.1", 0), ("35.4.1", -4), (None, -4)])
+def test_the_launcher_names_the_cpu_on_l4t_32(root: Path, tmp_path: Path, l4t: str | None, code: int) -> None:
+    launcher = tmp_path / "bin/edgebench"
+    launcher.parent.mkdir()
+    variables = {"ansible_facts": {"edgebench_host": {"l4t": l4t}}, "__runner_home": str(tmp_path)}
+    source = root / "roles/runner/templates/edgebench.j2"
+    subprocess.run(
+        [
+            *(Path(sys.executable).with_name("ansible"), "localhost", "-c", "local", "-m", "template"),
+            *("-a", f"src={source} dest={launcher} mode=0755", "-e", json.dumps(variables)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    (tmp_path / "venv/bin").mkdir(parents=True)
+    (tmp_path / "venv/edgebench-runtime.json").write_text("{}")
+    python = tmp_path / "venv/bin/python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    (tmp_path / "numpy.py").write_text(NUMPY)
+    (tmp_path / "edgebench.pyz").write_text("import numpy, os\nprint(os.environ['OPENBLAS_CORETYPE'])\n")
+    kept = {name: value for name, value in os.environ.items() if name != "OPENBLAS_CORETYPE"}
+    done = subprocess.run([launcher], env=kept, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (code, "" if code else "ARMV8\n"), done.stderr
+    mine = subprocess.run(
+        [launcher], env={**kept, "OPENBLAS_CORETYPE": "CORTEXA57"}, capture_output=True, text=True, check=True
+    )
+    assert mine.stdout == "CORTEXA57\n"

@@ -12,6 +12,7 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
+from tests import needs
 from tests.messages import codes
 
 AVX = ["sse2", "sse4_1", "sse4_2", "avx"]
@@ -434,3 +435,90 @@ def test_the_engines_locks_are_there(stacks: list[dict[str, Any]], root: Path) -
     for stack in stacks:
         if stack["engines"]:
             assert (root / "requirements" / stack["engines"]["lock"]).exists()
+
+
+KVM = ["sse2", "cx16", "x2apic", "hypervisor"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cpu_flags": KVM},
+        {"cpu_flags": [*KVM, "sse4_1", "sse4_2"]},
+        {"cpu_flags": KVM, "pythons": ["3.10.12", "3.13.5"]},
+        {"cpu_flags": KVM, "gpu": "cuda", "nvidia_driver": "535.129.03"},
+        {"cpu_flags": ["sse2"], "cpu_model": "Common KVM processor"},
+        {"cpu_flags": ["sse2"], "cpu_model": "QEMU Virtual CPU version 2.5+"},
+    ],
+)
+def test_a_hypervisor_that_hides_avx_is_named_before_all_else(
+    choose: Choose, changes: dict[str, Any]
+) -> None:
+    choice = choose(host(**changes))
+    assert choice["stack"] is None
+    first, *rest = choice["problem"].splitlines()
+    assert codes(first) == ["cpu-flags-hidden"]
+    assert [flag for flag in ("sse4_1", "sse4_2", "avx") if flag in first] == [
+        flag for flag in ("sse4_1", "sse4_2", "avx") if flag not in changes["cpu_flags"]
+    ]
+    for way in ("-cpu host", "host-passthrough", "Proxmox", "EVC"):
+        assert way in first
+    assert "hypervisor" not in "".join(rest)
+    assert releases(remedy(choice)) == ["3.6"]
+
+
+def test_a_guest_that_gets_the_oldest_stack_is_warned(choose: Choose) -> None:
+    choice = choose(host(cpu_flags=KVM, pythons=["3.6.9"]))
+    assert choice["stack"]["name"] == "py36-tf1.5.0"
+    assert "-cpu host" in choice["hidden_flags"]
+    assert "-cpu host" in choice["reason"].split("py36-tf1.5.0")[0]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        host(cpu_flags=[*AVX, "hypervisor"]),
+        host(cpu_flags=PHENOM, pythons=["3.6.9"]),
+        host(cpu_flags=PHENOM, cpu_model="AMD Phenom(tm) II X4 945 Processor", pythons=["3.6.9"]),
+        host(architecture="aarch64", cpu_flags=["asimd"], cpu_model="QEMU Virtual CPU"),
+    ],
+)
+def test_no_hypervisor_is_blamed_without_need(choose: Choose, facts: dict[str, Any]) -> None:
+    choice = choose(facts)
+    assert choice["problem"] is None
+    assert choice["hidden_flags"] is None
+    assert "hypervisor" not in choice["reason"] + choice["crash_remedy"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "named", "not_named"),
+    [
+        (host(pythons=["3.11.2"]), ["py36-tf1.5.0", "py310-tf2.21.0"], ["aarch64", "ARMV8", "jetpack"]),
+        (host(cpu_flags=PHENOM, pythons=["3.6.9"]), ["another host"], ["py36", "ARMV8"]),
+        (host(cpu_flags=KVM, pythons=["3.6.9"]), ["-cpu host"], ["py36", "ARMV8"]),
+        (
+            host(architecture="aarch64", cpu_flags=["asimd"]),
+            ["OPENBLAS_CORETYPE=ARMV8", "py39-tf2.15.1"],
+            ["py36", "x86"],
+        ),
+        (jetson("35.4.1", "3.8.10"), ["OPENBLAS_CORETYPE=ARMV8", "py38-tf2.13.1"], ["py36", "jetpack61"]),
+        # There the role itself names the CPU to OpenBLAS.
+        (jetson("32.7.1", "3.6.9"), ["py38-tf2.13.1"], ["OPENBLAS", "py36"]),
+    ],
+)
+def test_what_helps_against_a_crash_is_for_the_architecture(
+    choose: Choose, facts: dict[str, Any], named: list[str], not_named: list[str]
+) -> None:
+    told = choose(facts, vendors=True)["crash_remedy"]
+    assert [each for each in named if each not in told] == []
+    assert [each for each in not_named if each in told] == []
+
+
+@pytest.mark.needs("cases")
+def test_the_case_of_a_guest_without_avx(choose: Choose, plugin: Callable[[str], ModuleType]) -> None:
+    text = (needs.cases_folder() / "vm-masked-avx/cpuinfo").read_text()
+    texts = plugin("module_utils/edgebench_host_texts")
+    choice = choose(
+        host(cpu_model=texts.cpu_model(text), cpu_flags=texts.cpuinfo(text)[1], pythons=["3.13.5"])
+    )
+    assert codes(choice["problem"].splitlines()[0]) == ["cpu-flags-hidden"]

@@ -1,6 +1,5 @@
 """From how a process ended to a status a person can trust."""
 
-import platform
 import re
 import signal
 import subprocess
@@ -70,6 +69,7 @@ def test_judge(ended: Exit, status: str, told: str) -> None:
 
 X86 = ["fpu", "sse2", "sse4_1", "sse4_2", "avx", "avx2"]
 KVM = ["fpu", "sse2", "cx16", "x2apic", "hypervisor"]
+QEMU = ["fpu", "sse2", "cx16"]
 PHENOM = ["fpu", "sse2", "sse4a", "popcnt"]
 CORTEX_A57 = ["fp", "asimd", "evtstrm", "aes", "crc32"]
 
@@ -82,6 +82,7 @@ CORTEX_A57 = ["fp", "asimd", "evtstrm", "aes", "crc32"]
         ("x86_64", PHENOM, None, "warmup", "cpu-instructions-missing", [], ["py36-tf1.5.0"]),
         ("x86_64", [*X86, "hypervisor"], None, "import", "cpu-instructions-missing", ["py36"], ["-cpu host"]),
         ("x86_64", KVM, None, "import", "cpu-flags-hidden", ["AVX", "-cpu host"], ["py36"]),
+        ("x86_64", QEMU, None, "import", "cpu-flags-hidden", ["AVX", "-cpu host"], ["py36"]),
         ("x86_64", KVM, None, "accuracy", "cpu-flags-hidden", ["AVX", "-cpu host"], ["py36"]),
         (
             *("aarch64", CORTEX_A57, None, "import", "cpu-instructions-missing"),
@@ -110,8 +111,8 @@ def test_what_helps_against_an_illegal_instruction_depends_on_the_cpu(
     named: list[str],
     not_named: list[str],
 ) -> None:
-    monkeypatch.setattr(platform, "machine", lambda: machine)
-    monkeypatch.setattr(host, "cpu", lambda: {"flags": flags})
+    model = "QEMU Virtual CPU version 2.5+" if flags == QEMU else "Some CPU"
+    monkeypatch.setattr(host, "cpu", lambda: {"architecture": machine, "flags": flags, "model": model})
     monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
     if coretype:
         monkeypatch.setenv("OPENBLAS_CORETYPE", coretype)
@@ -138,7 +139,8 @@ GOMP = "/h/venv/lib/python3.8/site-packages/tensorflow_cpu_aws.libs/libgomp-d22c
     ],
 )
 def test_a_library_without_static_tls_is_to_be_preloaded(said: str, library: str) -> None:
-    for log in (said, f"Traceback (most recent call last):\n  File x\n{said}\n"):
+    source = f"Traceback (most recent call last):\n  raise ImportError('{said}')\n{said}\n"
+    for log in (said, source):
         status, reason = judge(_ended(1, "import", log))
         assert (status, codes(reason)) == ("failed", ["static-tls-exhausted"])
         assert f"LD_PRELOAD={library} " in reason
