@@ -7,9 +7,11 @@ in what is timed; and operator set and file version can stay as old as the
 oldest ONNX Runtime in use (1.7, the first for opset 13) asks for.
 
 The int8 model is quantised here, too, in the scheme of TensorFlow Lite
-(Jacob et al., arXiv:1712.05877, weights by channel), so that both int8 files
-hold the same numbers. ONNX Runtime's own quantiser would make another model
-of each of its versions: that of 1.10 loses nine points of accuracy.
+(Jacob et al., arXiv:1712.05877, weights by channel), but with weights of 7
+bits: ONNX Runtime multiplies weights of 8 bits wrongly on x86 CPUs without
+VNNI, where the sum of two products does not fit into 16 bits. ONNX Runtime's
+own quantiser would make another model of each of its versions: that of 1.10
+loses nine points of accuracy.
 """
 
 import importlib
@@ -17,6 +19,7 @@ import importlib
 import numpy
 
 from edgebench.errors import UnsupportedError
+from edgebench.kws.engines.onnxruntime_engine import BITS_THAT_FIT, WEIGHT_BITS
 from edgebench.kws.inputs import LABELS, SHAPE, Quantization
 from edgebench.kws.network import LAYERS, VARIABLES
 
@@ -24,6 +27,7 @@ _OPSET = 13
 _FILE_VERSION = 7
 _NORM_EPSILON = 1e-3
 _INPUT, _OUTPUT = "input", "probabilities"
+_GREATEST_WEIGHT = 2 ** (BITS_THAT_FIT - 1) - 1
 # What "same" means for 49 x 10 values, a 10 x 4 kernel and strides of 2: top, left, bottom, right.
 _FIRST_PADS = (4, 1, 5, 1)
 
@@ -67,7 +71,9 @@ def _imported(name):
 
 
 class _FloatGraph:
-    """Nodes and constants of the network as it is."""
+    """Nodes, constants and metadata of the network as it is."""
+
+    metadata = {}  # type: dict[str, str]
 
     def __init__(self):
         self._helper = _imported("onnx.helper")
@@ -113,6 +119,8 @@ class _IntegerGraph(_FloatGraph):
     ranges: {tensor: (least, greatest)} of the float graph's activations.
     """
 
+    metadata = {WEIGHT_BITS: str(BITS_THAT_FIT)}
+
     def __init__(self, ranges):
         super().__init__()
         self._ranges = ranges
@@ -134,9 +142,9 @@ class _IntegerGraph(_FloatGraph):
         sizes = (
             numpy.abs(kernel).reshape(len(kernel), -1).max(axis=1) if by_channel else numpy.abs(kernel).max()
         )
-        scales = numpy.where(sizes > 0, sizes / 127.0, 1.0).astype(numpy.float32)
+        scales = numpy.where(sizes > 0, sizes / _GREATEST_WEIGHT, 1.0).astype(numpy.float32)
         columns = scales.reshape((-1,) + (1,) * (kernel.ndim - 1)) if by_channel else scales
-        numbers = numpy.rint(kernel / columns).clip(-127, 127).astype(numpy.int8)
+        numbers = numpy.rint(kernel / columns).clip(-_GREATEST_WEIGHT, _GREATEST_WEIGHT).astype(numpy.int8)
         bias_scales = (scales * numpy.float32(self._scales[value].scale)).astype(numpy.float32)
         bias_numbers = numpy.rint(bias.astype(numpy.float64) / bias_scales).astype(numpy.int32)
         return [
@@ -175,7 +183,7 @@ def _draw(graph, arrays):
     shape = graph.constant("planes_shape", numpy.array((1, 1) + SHAPE[:2], numpy.int64))
     # With one channel the planes of ONNX lie in memory as the rows of Keras do.
     last = graph.activation(graph.node("Reshape", [_INPUT, shape], "planes"))
-    for name, kernel, bias, options in _convolutions(arrays):
+    for name, kernel, bias, options in convolutions(arrays):
         last = graph.relu(graph.node("Conv", graph.weights(last, kernel, bias, True, name), name, **options))
     pool = graph.like(last, graph.node("GlobalAveragePool", [last], "pool"))
     flat = graph.like(pool, graph.node("Flatten", [pool], "flatten"))
@@ -211,6 +219,7 @@ def _written(graph, arrays, with_activations=False):
         opset_imports=[helper.make_opsetid("", _OPSET)],
     )
     model.ir_version = _FILE_VERSION
+    helper.set_model_props(model, graph.metadata)
     checker.check_model(model, full_check=True)
     return model.SerializeToString()
 
@@ -229,7 +238,7 @@ def _ranges(arrays, calibration):
     return ranges
 
 
-def _convolutions(arrays):
+def convolutions(arrays):
     """Yield name, kernel (out, in, rows, columns), bias (out,) and ONNX options of each convolution."""
     values = dict(zip((name for name, _ in VARIABLES), arrays))
     for layer in LAYERS:

@@ -11,6 +11,20 @@ from edgebench.kws.inputs import LABELS
 
 _PROVIDER = "CPUExecutionProvider"
 _FLOAT = "tensor(float)"
+# On x86 CPUs without VNNI, ONNX Runtime adds two products of uint8 and int8 in 16 bits, and greater sums saturate. With
+# this option it computes with uint8 weights, which never saturate but take longer. Older versions ignore it.
+_EXACT = ("session.x64quantprecision", "1")
+_EXACT_SINCE = (1, 13)
+# A model with this many bits in its weights never saturates: 2 x 255 x 63 fits into 16 bits. ``onnx_form`` writes it.
+WEIGHT_BITS = "edgebench.weight_bits"
+BITS_THAT_FIT = 7
+# An ONNX model with one node, MatMulInteger of uint8 ``a`` (1, 4) and int8 weights (4, 16) that are all 127.
+_PROBE = (
+    b'\x08\x05\x12\x00:\x94\x01\n\x18\n\x01a\n\x01b\x12\x01y"\rMatMulInteger\x12\x01p*K\x08\x04\x08\x10\x10\x03B\x01bJ@'
+    + b"\x7f" * 64
+    + b"Z\x13\n\x01a\x12\x0e\n\x0c\x08\x02\x12\x08\n\x02\x08\x01\n\x02\x08\x04"
+    + b"b\x13\n\x01y\x12\x0e\n\x0c\x08\x06\x12\x08\n\x02\x08\x01\n\x02\x08\x10B\x04\n\x00\x10\n"
+)
 
 
 def open_library(threads, use_gpu):
@@ -35,15 +49,44 @@ class OnnxruntimeLibrary(engine.Library):
         self._module = module
 
     def open(self, model):
-        """Return an OnnxruntimeEngine for a model of the form onnx."""
+        """Return an OnnxruntimeEngine for a model of the form onnx.
+
+        An int8 model whose products may saturate on this CPU is loaded with
+        ONNX Runtime's option for exact products; the engine's ``delegate``
+        names it. Raises UnsupportedError if this version has no such option.
+        """
+        session, delegate = self._session(model), _PROVIDER
+        if model.precision == "int8" and not _fits(session) and self.saturates():
+            if tuple(int(part) for part in self.version.split(".")[:2]) < _EXACT_SINCE:
+                raise UnsupportedError(
+                    "onnxruntime {} computes int8 weights of 8 bits wrongly on this CPU, which has no VNNI. Install "
+                    "onnxruntime {}.{} or later, or convert the model again, to weights of {} bits: edgebench kws "
+                    "convert".format(*(self.version,) + _EXACT_SINCE + (BITS_THAT_FIT,)),
+                    "int8-saturates",
+                )
+            session, delegate = self._session(model, _EXACT), "{}, {}={}".format(_PROVIDER, *_EXACT)
+        return OnnxruntimeEngine(model, self, session, delegate)
+
+    def saturates(self):
+        """Return whether products of uint8 and int8 saturate on this CPU, as ONNX Runtime computes them by default."""
+        session = self._module.InferenceSession(_PROBE, self._options(), providers=[_PROVIDER])
+        (sums,) = session.run(None, {"a": numpy.full((1, 4), 255, numpy.uint8)})
+        return bool((sums != 4 * 255 * 127).any())
+
+    def _options(self, *entries):
         options = self._module.SessionOptions()
         options.intra_op_num_threads = self.threads
         # The network is one chain: there is nothing for a second operator to do at the same time.
         options.inter_op_num_threads = 1
         options.execution_mode = self._module.ExecutionMode.ORT_SEQUENTIAL
         options.log_severity_level = 3
+        for key, value in entries:
+            options.add_session_config_entry(key, value)
+        return options
+
+    def _session(self, model, *entries):
         try:
-            session = self._module.InferenceSession(model.path, options, providers=[_PROVIDER])
+            return self._module.InferenceSession(model.path, self._options(*entries), providers=[_PROVIDER])
         # Its errors are of a class of their own each, with nothing in common below Exception.
         except Exception as error:  # noqa: BLE001
             raise UnsupportedError(
@@ -52,7 +95,12 @@ class OnnxruntimeLibrary(engine.Library):
                 ),
                 "model-not-loadable",
             )
-        return OnnxruntimeEngine(model, self, session)
+
+
+def _fits(session):
+    """Return whether a model's metadata says that its weights have so few bits that no product saturates."""
+    bits = session.get_modelmeta().custom_metadata_map.get(WEIGHT_BITS, "8")
+    return bits.isdigit() and int(bits) <= BITS_THAT_FIT
 
 
 class OnnxruntimeEngine(engine.Engine):
@@ -60,7 +108,7 @@ class OnnxruntimeEngine(engine.Engine):
 
     name = "onnxruntime"
 
-    def __init__(self, model, library, session):
+    def __init__(self, model, library, session, delegate=_PROVIDER):
         taken, given = session.get_inputs()[0], session.get_outputs()[0]
         for each in (taken, given):
             if each.type != _FLOAT:
@@ -79,7 +127,7 @@ class OnnxruntimeEngine(engine.Engine):
         def invoke():
             self._results = run(outputs, feeds)
 
-        engine.Engine.__init__(self, model, library, _PROVIDER, invoke)
+        engine.Engine.__init__(self, model, library, delegate, invoke)
 
     def _put(self, value):
         self._input[...] = engine.floats(value)
