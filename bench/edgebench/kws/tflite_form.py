@@ -20,15 +20,22 @@ def int8(framework, model, calibration):
     """Return the bytes of the int8 model, all integers from input to output.
 
     calibration: float32 (n, 49, 10, 1), MFCC values whose ranges decide the
-    scales. Raises UnsupportedError as ``float32`` does.
+    scales. The weights of the dense layer have one scale: TensorFlow Lite
+    before 2.10 takes the first of several scales for all channels.
+    Raises UnsupportedError as ``float32`` does, and if the converter writes
+    several scales all the same.
     """
     converter = _converter(framework, model)
     tensorflow = framework.tensorflow
+    # Without it, TensorFlow 2.18 and later write one for each channel. Older ones ignore the attribute and write one.
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = True
     converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: ([values[None]] for values in calibration)
     converter.target_spec.supported_ops = [tensorflow.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tensorflow.int8
-    return converter.convert()
+    content = converter.convert()
+    _check_dense_scales(framework, content)
+    return content
 
 
 def check(framework):
@@ -42,6 +49,22 @@ def check(framework):
             ),
             "tensorflow-too-old",
         )
+
+
+def _check_dense_scales(framework, content):
+    interpreter = framework.tensorflow.lite.Interpreter(model_content=content)
+    for tensor in interpreter.get_tensor_details():
+        scales = tensor["quantization_parameters"]["scales"]
+        # Weights of dense layers are the only quantised tensors of two axes with several scales.
+        if len(tensor["shape"]) == 2 and len(scales) > 1:
+            raise UnsupportedError(
+                "TensorFlow {} writes {} scales for the dense weights {}; TensorFlow Lite before 2.10 reads only the "
+                "first and computes wrong results. Convert on a host with TensorFlow 2.4 to 2.21 and copy the folder, "
+                "or write ONNX files only: --form onnx".format(
+                    framework.tensorflow_version, len(scales), tensor["name"]
+                ),
+                "dense-scales-per-channel",
+            )
 
 
 def _converter(framework, model):
