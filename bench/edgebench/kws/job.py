@@ -6,12 +6,19 @@ import time
 
 import numpy
 
-from edgebench import memory
-from edgebench.kws import engines, network, scoring, timing
+from edgebench import keyword_spotting, memory
+from edgebench.errors import EdgebenchError
+from edgebench.kws import engines, network, scoring, selfcheck, timing
 from edgebench.kws.inputs import LABELS, SHAPE, Features, read_set
 from edgebench.kws.models import Model
 
 _LIVELY_S = 10.0
+# By the weights of a model below the required accuracy.
+_ADVICE = {
+    "reference": "The reference weights reach it, so the engine or the conversion is at fault. Convert the model again "
+    "(edgebench kws convert), or choose another engine or model.",
+    "trained": "To see whether the weights or an engine is at fault, compare the engines: edgebench kws accuracy",
+}
 
 
 def run(job, emit):
@@ -20,7 +27,8 @@ def run(job, emit):
     job: dict of engine, model (a Model as dict), threads, windows (0: none),
     window_s, min_inferences, inputs_folder (None: no accuracy), and, where
     given, device ("cpu" hides GPUs), seed and warmup. emit: as of the worker.
-    Raises EdgebenchError as engines do.
+    Raises EdgebenchError as engines do, and before anything is timed if the
+    engine computes the model wrongly or less accurately than required.
     """
     model = Model(**job["model"])
     emit("phase", phase="import")
@@ -44,6 +52,8 @@ def run(job, emit):
     samples = read_set(job["inputs_folder"]) if job.get("inputs_folder") else []
     if samples and model.weights != "random":
         _measure_accuracy(engine, samples, emit)
+    else:
+        selfcheck.check(engine)
     if job["windows"]:
         engine.set_input(samples[0].quantized if samples else Features(numpy.zeros(SHAPE, numpy.float32)))
         _measure_windows(engine, job, emit)
@@ -100,6 +110,13 @@ def _measure_accuracy(engine, samples, emit):
             },
         },
     )
+    if score.top1 < keyword_spotting.REQUIRED_TOP1:
+        raise EdgebenchError(
+            "top-1 is {:.1%} of {:,} inputs; kws01 requires {:.0%}. {}".format(
+                score.top1, score.samples, keyword_spotting.REQUIRED_TOP1, _ADVICE[engine.model.weights]
+            ),
+            "accuracy-below-required",
+        )
 
 
 def _measure_windows(engine, job, emit):

@@ -25,6 +25,7 @@ import gc
 import itertools
 import math
 
+from edgebench.errors import with_code
 from edgebench.kws.inputs import SIZE_BYTES, QuantizedFeatures
 
 MODES = ("performance", "accuracy", "energy")
@@ -68,20 +69,23 @@ class Protocol:
     hosts wait for a line; an ``infer`` whose warm-up or whose inferences would
     take longer, as those before them ran, is refused with ``e-[Inference
     iterations must be <=M, …]``, and one that turns out to is broken off with
-    ``e-[Inference stopped after K of N, …]``.
+    ``e-[Inference stopped after K of N, …]``. say: callable for one line about
+    each ``infer`` that is refused or broken off, and about errors of engine and
+    edge; None says nothing.
 
     ``boot`` and ``feed`` return iterators of bytes to be sent as they come:
     between two of them time passes in inferences. Neither ever raises an
     Exception, whatever it is fed and whatever engine and edge raise.
     """
 
-    def __init__(self, engine, clock, mode="performance", edge=None, silence_s=SILENCE_S):
+    def __init__(self, engine, clock, mode="performance", edge=None, silence_s=SILENCE_S, say=None):
         if mode not in MODES or (mode == "energy") != (edge is not None):
             raise ValueError("mode {!r} with edge {!r}".format(mode, edge))
         self._engine = engine
         self._clock = clock
         self._edge = edge
         self._silence_s = silence_s
+        self._say = say or (lambda line: None)
         self._started_s = clock()
         self._results = (0.0,) * 12
         self._command = bytearray()
@@ -143,7 +147,9 @@ class Protocol:
             for piece in pieces:
                 yield piece
         except Exception as error:  # noqa: BLE001 - a device answers, whatever happens in it
-            yield _line("e-[{}: {}]".format(type(error).__name__, _shown(str(error).encode("utf-8"))))
+            told = "{}: {}".format(type(error).__name__, _shown(str(error).encode("utf-8")))
+            self._say(with_code("the device answers with an error: {}".format(told), "device-error"))
+            yield _line("e-[{}]".format(told))
 
     def _reply(self, words):
         if not words:
@@ -224,19 +230,18 @@ class Protocol:
         iterations = _number(words[0]) if words else 1
         warmup = _number(words[1]) if len(words) > 1 else DEFAULT_WARMUP
         if iterations <= 0:
-            yield _line("e-[Inference iterations must be >0]")
+            yield self._refused("Inference iterations must be >0", iterations, warmup)
             return
         if warmup < 0:
-            yield _line("e-[Inference warmup must be >=0]")
+            yield self._refused("Inference warmup must be >=0", iterations, warmup)
             return
         most = self._most()
         for what, count in (("iterations", iterations), ("warmup", warmup)):
             if count > most:
-                yield _line(
-                    "e-[Inference {} must be <={}, more take longer than the {:g} s that hosts wait]".format(
-                        what, most, self._silence_s
-                    )
+                told = "Inference {} must be <={}, more take longer than the {:g} s that hosts wait".format(
+                    what, most, self._silence_s
                 )
+                yield self._refused(told, iterations, warmup)
                 return
         if self._loaded >= SIZE_BYTES:
             self._engine.set_input(QuantizedFeatures.from_bytes(bytes(self._expected[:SIZE_BYTES])))
@@ -245,7 +250,7 @@ class Protocol:
         yield _line("m-warmup-start-{}".format(warmup))
         done, _ = self._repeat(warmup)
         if done < warmup:
-            yield self._stopped(done, warmup)
+            yield self._stopped(done, warmup, iterations, warmup)
             return
         yield _line("m-warmup-done")
         yield _line("m-infer-start-{}".format(iterations))
@@ -253,7 +258,7 @@ class Protocol:
             yield piece
         done, taken_s = self._repeat(iterations)
         if done < iterations:
-            yield self._stopped(done, iterations)
+            yield self._stopped(done, iterations, iterations, warmup)
             return
         for piece in self._stamp():
             yield piece
@@ -270,12 +275,15 @@ class Protocol:
             return _INT_MAX
         return max(1, min(_INT_MAX, int(_REFUSED_SHARE * self._silence_s / self._invoke_s)))
 
-    def _stopped(self, done, asked):
-        return _line(
-            "e-[Inference stopped after {} of {}, more take longer than the {:g} s that hosts wait]".format(
-                done, asked, self._silence_s
-            )
+    def _stopped(self, done, asked, iterations, warmup):
+        told = "Inference stopped after {} of {}, more take longer than the {:g} s that hosts wait".format(
+            done, asked, self._silence_s
         )
+        return self._refused(told, iterations, warmup, "infer-stopped")
+
+    def _refused(self, told, iterations, warmup, code="infer-refused"):
+        self._say(with_code("infer {} {}: {}".format(iterations, warmup, told), code))
+        return _line("e-[{}]".format(told))
 
     def _repeat(self, count):
         """Invoke ``count`` times, nothing else in between but a look at the clock a few times a second.

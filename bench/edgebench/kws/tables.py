@@ -1,11 +1,16 @@
 """Tables of keyword spotting for a terminal."""
 
+from edgebench.keyword_spotting import REQUIRED_TOP1
 from edgebench.kws import timing
 from edgebench.kws.inputs import LABELS
 
-REQUIRED_TOP1 = 0.90
 RANDOM_WEIGHTS = "random weights: latency only"
 VALID_WINDOWS = "valid for MLPerf Tiny."
+LONG_WINDOWS = (
+    "long enough for MLPerf Tiny, which also requires a top-1 of {:.0%}; not every line has one.".format(
+        REQUIRED_TOP1
+    )
+)
 
 
 def models(rows):
@@ -38,10 +43,10 @@ def accuracy(results, inputs):
 
 def _scores(result):
     quality = result["quality"]
-    if result["status"] != "ok" or not quality:
-        return "-", "-", "-", "{}: {}".format(result["status"], result["reason"])
+    note = "" if result["status"] == "ok" else "{}: {}".format(result["status"], result["reason"])
+    if not quality:
+        return "-", "-", "-", note
     auc = "-" if quality["auc"] is None else "{:.4f}".format(quality["auc"])
-    note = "" if quality["value"] >= REQUIRED_TOP1 else "below what is required"
     return "{:.1%}".format(quality["value"]), auc, "{:.2f}".format(result["times"]["accuracy_s"]), note
 
 
@@ -107,8 +112,11 @@ def _window_lines(records):
     told = "{} windows a line, the shortest {:.2f} s of wall clock, the fewest inferences {:,}: ".format(
         max(len(record["windows"]) for record in records), shortest, fewest
     )
-    if all(record["valid_windows"] for record in records if record["status"] == "ok"):
-        told += VALID_WINDOWS
+    measured = [record for record in records if record["status"] == "ok"]
+    if all(record["valid_windows"] for record in measured):
+        # Records below the required accuracy are not ok.
+        is_scored = all(record["quality"]["value"] is not None for record in measured)
+        told += VALID_WINDOWS if is_scored else LONG_WINDOWS
     else:
         told += "too short for MLPerf Tiny, which asks for {:.0f} s and {} inferences.".format(
             timing.VALID_WINDOW_S, timing.VALID_INFERENCES

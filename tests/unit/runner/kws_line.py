@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from edgebench.commands.kws import shared
 from edgebench.kws import device, guarded
 from edgebench.kws.protocol import READY, Protocol
 from edgebench.kws.serial_line import SerialLine
@@ -108,6 +109,7 @@ def main() -> int:
             time.perf_counter,
             mode,
             (lambda: None) if mode == "energy" else None,
+            say=shared.tell,
         )
         protocol.warm()
         device.serve(protocol, port, device.default_baud(mode), boot == "boot", wait == "wait")

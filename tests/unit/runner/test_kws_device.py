@@ -170,6 +170,23 @@ def test_a_peer_that_does_not_read_is_not_waited_for(tmp_path: Path) -> None:
         assert peer.ask(b"name%").endswith(b"m-name-dut-[unspecified]\r\n" + READY)
 
 
+def test_a_refused_infer_is_logged_on_the_device(tmp_path: Path) -> None:
+    """The user at the driving host sees "e-[...]" at best; the device's log has the command and the reason."""
+    peer = Peer(tmp_path / "port")
+    with running(str(peer.path), "performance", "boot", "now", "0.01") as process:
+        peer.receive()
+        load(peer, INPUT, 31)
+        assert peer.ask(b"infer 1000000 0%").startswith(b"e-[")
+        assert b"m-infer-done" in peer.ask(b"infer 1 0%")
+        assert peer.ask(b"infer 0%").startswith(b"e-[")
+        process.terminate()
+        assert process.stderr is not None
+        said = [line for line in process.stderr if codes(line)]
+    assert [codes(line) for line in said] == [["infer-refused"], ["infer-refused"]]
+    assert "infer 1000000 0:" in said[0]
+    assert "infer 0 10:" in said[1]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_and_the_port_is_free(
     peer: Peer, process: "subprocess.Popen[str]", number: signal.Signals

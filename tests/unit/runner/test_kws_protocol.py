@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import properties
+from tests.messages import codes
 from tests.unit.runner.kws_engine import Clock, Engine, TimedEngine
 
 INPUT = bytes((7 + 3 * i) % 256 for i in range(490))
@@ -259,6 +260,36 @@ def test_what_would_be_silent_for_too_long_is_refused(clock: Clock) -> None:
     assert ask(device, b"infer 1 3226").startswith(b"e-[Inference warmup must be <=3225, ")
     assert engine.invoked == warmed
     assert b"m-infer-done" in ask(device, b"infer 3225 0")
+
+
+def test_the_log_has_each_infer_that_is_refused_or_fails(clock: Clock) -> None:
+    logged: list[str] = []
+    engine = TimedEngine(clock, 2**-7)
+    device = Protocol(engine, clock, say=logged.append)
+    device.warm()
+    load(device)
+    for command in (b"infer 0", b"infer 1 -1", b"infer 3226", b"infer 1 3226"):
+        ask(device, command)
+    engine.takes_s = 1.0
+    ask(device, b"infer 100 0")
+    ask(device, b"infer 1 100")
+    engine.error = RuntimeError("no memory left")
+    ask(device, b"infer 1 0")
+    expected = 4 * ["infer-refused"] + 2 * ["infer-stopped"] + ["device-error"]
+    assert [codes(line) for line in logged] == [[code] for code in expected]
+    assert [line.split(":")[0] for line in logged[2:6]] == [
+        "infer 3226 10",
+        "infer 1 3226",
+        "infer 100 0",
+        "infer 1 100",
+    ]
+    assert "<=3225" in logged[2]
+    assert "no memory left" in logged[6]
+    ask(device, b"infer")
+    engine.error = None
+    ask(device, b"infer 1 0")
+    ask(device, b"nonsense")
+    assert len(logged) == 8
 
 
 @pytest.mark.parametrize("slower", [2, 100, 20_000])

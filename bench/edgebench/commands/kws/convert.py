@@ -4,7 +4,8 @@ import json
 import os
 import sys
 
-from edgebench.commands.common import OK, add_data_options, cache_dir, data_dir
+from edgebench.commands.common import NOT_ALL_OK, OK, add_data_options, cache_dir, data_dir
+from edgebench.errors import with_code
 
 FOLDER = "kws_converted"
 
@@ -16,7 +17,8 @@ def add(commands):
         help="write the network as .tflite and ONNX files",
         description="Write the network of keyword spotting as .tflite and ONNX files, in float32 and int8 each, with "
         "the weights of MLPerf Tiny's reference model or of your own training. The int8 ones are calibrated on the "
-        "inputs kws01.",
+        "inputs kws01. Exit code 1 if an engine of this host scores less than MLPerf Tiny requires (90 %) with one of "
+        "the files.",
     )
     command.add_argument(
         "--out",
@@ -48,6 +50,7 @@ def default_out(options):
 
 def write(options, source, out, framework=None, stream=None):
     """Convert a convert.Source, calibrated on the inputs that the data options lead to; tell ``stream`` of it."""
+    from edgebench.keyword_spotting import REQUIRED_TOP1
     from edgebench.kws import convert, products
     from edgebench.kws.quiet import quiet
 
@@ -67,7 +70,13 @@ def write(options, source, out, framework=None, stream=None):
             "{} inputs each; weights: {}; folder: {}".format(len(samples), told["weights"], folder),
             file=stream,
         )
-    return OK
+    below = [each for each in measured if each["top1"] is not None and each["top1"] < REQUIRED_TOP1]
+    for each in below:
+        told_ = "{file} with {engine}: top-1 is {top1:.1%} of {samples:,} inputs; kws01 requires {required:.0%}".format(
+            samples=len(samples), required=REQUIRED_TOP1, **each
+        )
+        _tell(with_code(told_, "accuracy-below-required"))
+    return NOT_ALL_OK if below else OK
 
 
 def _table(told, measured):

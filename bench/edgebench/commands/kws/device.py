@@ -8,11 +8,13 @@ import time
 from edgebench.commands.common import INTERRUPTED, add_data_options, natural, positive
 from edgebench.commands.kws import shared
 from edgebench.errors import UnsupportedError, UsageError, with_code
+from edgebench.kws import engines
 
+# Others come after these.
 _PREFERRED_ENGINES = ("litert", "onnxruntime", "tensorflow")
+_PREFERRED_PRECISIONS = ("int8", "dynamic", "float32")
 # Between this program's own processes: engine and model do not go together here, others may.
 _CANNOT = 69
-_PREFERRED_PRECISIONS = ("int8", "dynamic", "float32")
 
 
 def add(commands):
@@ -34,7 +36,7 @@ def add(commands):
         "--baud", type=positive, metavar="N", help="rate of the line (default: 115200, in energy mode 9600)"
     )
     command.add_argument(
-        "--engine", help="litert, onnxruntime or tensorflow (default: the first that is there)"
+        "--engine", help="{} (default: the first that is there)".format(", ".join(engines.NAMES))
     )
     command.add_argument(
         "--model", metavar="ID", help="see kws models (default: an int8 model where there is one)"
@@ -94,10 +96,14 @@ def _choices(options):
     return sorted(
         ((name, model) for name, model, _ in found),
         key=lambda pair: (
-            _PREFERRED_PRECISIONS.index(pair[1].precision),
-            _PREFERRED_ENGINES.index(pair[0]),
+            _place(_PREFERRED_PRECISIONS, pair[1].precision),
+            _place(_PREFERRED_ENGINES, pair[0]),
         ),
     )
+
+
+def _place(preferred, value):
+    return preferred.index(value) if value in preferred else len(preferred)
 
 
 def _check_pin(options):
@@ -125,7 +131,7 @@ def _go_on_in(python):
 
 
 def _serve(options, name, model):
-    from edgebench.kws import device, engines
+    from edgebench.kws import device, selfcheck
     from edgebench.kws.protocol import Protocol
 
     pin = None
@@ -135,7 +141,10 @@ def _serve(options, name, model):
         pin = TimestampLine(options.gpio_chip, options.gpio_line)
     try:
         engine = engines.open_engine(name, model, options.threads)
-        protocol = Protocol(engine, time.perf_counter, options.mode, pin.edge if pin else None)
+        selfcheck.check(engine)
+        protocol = Protocol(
+            engine, time.perf_counter, options.mode, pin.edge if pin else None, say=shared.tell
+        )
         protocol.warm()
     except UsageError:
         raise

@@ -3,6 +3,7 @@
 import sys
 
 from edgebench.commands.common import add_data_options, add_device_option, cache_dir, data_dir, positive
+from edgebench.kws import engines
 
 
 def add_choice(command):
@@ -11,7 +12,7 @@ def add_choice(command):
         "--engine",
         nargs="+",
         metavar="NAME",
-        help="tensorflow, litert, onnxruntime (default: those that are installed)",
+        help="{} (default: those that are installed)".format(", ".join(engines.NAMES)),
     )
     command.add_argument(
         "--model", nargs="+", metavar="ID", help="as edgebench kws models lists them (default: all there are)"
