@@ -154,7 +154,7 @@ def _times(framework, model, subject, batch):
         loss, rate = subject.loss
         framework.compile(model, rate, loss, accuracy=False)
     for size in sorted({1, batch}):
-        x, y = networks.batch_of(subject, size)
+        x, y = networks.batch_of(subject, model, size)
         times["inference"][str(size)] = _median(lambda x=x: model.predict_on_batch(x))
         if y is not None:
             times["training"][str(size)] = _median(lambda x=x, y=y: model.train_on_batch(x, y))
@@ -181,8 +181,9 @@ def _operators(job, emit):
         for name in job["names"]:
             emit("phase", phase="tensorflow, " + name)
             subject = networks.subject(name)
-            x, _ = networks.batch_of(subject, 1)
-            found = operators.tensorflow(framework, _traced(framework, subject, x))
+            model = subject.build(framework)
+            x, _ = networks.batch_of(subject, model, 1)
+            found = operators.tensorflow(framework, _traced(framework, model, x))
             emit("update", record={"operators": {"tensorflow " + name: found}})
     for path in job["models"]:
         from edgebench.kws.engines import litert_engine
@@ -193,8 +194,7 @@ def _operators(job, emit):
         emit("update", record={"operators": {"litert " + os.path.basename(path): found}})
 
 
-def _traced(framework, subject, x):
-    model = subject.build(framework)
+def _traced(framework, model, x):
     try:
         return framework.traced_inference(model, x)
     except ValueError as error:

@@ -12,10 +12,9 @@ from edgebench.workloads import weather
 KWS = "kws"
 NAMES = workloads.NAMES + (KWS,)
 
-Subject = namedtuple("Subject", "name title input_shape batch parameters loss classes words build")
+Subject = namedtuple("Subject", "name title input_shape batch parameters loss build")
 Subject.__doc__ = """One network. input_shape: of a sample, no dimension open. batch: the workload's; kws has 1. loss:
-(name, learning rate) for training, None where it is not trained here. classes: of a one-hot target, else None.
-words: the size of the table where the input is indices, else None. build(framework): gives the uncompiled model."""
+(name, learning rate) for training, None where it is not trained here. build(framework): gives the uncompiled model."""
 
 
 def subject(name):
@@ -28,8 +27,6 @@ def subject(name):
             batch=1,
             parameters=network.PARAMETERS,
             loss=None,
-            classes=None,
-            words=None,
             build=network.network,
         )
     if name not in workloads.NAMES:
@@ -40,7 +37,6 @@ def subject(name):
     spec = module.SPEC
     options = {key: values[0] for key, values in spec.options.items()}
     steps = options.get("lookback_rows", 0) // weather.STEP_ROWS
-    classes = {"mnist_1d": 10, "mnist_2d": 10, "reuters": 46}.get(name)
     return Subject(
         name=name,
         title=spec.title,
@@ -48,24 +44,28 @@ def subject(name):
         batch=spec.paper.batch,
         parameters=spec.parameters,
         loss=(spec.loss, spec.learning_rate),
-        classes=classes,
-        words=10000 if name == "imdb_embedded" else None,
         build=lambda framework: module.network(framework, options),
     )
 
 
-def batch_of(subject_, size):
-    """Return made-up (x, y) of ``size`` samples; y is None where the network is not trained."""
+def batch_of(subject_, model, size):
+    """Return made-up (x, y) of ``size`` samples for the built network; y is None where the network is not trained.
+
+    x: word indices if the network begins with an embedding, else values in 0
+    to 1. y: one-hot rows if the network has several outputs, else 0 or 1.
+    """
     random = numpy.random.RandomState(0)
     shape = (size,) + tuple(subject_.input_shape)
-    if subject_.words:
-        x = random.randint(0, subject_.words, shape).astype("int32")
-    else:
-        x = random.rand(*shape).astype("float32")
+    words = _words(model)
+    x = random.randint(0, words, shape).astype("int32") if words else random.rand(*shape).astype("float32")
     if subject_.loss is None:
         return x, None
-    if subject_.classes:
-        y = numpy.eye(subject_.classes, dtype="float32")[random.randint(0, subject_.classes, size)]
-    else:
-        y = random.randint(0, 2, size).astype("float32")
-    return x, y
+    outputs = int(model.output_shape[-1])
+    y = random.randint(0, max(2, outputs), size)
+    return x, numpy.eye(outputs, dtype="float32")[y] if outputs > 1 else y.astype("float32")
+
+
+def _words(model):
+    """Return how many words the embedding knows that a network begins with; None for a network without."""
+    layers = [each for each in model.layers if type(each).__name__ != "InputLayer"]
+    return getattr(layers[0], "input_dim", None) if type(layers[0]).__name__ == "Embedding" else None
