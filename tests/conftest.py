@@ -14,6 +14,8 @@ from tests import needs, properties
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 properties.load()
+# Programs such as sfdisk, which an ordinary user has outside of PATH.
+os.environ["PATH"] += os.pathsep + needs.SYSTEM_PATHS
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

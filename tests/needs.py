@@ -22,7 +22,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 KINDS = ("package", "root", "interpreter", "data", "machine")
-_SYSTEM_PATHS = "/usr/local/sbin:/usr/sbin:/sbin"
+SYSTEM_PATHS = "/usr/local/sbin:/usr/sbin:/sbin"
 
 # Program → Debian package.
 PROGRAMS = {
@@ -62,7 +62,7 @@ class Need:
 
 def program(name: str) -> str | None:
     """Return the path of a program on PATH or in the folders of system programs; None if it is not installed."""
-    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_SYSTEM_PATHS}")
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{SYSTEM_PATHS}")
 
 
 @functools.cache

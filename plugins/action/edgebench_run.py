@@ -266,4 +266,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _interrupted(self) -> None:
         """Ctrl-C: end the run on this machine, as for any program; leave that of another host alone."""
         if self._connection.transport == "local":
-            self._low_level_execute_command(shlex.join([self._script, "stop", self._host, self._run_id]))
+            stopped = self._low_level_execute_command(
+                shlex.join([self._script, "stop", self._host, self._run_id])
+            )
+            if stopped["rc"] != 0:
+                self._say(f"the run was not stopped: {shown(stopped['stderr'] or stopped['stdout'])}")

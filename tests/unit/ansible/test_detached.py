@@ -1,8 +1,10 @@
 """The script that runs a benchmark apart from the connection, with a short program in the launcher's place."""
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -15,9 +17,6 @@ from typing import Any
 import pytest
 
 from tests.messages import codes
-
-# The script stops a run by pkill.
-pytestmark = pytest.mark.needs("pkill")
 
 
 @pytest.fixture
@@ -59,11 +58,24 @@ def ended(script: Callable[..., str], run_id: str) -> str:
     pytest.fail("still running after 10 s")
 
 
+def members(session: int) -> list[int]:
+    """Return the processes of a session that have not ended."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, _, its_session = path.read_text().rpartition(")")[2].split()[:4]
+            if int(its_session) == session and state != "Z":
+                found.append(int(path.parent.name))
+    return found
+
+
 def cut_off(script: Callable[..., str], home: Path) -> str:
     """Kill all of the run r1, what was just being started as well, and return its state."""
-    session = (home / "results/r1/nano.pid").read_text().strip()
+    session = int((home / "results/r1/nano.pid").read_text())
     for _ in range(100):
-        subprocess.run(["pkill", "-KILL", "-s", session], check=False)
+        for pid in members(session):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         state = script("poll", "r1", "0").split()[0]
         if state != "running":
             return state
@@ -278,3 +290,28 @@ def test_an_unknown_action_is_refused(home: Path) -> None:
     assert done.returncode == 2
     assert codes(done.stderr) == ["action-unknown"]
     assert " go;" in done.stderr
+
+
+@pytest.mark.parametrize("tools", ["all", "without procps"])
+def test_stop_ends_all_processes_of_a_run(home: Path, script: Callable[..., str], tools: str) -> None:
+    # A child that ignores the signal, with a name that reads like the kernel's own fields.
+    odd = home / "a) S 1 1 (b"
+    odd.symlink_to(shutil.which("sleep") or "")
+    script("start", "r1", "60", "run", f"trap '' TERM; '{odd}' 40 & sleep 41; wait")
+    session = int((home / "results/r1/nano.pid").read_text())
+    deadline = time.monotonic() + 10
+    while not any(b"40" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in members(session)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    path = os.environ["PATH"]
+    if tools != "all":
+        path = str(home / "few")
+        Path(path).mkdir()
+        for name in ("sh", "cat", "dirname", "flock", "head", "mv", "rm", "sleep", "sync", "true", "xargs"):
+            Path(path, name).symlink_to(shutil.which(name) or "")
+    command = [str(home / "bin/edgebench-detached"), "stop", "nano", "r1"]
+    done = subprocess.run(
+        command, env={"PATH": path}, capture_output=True, text=True, check=False, timeout=20
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert members(session) == []
