@@ -190,15 +190,26 @@ def wrong_disks() -> None:
         disks.make_partitioned(Path(tree), full, 1600, "data")
     usb(plugged=True, serial="FULL")
 
+    wait_for_disk("FULL")
+    expect_refused("wrong_disks.yml")
+
+
+def impossible() -> None:
+    """Make a later stage impossible, in one way after the other. The role stops before its first write."""
+    expect_refused("impossible.yml")
+
+
+def expect_refused(name: str) -> None:
+    """Run a playbook in which the role must refuse everything; no disk is changed."""
+
     def state() -> dict[str, str]:
         with SD.open("rb") as handle:
             table = hashlib.sha256(handle.read(disks.PARTITION_OFFSET)).hexdigest()
         return {"SD card's table": table, **{disk.name: checksum(disk) for disk in FOLDER.glob("usb-*.raw")}}
 
-    wait_for_disk("FULL")
     before = state()
-    with playbook(Path(__file__).with_name("wrong_disks.yml")) as (process, log):
-        code = process.wait(timeout=600)
+    with playbook(Path(__file__).with_name(name)) as (process, log):
+        code = process.wait(timeout=900)
         told = log.read_text(errors="replace")
     expect(code == 0, told)
     for reason in re.findall(r"for another reason\].*?msg: (.*?)\n\n", told, re.DOTALL):
@@ -389,7 +400,7 @@ def torn() -> None:
 
 
 STEPS = (
-    *(wrong_disks, interrupted, no_disk, power_cycle, pulled, rollback),
+    *(wrong_disks, impossible, interrupted, no_disk, power_cycle, pulled, rollback),
     *(broken_superblock, no_init, no_initrd, no_kernel, torn),
 )
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote, unquote
 
 from ansible.errors import AnsibleFilterError
 
@@ -44,6 +45,8 @@ _value:
 BEGIN = "# Root on a USB disk: written by the role jetson_usb_root."
 END = "# End of what the role jetson_usb_root has written."
 SD_AT = "/media/edgebench-sd"
+# The new initramfs in /boot, and what mkinitramfs packs into it, with room for packages that are still missing.
+ROOM_BYTES = 150 * 1000 * 1000
 REPLACED = ("/", "/boot", "/home", SD_AT)
 # Nothing of a boot waits for a mount that may fail, so patience is free; 30 s were too short for the device manager of
 # a busy board, and without /home nobody's key opens it.
@@ -93,11 +96,19 @@ def sd_label(conf: Mapping[str, Any], own: str) -> str:
     words = str(conf["labels"].get(own, {}).get("append") or "").split()
     named = [word.partition("=")[2] for word in words if word.startswith("edgebench.trial=")]
     if named:
-        return named[-1]
+        return unquote(named[-1])
     if conf["default"] != own:
         return str(conf["default"])
     # Ours, and it does not say: the first other one.
     return next((str(name) for name in conf["order"] if name != own), "")
+
+
+def word(name: str) -> str:
+    """Return a label's name as one word of the kernel's command line: what is not plain stands as %20 and the like.
+
+    U-Boot and the kernel have uses of their own for quotes, dollars and backslashes.
+    """
+    return quote(name, safe="+,:@()=/")
 
 
 def layout_problems(look: Mapping[str, Any], conf: Mapping[str, Any], label: str) -> list[str]:
@@ -122,6 +133,33 @@ def layout_problems(look: Mapping[str, Any], conf: Mapping[str, Any], label: str
             "from a disk that is neither the SD card nor the named disk. Roll back the change that moved it there "
             "[root-on-other-disk]"
         )
+    if boot["links"]:
+        link = boot["links"][0]
+        problems.append(
+            f"{link} is a symbolic link, which the initramfs cannot follow to set DEFAULT back. Put the real thing in "
+            f"its place: sudo cp -aL {link} {link}.new; sudo mv -T {link}.new {link} [extlinux-is-link]"
+        )
+    if boot["not_writable"]:
+        problems.append(
+            f"root cannot write {', '.join(boot['not_writable'])}. Remount the SD card (sudo mount -o remount,rw "
+            f"{boot['at']}) or make them mutable (sudo chattr -i {' '.join(boot['not_writable'])}) [boot-not-writable]"
+        )
+    if boot["notes_is_file"]:
+        problems.append(
+            "/boot/edgebench is a file, expected a folder or nothing. Move it away: sudo mv /boot/edgebench "
+            "/boot/edgebench.old [notes-not-folder]"
+        )
+    for path, free in boot["free"].items():
+        if free < ROOM_BYTES and not system["on_usb"]:
+            problems.append(
+                f"{path} has {free // 1_000_000} MB free, and building the initramfs needs {ROOM_BYTES // 1_000_000} "
+                "MB. Free some space: sudo apt-get clean; sudo du -xhd1 / | sort -h | tail [boot-full]"
+            )
+    if not system["kernel_has_modules"]:
+        problems.append(
+            f"/lib/modules/{system['kernel']} is missing, so no initramfs can be built for the kernel that the board "
+            f"boots. Install that kernel's modules, or reboot into the installed kernel [kernel-modules-missing]"
+        )
     own = {f"PARTUUID={boot['partuuid']}", f"UUID={boot['uuid']}", boot["device"]}
     there = conf["labels"].get(label)
     if there is None:
@@ -132,6 +170,17 @@ def layout_problems(look: Mapping[str, Any], conf: Mapping[str, Any], label: str
             "must be a label that boots from the SD card. Correct it and make it the DEFAULT [fallback-label-wrong]"
         )
     return problems
+
+
+def label_problems(conf: Mapping[str, Any], own: str) -> list[str]:
+    """Return why the role's own label cannot be used: because someone else has one of its name."""
+    found = conf["labels"].get(own)
+    if found is None or "edgebench.trial=" in (found.get("append") or ""):
+        return []
+    return [
+        f"extlinux.conf has a label {own} in line {found['line']} that this role did not write. Rename it there "
+        "[label-not-ours]"
+    ]
 
 
 def _disk(device: str) -> str:
@@ -147,6 +196,8 @@ class FilterModule:
         """Return the filters by name."""
         return {
             "edgebench_usb_fstab": fstab,
+            "edgebench_usb_label_problems": label_problems,
             "edgebench_usb_layout_problems": layout_problems,
             "edgebench_usb_sd_label": sd_label,
+            "edgebench_usb_word": word,
         }

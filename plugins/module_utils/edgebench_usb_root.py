@@ -35,6 +35,9 @@ NOTES = {
 # From here on L4T can have the firmware of the USB controller in the first file system.
 INITRAMFS_FROM = (32, 2, 1)
 DIRECT_FROM = (32, 5)
+# From here on boards boot by UEFI and NVIDIA's L4TLauncher; before, those with Xavier's chip boot by CBoot.
+UEFI_FROM = (34,)
+LOADERS = {"uefi": "NVIDIA's UEFI (L4TLauncher)", "cboot": "NVIDIA's CBoot", "u-boot": "U-Boot"}
 
 
 def mounts(text):
@@ -84,7 +87,20 @@ def release(l4t):
     return tuple(int(part) for part in l4t.split("."))
 
 
-def boot_path(l4t, builtin_firmware, boot_is_usb):
+def loader_of(l4t, compatible, efi):
+    """Return which boot loader reads extlinux.conf: 'u-boot', 'uefi' or 'cboot'.
+
+    Args:
+        l4t: the release of L4T.
+        compatible: the device tree's `compatible`, such as nvidia,tegra210.
+        efi: whether the system was booted by UEFI.
+    """
+    if efi or (release(l4t) or (0,)) >= UEFI_FROM:
+        return "uefi"
+    return "cboot" if "tegra194" in compatible else "u-boot"
+
+
+def boot_path(l4t, builtin_firmware, boot_is_usb, loader="u-boot"):
     """Return (path, problem, note): how the board boots with its root on USB, or why it cannot.
 
     The path is 'kernel' (firmware of the USB controller built into the kernel), 'initramfs' (firmware in the first
@@ -109,6 +125,17 @@ def boot_path(l4t, builtin_firmware, boot_is_usb):
             "[l4t-too-old]" % l4t,
             "",
         )
+    if loader != "u-boot":
+        return (
+            None,
+            "L4T %s on this board boots by %s, not by U-Boot, and edgebench knows no way to fall back from a USB disk "
+            "there. Put root on the USB or NVMe disk by NVIDIA's flashing tool, from a PC with the board's "
+            "Linux_for_Tegra folder: sudo ./tools/kernel_flash/l4t_initrd_flash.sh --external-device sda1 (or "
+            "nvme0n1p1) -c tools/kernel_flash/flash_l4t_external.xml BOARD external; or choose the disk as storage "
+            "device in the SDK Manager. Then remove jetson_usb_root_disk from the host's variables "
+            "[loader-unsupported]" % (l4t, LOADERS[loader]),
+            "",
+        )
     if numbers < INITRAMFS_FROM:
         if builtin_firmware:
             return ("kernel", None, NOTES["kernel"])
@@ -121,6 +148,36 @@ def boot_path(l4t, builtin_firmware, boot_is_usb):
             "",
         )
     return ("initramfs", None, NOTES["initramfs-by-choice" if numbers >= DIRECT_FROM else "initramfs"])
+
+
+def kept_problem(marker, layout, used, parts, disk):
+    """Return why a disk that an earlier run began on cannot be gone on with, or None.
+
+    Args:
+        marker: what that run noted, or None.
+        layout: the sizes that are wanted now, root_gb and swap_gb.
+        used: whether the disk was this board's root.
+        parts: part → partition, of those that are there.
+        disk: what the module edgebench_usb_disk saw.
+    """
+    if used:
+        # What is on it is used, whatever has become of it.
+        if parts and all(each["whole"] for each in parts.values()):
+            return None
+        return (
+            "the USB disk %s held this board's root but has lost a partition or a file system (found: %s). "
+            "Nothing was written. Recover the data (sudo e2fsck, sudo gpart). Or erase the disk: roll back with "
+            "--tags rollback, then set jetson_usb_root_confirm_serial [disk-damaged]"
+            % (disk["device"], "; ".join(holds(disk)) or "nothing")
+        )
+    if marker and marker.get("layout") and marker["layout"] != layout:
+        return (
+            "the disk was laid out with root %(root_gb)s GB and swap %(swap_gb)s GB" % marker["layout"]
+            + ", but the variables now give root %(root_gb)s GB and swap %(swap_gb)s GB" % layout
+            + ". Nothing was written. Restore jetson_usb_root_size_gb and jetson_usb_root_swap_gb. Or erase the disk: "
+            "roll back with --tags rollback, then set jetson_usb_root_confirm_serial [layout-differs]"
+        )
+    return None
 
 
 def needed(sizes, used_bytes, home_bytes):

@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright the edgebench authors. Licensed under Apache-2.0.
 # Runs on the managed host under Python 2.7 or 3.5 and newer: no f-strings, no annotations.
-# ruff: noqa: PTH102, PTH104, PTH110, PTH112, PTH114, PTH116, PTH118, PTH119, PTH120, PTH123, PTH207, PTH208
+# ruff: noqa: PTH102, PTH104, PTH110, PTH112, PTH114, PTH116, PTH118, PTH119, PTH120, PTH123, PTH207, PTH208, RUF005
 # ruff: noqa: UP001, UP010, UP024, UP031, E402, B904
 from __future__ import absolute_import, division, print_function
 
@@ -110,8 +110,9 @@ from ansible.module_utils.edgebench_usb_root import (
     BY_ID,
     NAMES,
     boot_path,
-    holds,
     is_whole,
+    kept_problem,
+    loader_of,
     mount_of,
     mounts,
     needed,
@@ -121,9 +122,13 @@ from ansible.module_utils.edgebench_usb_root import (
     said,
     script,
 )
+from ansible.module_utils.extlinux_conf import ConfError, parse
 
 SYS = "/sys"
 SCRATCH = "/run/edgebench-usb-root/"
+SCRATCH_OF_MKINITRAMFS = "/var/tmp"  # noqa: S108
+# Folders that the role writes to beside /boot.
+WRITTEN = ["/etc", "/etc/systemd/system", "/usr/local/lib", "/usr/local/sbin"]
 # Where a table, a boot sector or the first structures of a file system would be.
 FIRST_BYTES = 1 << 20
 # What the role runs beside what every system has, and the packages that have it.
@@ -328,17 +333,41 @@ def look_at_disk(given, table, root_number, boot_number):
 def kernel_of(conf):
     """Return the release of the kernel that the board boots, by its own words, or that of the running one."""
     running = os.uname()[2]
-    for line in read_text(conf).splitlines():
-        words = line.split()
-        if len(words) == 2 and words[0].upper() in ("LINUX", "KERNEL"):
-            try:
-                with open(words[1], "rb") as handle:
-                    match = re.search(b"Linux version ([0-9][^ \0]{1,60}) ", handle.read())
-            except (IOError, OSError):
-                continue
-            if match and os.path.isdir("/lib/modules/" + match.group(1).decode("ascii", "replace")):
-                return match.group(1).decode("ascii")
+    try:
+        with open(conf, "rb") as handle:
+            parsed = parse(handle.read())
+    except (IOError, OSError, ConfError):
+        return running
+    labels = sorted(parsed.labels, key=lambda label: label.name != parsed.booted)
+    for label in labels:
+        try:
+            with open(parsed.value(label, "linux") or b"", "rb") as handle:
+                match = re.search(b"Linux version ([0-9][^ \0]{1,60}) ", handle.read())
+        except (IOError, OSError):
+            continue
+        if match and has_modules(match.group(1).decode("ascii", "replace")):
+            return match.group(1).decode("ascii")
     return running
+
+
+def has_modules(kernel):
+    """Return whether the modules of a kernel are there, without which no initramfs can be made for it."""
+    return os.path.isdir("/lib/modules/" + kernel)
+
+
+def links_to(conf):
+    """Return which of a file and the folders above it are symbolic links; the first file system follows none."""
+    found = []
+    while conf not in ("", "/"):
+        if os.path.islink(conf):
+            found.append(conf)
+        conf = os.path.dirname(conf)
+    return found
+
+
+def not_writable(paths):
+    """Return those of the paths that are there and that root cannot write: read-only mounts, immutable files."""
+    return [path for path in paths if os.path.exists(path) and not os.access(path, os.W_OK)]
 
 
 def has_program(name):
@@ -355,6 +384,12 @@ def builtin_firmware():
         text = read_text("/boot/config-" + os.uname()[2])
     match = re.search(r'^CONFIG_EXTRA_FIRMWARE="([^"]*)"', text, re.M)
     return bool(match and "xusb_firmware" in match.group(1))
+
+
+def free(path):
+    """Return the bytes that root can still write to a file system."""
+    found = os.statvfs(path)
+    return found.f_bfree * found.f_frsize
 
 
 def used(path):
@@ -384,6 +419,7 @@ def look(parameters):
         device = "/dev/" + os.path.basename(sys_of(boot["number"]))
     seen = probe(device)
     home_used = int((run(["du", "-sxB1", "/home"], may_fail=True).split() or ["0"])[0])
+    kernel = kernel_of(conf)
     root_size, swap_size, home_size, too_much = needed(parameters, used("/"), home_used)
     system = {
         "root": {
@@ -405,10 +441,15 @@ def look(parameters):
             "uuid": seen.get("ID_FS_UUID", ""),
             "is_usb": is_usb(sys_of(boot["number"])),
             "exists": os.path.exists(conf),
+            "links": links_to(conf),
+            "not_writable": not_writable([conf, os.path.dirname(conf), boot["at"], notes] + WRITTEN),
+            "free": {path: free(path) for path in [boot["at"], SCRATCH_OF_MKINITRAMFS]},
+            "notes_is_file": os.path.exists(notes) and not os.path.isdir(notes),
         },
         "on_usb": disk["is_root"] and not disk["is_boot"],
         "cmdline": read_text("/proc/cmdline"),
-        "kernel": kernel_of(conf),
+        "kernel": kernel,
+        "kernel_has_modules": has_modules(kernel),
         "builtin_firmware": builtin_firmware(),
         "modules": sorted(
             drivers(boot["number"])
@@ -444,7 +485,17 @@ def look(parameters):
         parts = {
             part: dict(each, whole=is_whole(part, each)) for part, each in parts_of(disk, swap_size).items()
         }
-    path, problem, note = boot_path(parameters["l4t"], system["builtin_firmware"], system["boot"]["is_usb"])
+    if not refused and not system["on_usb"]:
+        kept = kept_problem(system["marker"], layout(parameters), system["used"], parts, disk)
+        refused = [kept] if kept else []
+    loader = loader_of(
+        parameters["l4t"],
+        read_text("/proc/device-tree/compatible"),
+        os.path.isdir(SYS + "/firmware/efi"),
+    )
+    path, problem, note = boot_path(
+        parameters["l4t"], system["builtin_firmware"], system["boot"]["is_usb"], loader
+    )
     return {
         "system": system,
         "disk": disk,
@@ -503,22 +554,7 @@ def present(module, seen):
     marker = seen["system"]["marker"]
     done = []
     if seen["system"]["used"]:
-        # What is on it is used, whatever has become of it.
-        if not all(each["whole"] for each in seen["parts"].values()) or not seen["parts"]:
-            raise Trouble(
-                "the USB disk %s held this board's root but has lost a partition or a file system (found: %s). "
-                "Nothing was written. Recover the data (sudo e2fsck, sudo gpart). Or erase the disk: roll back with "
-                "--tags rollback, then set jetson_usb_root_confirm_serial [disk-damaged]"
-                % (disk["device"], "; ".join(holds(disk)) or "nothing")
-            )
         return done
-    if marker and marker.get("layout") and marker["layout"] != layout(parameters):
-        raise Trouble(
-            "the disk was laid out with root %(root_gb)s GB and swap %(swap_gb)s GB" % marker["layout"]
-            + ", but the variables now give root %(root_gb)s GB and swap %(swap_gb)s GB" % layout(parameters)
-            + ". Nothing was written. Restore jetson_usb_root_size_gb and jetson_usb_root_swap_gb. Or erase the disk: "
-            "roll back with --tags rollback, then set jetson_usb_root_confirm_serial [layout-differs]"
-        )
     if marker is None:
         done.append("%s (%s) is noted as the disk of this board" % (disk["device"], disk["serial"]))
         if not module.check_mode:

@@ -126,9 +126,9 @@ attributes:
     support: full
 notes:
   - "Refused, before anything is written, in the label at hand, the one that it is copied from and the default one: a
-    kernel, initrd or device tree
-    that is not there or is empty, no kernel, two C(root=), no C(root=) (see below), C(root=) before C(${cbootargs}), a
-    command line of more than 2047 bytes, lines that U-Boot does not reach. In other labels the same is a warning."
+    kernel, initrd or device tree that is not there or is empty, no kernel, two C(root=), no C(root=) (see below),
+    C(root=) before C(${cbootargs}), a command line of more than 2047 bytes, lines that U-Boot does not reach. In other
+    labels the same is a warning."
   - "Refused for the whole file: a default that is no label (a warning where only blanks at the end differ and the label
     that is meant is the first one, which U-Boot then boots), two labels with one name, a keyword without its value (at
     which U-Boot passes over the file or crashes), line ends of Windows (U-Boot takes the carriage return for a part of

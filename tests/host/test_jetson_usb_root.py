@@ -1,5 +1,7 @@
 """A Jetson's root on its USB disk: where it was asked for it is there, with the SD card to fall back to."""
 
+from urllib.parse import unquote
+
 import pytest
 
 from tests.host.found import Found
@@ -88,7 +90,9 @@ def test_extlinux_conf_is_sane(moved: Found) -> None:
 def test_sd_card_can_be_fallen_back_to(moved: Found) -> None:
     _, found = labels(moved)
     words = found.get(LABEL, {}).get("APPEND", "").split()
-    back = next((word.partition("=")[2] for word in words if word.startswith("edgebench.trial=")), "")
+    back = unquote(
+        next((word.partition("=")[2] for word in words if word.startswith("edgebench.trial=")), "")
+    )
     moved.check(
         back in found,
         f"extlinux.conf has no label {back!r} that boots from the SD card",

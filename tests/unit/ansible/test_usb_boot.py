@@ -211,6 +211,9 @@ def test_an_sd_card_that_cannot_be_written_to_does_not_keep_the_board_from_booti
         ("  DEFAULT\tedgebench-usb\nLABEL primary", "DEFAULT primary\nLABEL primary\n"),
         ("DEFAULT a\nDEFAULT edgebench-usb\n", "DEFAULT primary\nDEFAULT primary\n"),
         ("LABEL edgebench-usb\nMENU DEFAULT\n", "DEFAULT primary\nLABEL edgebench-usb\nMENU DEFAULT\n"),
+        ("DEFAULT edgebench-usb\nONTIMEOUT edgebench-usb\n", "DEFAULT primary\nONTIMEOUT primary\n"),
+        ("ontimeout\tedgebench-usb\nLABEL x\n", "ONTIMEOUT primary\nLABEL x\n"),
+        ("DEFAULT primary \nLABEL x \n", "DEFAULT primary\nLABEL x \n"),
         ("#DEFAULT x\nDEFAULTY y\nDEFAULT u\n", "#DEFAULT x\nDEFAULTY y\nDEFAULT primary\n"),
         ("DEFAULT primary\n", "DEFAULT primary\n"),
     ],
@@ -219,6 +222,30 @@ def test_default_is_set_however_it_is_written(board: Board, text: str, expected:
     board.conf.write_text(text)
     board.boot()
     assert board.conf.read_text() == expected
+
+
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [
+        ("My%20CAN%20Controller", "My CAN Controller"),
+        ("100%25", "100%"),
+        ("primary%20", "primary "),
+        ("Gr%C3%B6%C3%9Fe", "Größe"),
+        ("%2A%3F%20%5Ba%5D", "*? [a]"),
+        ("it%27s%20%24HOME%20%22%5Cn", "it's $HOME \"\\n"),
+        ("100%", "100%"),
+    ],
+)
+def test_a_label_with_blanks_is_fallen_back_to(board: Board, word: str, name: str) -> None:
+    """The command line holds words without blanks, the file the name."""
+    (board.top / "proc/cmdline").write_text(CMDLINE.replace("trial=primary", f"trial={word}"))
+    assert board.boot() == "root"
+    assert board.default == name
+    board.pull("usb")
+    assert board.boot() == "reboot"
+    assert board.default == name
+    # The shells' `echo` reads backslashes.
+    assert name.split("\\")[0] in board.log
 
 
 class Host:

@@ -6,6 +6,7 @@ and its name below /dev/disk/by-id are supplied.
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -91,9 +92,10 @@ class Disk:
 
 @pytest.fixture
 def module(root: Path, monkeypatch: pytest.MonkeyPatch, plugin: Any) -> ModuleType:
-    name = "ansible.module_utils.edgebench_usb_root"
-    if name not in sys.modules:
-        monkeypatch.setitem(sys.modules, name, plugin("module_utils/edgebench_usb_root"))
+    for each in ("edgebench_usb_root", "extlinux_conf"):
+        name = f"ansible.module_utils.{each}"
+        if name not in sys.modules:
+            monkeypatch.setitem(sys.modules, name, plugin(f"module_utils/{each}"))
     loaded: ModuleType = plugin("modules/edgebench_usb_disk")
     return loaded
 
@@ -313,6 +315,8 @@ def test_a_disk_that_was_in_use_is_never_laid_out_again(disk: Disk) -> None:
     assert not disk.call(state="present")["changed"]
     subprocess.run(["wipefs", "-qa", f"{disk.device}p1"], check=True)
     before = disk.hash
+    # The look says so, too, before any stage.
+    assert [codes(each) for each in disk.call()["refused"]] == [["disk-damaged"]]
     told = disk.call(state="present", confirm_serial="EB1")
     assert told["failed"]
     assert codes(told["msg"]) == ["disk-damaged"]
@@ -323,6 +327,7 @@ def test_a_disk_that_was_in_use_is_never_laid_out_again(disk: Disk) -> None:
 def test_other_sizes_than_those_it_was_laid_out_with_are_refused(disk: Disk) -> None:
     disk.call(state="present")
     before = disk.hash
+    assert [codes(each) for each in disk.call(root_gb=0.08)["refused"]] == [["layout-differs"]]
     told = disk.call(state="present", root_gb=0.08)
     assert told["failed"]
     assert codes(told["msg"]) == ["layout-differs"]
@@ -333,3 +338,103 @@ def test_other_sizes_than_those_it_was_laid_out_with_are_refused(disk: Disk) -> 
 
 def test_without_swap_there_are_two_parts(disk: Disk) -> None:
     assert list(disk.call(state="present", swap_gb=0.0)["parts"]) == ["root", "home"]
+
+
+CONF = """TIMEOUT 30
+DEFAULT new one
+
+LABEL old
+      LINUX {top}/Image.old
+      APPEND ${{cbootargs}} quiet\x20
+
+LABEL new one
+      LINUX {top}/Image
+      APPEND ${{cbootargs}} quiet\x20
+"""
+
+
+@pytest.mark.parametrize(
+    ("default", "kernel"), [("new one", "4.9.253-tegra"), ("old", "4.9.140-tegra"), ("none", "4.9.140-tegra")]
+)
+def test_the_kernel_is_that_of_the_label_that_is_booted(
+    disk: Disk, tmp_path: Path, default: str, kernel: str
+) -> None:
+    for name, release in (("Image", "4.9.253-tegra"), ("Image.old", "4.9.140-tegra")):
+        (tmp_path / name).write_bytes(b"\0\0Linux version " + release.encode() + b" (buildbrain@mobile) #1\0")
+    conf = tmp_path / "extlinux.conf"
+    conf.write_text(CONF.format(top=tmp_path).replace("DEFAULT new one", f"DEFAULT {default}"))
+    disk.patch.setattr(disk.module, "has_modules", lambda release: True)
+    assert disk.module.kernel_of(str(conf)) == kernel
+    disk.patch.setattr(disk.module, "has_modules", lambda release: False)
+    seen = disk.call(conf=str(conf))["system"]
+    assert (seen["kernel"], seen["kernel_has_modules"]) == (os.uname().release, False)
+
+
+def test_what_keeps_later_stages_from_writing_is_seen(disk: Disk, tmp_path: Path) -> None:
+    conf = tmp_path / "boot/extlinux/extlinux.conf"
+    conf.parent.mkdir(parents=True)
+    conf.write_text(CONF.format(top=tmp_path))
+    boot = disk.call(conf=str(conf))["system"]["boot"]
+    assert (boot["links"], boot["not_writable"], boot["notes_is_file"]) == ([], [], False)
+    assert boot["free"][boot["at"]] > 0
+    disk.notes.touch()
+    link = tmp_path / "link"
+    link.symlink_to("boot")
+    boot = disk.call(conf=str(link / "extlinux/extlinux.conf"))["system"]["boot"]
+    assert (boot["links"], boot["notes_is_file"]) == ([str(link)], True)
+
+
+@pytest.mark.parametrize("how", ["read-only mount", "immutable file", "immutable folder"])
+def test_what_root_cannot_write_is_seen(disk: Disk, tmp_path: Path, how: str) -> None:
+    subprocess.run(["mkfs.ext4", "-q", "-F", disk.device], check=True)
+    at = tmp_path / "at"
+    at.mkdir()
+    subprocess.run(["mount", disk.device, at], check=True)
+    conf = at / "boot/extlinux/extlinux.conf"
+    try:
+        conf.parent.mkdir(parents=True)
+        conf.write_text(CONF.format(top=tmp_path))
+        conf.chmod(0o444)
+        assert disk.module.not_writable([str(conf), str(conf.parent), str(at / "none")]) == []
+        wrong = {"immutable file": conf, "immutable folder": conf.parent}.get(how)
+        if wrong:
+            subprocess.run(["chattr", "+i", wrong], check=True)
+        else:
+            subprocess.run(["mount", "-o", "remount,ro", at], check=True)
+        seen = disk.module.not_writable([str(conf), str(conf.parent)])
+        assert seen == ([str(wrong)] if wrong else [str(conf), str(conf.parent)])
+        if wrong:
+            subprocess.run(["chattr", "-i", wrong], check=True)
+    finally:
+        subprocess.run(["umount", at], check=True)
+
+
+@pytest.mark.parametrize(
+    ("l4t", "compatible", "efi", "code"),
+    [
+        ("32.7.1", "nvidia,p3449-0000-b00+p3448-0000-b00\0nvidia,jetson-nano\0nvidia,tegra210", False, None),
+        ("35.4.1", "nvidia,p3768-0000+p3767-0003\0nvidia,tegra234", True, "loader-unsupported"),
+        ("32.7.1", "nvidia,p3509-0000+p3668-0000\0nvidia,tegra194", False, "loader-unsupported"),
+        ("32.7.1", "nvidia,tegra210", True, "loader-unsupported"),
+    ],
+)
+def test_the_loader_is_looked_for(
+    disk: Disk, tmp_path: Path, l4t: str, compatible: str, efi: bool, code: str | None
+) -> None:
+    actual, present = disk.module.read_text, os.path.isdir
+    disk.patch.setattr(
+        disk.module,
+        "read_text",
+        lambda path, default="": (
+            compatible if path == "/proc/device-tree/compatible" else actual(path, default)
+        ),
+    )
+    disk.patch.setattr(
+        disk.module.os.path,
+        "isdir",
+        lambda path: efi if str(path).endswith("/firmware/efi") else present(path),
+    )
+    before = disk.hash
+    plan = disk.call(l4t=l4t)["plan"]
+    assert codes(plan["problem"]) == ([code] if code else [])
+    assert disk.hash == before

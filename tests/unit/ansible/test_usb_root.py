@@ -2,10 +2,12 @@
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+import yaml
 from ansible.errors import AnsibleFilterError
 
 from tests.messages import codes
@@ -186,7 +188,7 @@ def test_all_reasons_are_told_at_once(rules: ModuleType) -> None:
         ("32.4.3", False, False, "initramfs", "initramfs"),
         ("32.2.1", False, False, "initramfs", "initramfs"),
         ("32.1", True, False, "kernel", "kernel"),
-        ("35.4.1", False, False, "initramfs", "initramfs-by-choice"),
+        ("32.7.6", True, False, "initramfs", "initramfs-by-choice"),
         ("32.7.1", False, True, "direct", "direct"),
     ],
 )
@@ -215,6 +217,35 @@ def test_releases_without_a_way_to_usb(
     assert codes(problem) == [code]
     for word in words:
         assert word in problem
+
+
+@pytest.mark.parametrize(
+    ("l4t", "compatible", "efi", "loader"),
+    [
+        ("32.7.1", "nvidia,jetson-nano nvidia,tegra210", False, "u-boot"),
+        ("32.6.1", "nvidia,quill nvidia,tegra186", False, "u-boot"),
+        ("32.6.1", "nvidia,p3668-0000 nvidia,tegra194", False, "cboot"),
+        ("32.7.1", "nvidia,tegra194", True, "uefi"),
+        ("34.1", "nvidia,tegra194", False, "uefi"),
+        ("35.4.1", "nvidia,tegra234", True, "uefi"),
+        ("39.2", "", False, "uefi"),
+        ("36.4.4", "linux,dummy-virt", False, "uefi"),
+        (None, "", False, "u-boot"),
+    ],
+)
+def test_boards_of_other_loaders_are_refused_with_the_tool_that_does_it(
+    rules: ModuleType, l4t: str | None, compatible: str, efi: bool, loader: str
+) -> None:
+    assert rules.loader_of(l4t, compatible, efi) == loader
+    if loader == "u-boot" or l4t is None:
+        return
+    path, problem, _ = rules.boot_path(l4t, False, False, loader)
+    assert path is None
+    assert codes(problem) == ["loader-unsupported"]
+    for word in (l4t, rules.LOADERS[loader], "l4t_initrd_flash.sh --external-device", "jetson_usb_root_disk"):
+        assert word in problem
+    # A board whose loader reads the USB disk itself is left alone, whichever loader it is.
+    assert rules.boot_path(l4t, False, True, loader)[0] == "direct"
 
 
 @pytest.mark.parametrize(
@@ -321,13 +352,58 @@ OURS = {"append": "root=PARTUUID=r panic=10 edgebench.trial=primary edgebench.wa
         ({"default": "edgebench-usb", "order": [], "labels": {"x": SD, "edgebench-usb": OURS}}, "primary"),
         ({"default": "x", "order": [], "labels": {"x": SD, "primary": SD, "edgebench-usb": OURS}}, "primary"),
         ({"default": "edgebench-usb", "order": ["edgebench-usb", "y"], "labels": {"edgebench-usb": {}}}, "y"),
+        (
+            {
+                "default": "edgebench-usb",
+                "order": [],
+                "labels": {"edgebench-usb": {"append": "root=x edgebench.trial=My%20CAN%20100%25"}},
+            },
+            "My CAN 100%",
+        ),
     ],
 )
 def test_the_label_to_fall_back_to(filters: ModuleType, conf: dict[str, Any], label: str) -> None:
     assert filters.sd_label(conf, "edgebench-usb") == label
 
 
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("primary", "primary"),
+        ("My CAN Controller", "My%20CAN%20Controller"),
+        ("100%", "100%25"),
+        ("a ", "a%20"),
+        ("it's $HOME \"\\", "it%27s%20%24HOME%20%22%5C"),
+        ("Größe", "Gr%C3%B6%C3%9Fe"),
+        ("CSI <IMX219-C>:1", "CSI%20%3CIMX219-C%3E:1"),
+        ("*?[a]", "%2A%3F%5Ba%5D"),
+    ],
+)
+def test_a_labels_name_is_one_plain_word_of_the_command_line(
+    filters: ModuleType, name: str, word: str
+) -> None:
+    assert filters.word(name) == word
+    conf = {"default": "x", "order": [], "labels": {"x": {"append": f"quiet edgebench.trial={word}"}}}
+    assert filters.sd_label(conf, "x") == name
+
+
+def test_a_label_of_the_same_name_by_someone_else_is_refused(filters: ModuleType) -> None:
+    conf = {"labels": {"primary": {**SD, "line": 6}, "edgebench-usb": {**OURS, "line": 12}}}
+    assert filters.label_problems(conf, "edgebench-usb") == []
+    assert filters.label_problems({"labels": {}}, "edgebench-usb") == []
+    for append in (None, "", "root=/dev/sda1 quiet"):
+        conf["labels"]["edgebench-usb"] = {"append": append, "line": 12}
+        (told,) = filters.label_problems(conf, "edgebench-usb")
+        assert codes(told) == ["label-not-ours"]
+        assert "line 12" in told
+
+
 BOOT = {
+    "links": [],
+    "not_writable": [],
+    "free": {"/": 10**9, "/var/tmp": 10**9},
+    "notes_is_file": False,
+    "at": "/",
     "exists": True,
     "type": "ext4",
     "folder": "/boot",
@@ -335,8 +411,14 @@ BOOT = {
     "uuid": "c-d",
     "device": "/dev/mmcblk0p1",
 }
-LOOK = {
-    "system": {"boot": BOOT, "root": {"disks": ["mmcblk0"]}, "on_usb": False},
+LOOK: dict[str, Any] = {
+    "system": {
+        "boot": BOOT,
+        "root": {"disks": ["mmcblk0"]},
+        "on_usb": False,
+        "kernel": "4.9.253-tegra",
+        "kernel_has_modules": True,
+    },
     "disk": {"exists": True},
 }
 
@@ -369,18 +451,66 @@ def test_the_label_to_fall_back_to_must_boot_from_the_sd_card(
         ({"exists": False}, ["mmcblk0"], "extlinux-missing", "/boot/extlinux/extlinux.conf"),
         ({}, ["nvme0n1"], "root-on-other-disk", "nvme0n1"),
         ({"device": "/dev/vda1"}, ["vdb"], "root-on-other-disk", "vdb"),
+        ({"links": ["/boot/extlinux"]}, ["mmcblk0"], "extlinux-is-link", "cp -aL /boot/extlinux "),
+        ({"not_writable": ["/boot/extlinux"]}, ["mmcblk0"], "boot-not-writable", "chattr -i /boot/extlinux"),
+        ({"notes_is_file": True}, ["mmcblk0"], "notes-not-folder", "/boot/edgebench"),
+        ({"free": {"/": 10**9, "/var/tmp": 42 * 10**6}}, ["mmcblk0"], "boot-full", "/var/tmp has 42 MB"),
     ],
 )
 def test_a_board_that_is_laid_out_otherwise_is_refused(
     filters: ModuleType, boot: dict[str, Any], root: list[str], code: str, word: str
 ) -> None:
     look = {
-        "system": {"boot": {**BOOT, **boot}, "root": {"disks": root}, "on_usb": False},
+        "system": {**LOOK["system"], "boot": {**BOOT, **boot}, "root": {"disks": root}},
         "disk": {"exists": True},
     }
     told = filters.layout_problems(look, {"labels": {"primary": {"root": None}}}, "primary")
     assert [codes(each) for each in told] == [[code]]
     assert word in told[0]
+
+
+def test_a_kernel_without_its_modules_is_refused(filters: ModuleType) -> None:
+    look = {**LOOK, "system": {**LOOK["system"], "kernel_has_modules": False}}
+    (told,) = filters.layout_problems(look, {"labels": {"primary": {"root": None}}}, "primary")
+    assert codes(told) == ["kernel-modules-missing"]
+    assert "/lib/modules/4.9.253-tegra" in told
+
+
+def tasks(root: Path, name: str) -> dict[str, Any]:
+    """The tasks of a file of the role by name, those in blocks too."""
+    found: dict[str, Any] = {}
+    left = yaml.safe_load((root / f"roles/jetson_usb_root/tasks/{name}.yml").read_text())
+    while left:
+        task = left.pop()
+        left += task.get("block", []) + task.get("rescue", [])
+        found[task["name"]] = task
+    return found
+
+
+def test_the_first_stage_adds_the_label_as_a_later_one_will(root: Path) -> None:
+    """In check mode whatever the run's mode is, with the SD card's initramfs, because the new one is built later."""
+    rehearsed = tasks(root, "identify")["Add the label in check mode"]
+    assert rehearsed["check_mode"] is True
+    later = tasks(root, "extlinux")["Add the label"]["extlinux"]
+    assert set(later) - set(rehearsed["extlinux"]) == {"initrd", "backup"}
+    assert rehearsed["extlinux"].items() <= later.items()
+
+
+def test_the_first_stage_writes_nothing(root: Path) -> None:
+    reads = {
+        "edgebench_usb_disk",
+        "ansible.builtin.assert",
+        "ansible.builtin.debug",
+        "ansible.builtin.include_tasks",
+    }
+    for name in ("identify", "look"):
+        for task in tasks(root, name).values():
+            if "block" in task or reads & set(task):
+                assert task.get("edgebench_usb_disk", {}).get("state", "read") == "read"
+            elif "extlinux" in task:
+                assert task.get("check_mode") is True or task["extlinux"]["state"] == "read"
+            else:
+                assert "--simulate" in task["ansible.builtin.command"]["argv"]
 
 
 def test_rollback_runs_only_where_it_is_asked_for(root: Any) -> None:
