@@ -53,6 +53,17 @@ EXPECTED: dict[str, tuple[str, int | None, dict[str, dict[str, str | int | None]
             }
         },
     ),
+    "l4t_header_config": (
+        "My SPI Header",
+        30,
+        {
+            "primary": {"root": "/dev/mmcblk0p1", "line": 6},
+            "My SPI Header": {
+                "menu_label": "Custom Header Config: <My SPI Header>",
+                "root": "/dev/mmcblk0p1",
+            },
+        },
+    ),
     "l4t_32_1": ("primary", 30, {"primary": {"line": 6, "root": "/dev/mmcblk0p1", "initrd": "/boot/initrd"}}),
     # The label that is commented out is none.
     "l4t_32_7": ("primary", 30, {"primary": {"menu_label": "primary kernel", "linux": "/boot/Image"}}),
@@ -60,7 +71,7 @@ EXPECTED: dict[str, tuple[str, int | None, dict[str, dict[str, str | int | None]
         "JetsonIO",
         30,
         {
-            "primary": {"append": "${cbootargs} quiet", "root": None},
+            "primary": {"append": "${cbootargs} quiet ", "root": None},
             "JetsonIO": {"fdt": "/boot/kernel_tegra210-user-custom.dtb", "root": None},
         },
     ),

@@ -23,6 +23,13 @@ FILES = {
     "default below": LABELS + b"DEFAULT b\n",
     "no default": LABELS,
     "trailing blank in the default": b"DEFAULT b \n" + LABELS,
+    "a blank at the end of the command line": LABELS.replace(
+        b"root=/dev/a\n", b"root=/dev/a net.ifnames=0 \n"
+    ),
+    "a blank at the end of a kernel's name": LABELS.replace(b"/boot/Image\n", b"/boot/Image \n"),
+    "a blank at the end of a label's name": b"DEFAULT b \n" + LABELS.replace(b"LABEL b", b"LABEL b "),
+    "a copied label with what the loader does not know": LABELS
+    + b"\tOVERLAYS /x.dtbo\n\tSECURE\n\nLABEL usb\n LINUX /boot/Image\n APPEND root=/dev/c\n\tOVERLAYS /x.dtbo\n",
     "other case of the default": b"DEFAULT B\n" + LABELS,
     "ontimeout after default": b"default a\nontimeout b\n" + LABELS,
     "menu default": LABELS + b"  MENU DEFAULT\n",

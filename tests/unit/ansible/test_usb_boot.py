@@ -23,7 +23,7 @@ LABEL primary
       MENU LABEL primary kernel
       LINUX /boot/Image
       INITRD /boot/initrd
-      APPEND ${cbootargs} quiet root=/dev/mmcblk0p1 rw rootwait \\o/ %s
+      APPEND ${cbootargs} quiet root=/dev/mmcblk0p1 rw rootwait \\o/ %s\x20
 
 LABEL edgebench-usb
 \tLINUX /boot/Image
