@@ -21,6 +21,8 @@ Circumstances = dict[str, Hashable]
 
 PROFILES = ("quick", "paper", "tuned")
 UNSET = "unset"
+# Of what is shown of an environment: flags of XLA and paths of libraries can be pages.
+_LONGEST = 80
 
 # Of the host and the software: they mean the same for every workload.
 _WIDE = (
@@ -34,6 +36,7 @@ _WIDE = (
     "python",
     "device",
     "threads",
+    "environment",
 )
 # Each is told apart only among runs that agree in those before it: a version of Keras that
 # comes with its version of TensorFlow says nothing new.
@@ -126,6 +129,7 @@ def circumstances(run: Record) -> Circumstances:
         "python": framework["python"],
         "device": run["device"] and run["device"]["kind"],
         "threads": (threads["intra"], threads["inter"]),
+        "environment": environment(run),
         "synthetic": data["synthetic"],
         "sha256": data["sha256"],
         "input": data["input"],
@@ -136,6 +140,12 @@ def circumstances(run: Record) -> Circumstances:
             value if isinstance(value, str | int | float) else json.dumps(value, sort_keys=True)
         )
     return result
+
+
+def environment(record: Record) -> str | None:
+    """Return what the process of a record inherited, as a JSON text that is equal for equal ones; None is unknown."""
+    known = record.get("environment")
+    return None if known is None else json.dumps(known, sort_keys=True, ensure_ascii=False)
 
 
 def columns(runs: Iterable[Record], workload_order: Iterable[str]) -> list[Column]:
@@ -330,6 +340,9 @@ def _place(groups: list[Group], order: list[str]) -> list[Column]:
 def _fits(group: Group, column: Column, told_apart: dict[tuple[Hashable, ...], set[str]]) -> bool:
     if not all(_same(group.circumstances[each], column.wide[each]) for each in _WIDE):
         return False
+    # Known before anything is run, so that only older and imported records do not tell it.
+    if group.circumstances["environment"] != column.wide["environment"]:
+        return False
     # An option given by the user, and whether data is real, have one meaning for all workloads;
     # the hash, the form of the input and the sizes are each workload's own.
     names = told_apart.get(_scope(column.wide), set())
@@ -351,9 +364,11 @@ def _likeness(group: Group, column: Column) -> int:
 
 def _name(found: list[Column], groups: list[Group]) -> None:
     telling, by_scope = _telling(groups), _telling_by_scope(groups)
-    shown = ["profile"] + [each for each in _WIDE[2:] if _told_apart(found, each)]
+    shown = ["profile"] + [each for each in _WIDE[2:-1] if _told_apart(found, each)]
+    variables = _environment_tags(found)
     for column in found:
         column.differs = [text.one_line(_wide_text(name, column.wide[name])) for name in shown]
+        column.differs += variables[id(column)]
         names = {name for _, profile, name in telling if profile == column.profile}
         if "synthetic" not in by_scope.get(_scope(column.wide), ()):
             # Another host's data says nothing about this one; every cell on synthetic data is marked.
@@ -381,6 +396,43 @@ def _name(found: list[Column], groups: list[Group]) -> None:
     _number_namesakes(found)
 
 
+def _environment_tags(found: list[Column]) -> dict[int, list[str]]:
+    """Return for each column, by its ``id``, the variables that tell it from others, as short texts.
+
+    A variable that is set is named if it is not the same everywhere; one that is not, only if it is set on the same
+    host under other circumstances.
+    """
+    known = {id(column): _variables(column.wide["environment"]) for column in found}
+    result: dict[int, list[str]] = {}
+    for column in found:
+        own = known[id(column)]
+        peers = [known[id(each)] for each in found if each.host == column.host]
+        if own is None:
+            is_told = any(each is not None for each in peers)
+            result[id(column)] = [text_of_environment(None)] if is_told else []
+            continue
+        telling = {
+            name for name in own if any((each or {}).get(name) != own[name] for each in known.values())
+        }
+        unset = sorted({name for each in peers for name in each or {}} - set(own))
+        tags = [text_of_environment(json.dumps({name: own[name] for name in telling}))] if telling else []
+        result[id(column)] = tags + ([text.shorten(f"{', '.join(unset)} {UNSET}", _LONGEST)] if unset else [])
+    return result
+
+
+def _variables(value: Hashable) -> dict[str, str] | None:
+    return None if value is None else json.loads(str(value))
+
+
+def text_of_environment(value: Hashable) -> str:
+    """Return what ``environment`` told, as a short text: "OMP_NUM_THREADS=1"."""
+    variables = _variables(value)
+    if variables is None:
+        return "environment unknown"
+    told = ", ".join(f"{name}={each}" for name, each in sorted(variables.items()))
+    return text.shorten(text.one_line(told), _LONGEST) or "default environment"
+
+
 def _told_apart(found: list[Column], name: str) -> bool:
     outer = _NESTED[: _NESTED.index(name)] if name in _NESTED else ()
     values: dict[tuple[Hashable, ...], set[Hashable]] = {}
@@ -404,6 +456,8 @@ def _wide_text(name: str, value: Hashable) -> str:
         if not intra:
             return "default threads"
         return text.plural(intra, "thread") if inter in (intra, None, 0) else f"{intra}+{inter} threads"
+    if name == "environment":
+        return text_of_environment(value)
     if name == "device":
         return "device unknown" if value is None else str(value).upper()
     if value is None:

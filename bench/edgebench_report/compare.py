@@ -22,6 +22,7 @@ BY: dict[str, tuple[str, ...]] = {
     "run": (),
     "device": ("device",),
     "threads": ("threads",),
+    "environment": ("environment",),
     "input": ("input",),
     "engine": ("engine", "library", "delegate", "form"),
     "model": ("model", "form", "weights", "model sha256", "precision"),
@@ -34,7 +35,9 @@ BY: dict[str, tuple[str, ...]] = {
 }
 # How something was computed; all else says what was computed.
 _HOW = frozenset(
-    each for name in ("host", "stack", "device", "threads", "input", "engine") for each in BY[name]
+    each
+    for name in ("host", "stack", "device", "threads", "environment", "input", "engine")
+    for each in BY[name]
 ) - {"form"}
 _NAMES = {
     "sha256": "data",
@@ -234,6 +237,7 @@ def _inference_facts(record: Record) -> dict[str, Hashable]:
         **{name: framework[name] for name in ("keras", "numpy", "python")},
         "device": record["device"] and record["device"]["kind"],
         "threads": (record["threads"]["intra"], record["threads"]["inter"]),
+        "environment": aggregate.environment(record),
         "synthetic": record["data"]["synthetic"],
         "sha256": record["data"]["sha256"],
         "program": _program(record),
@@ -337,6 +341,8 @@ def _value(name: str, value: Hashable) -> str:
         return "unknown"
     if name == "synthetic":
         return "yes" if value is True else "no"
+    if name == "environment":
+        return aggregate.text_of_environment(value)
     if name.endswith("sha256"):
         return str(value)[:12]
     if isinstance(value, tuple):
@@ -545,6 +551,8 @@ _KEYS: dict[str, Callable[[Record], list[str]]] = {
 def select(records: Iterable[Record], selector: str) -> list[Record]:
     """Return the records that ``selector`` picks: ``key=value``, several by commas; ``option.NAME=value`` too.
 
+    ``environment.NAME=value`` picks by a variable of the environment, ``unset`` for one that was not set.
+
     Raises ReportError for a key that is not known, and where nothing is picked.
     """
     chosen = list(records)
@@ -554,12 +562,17 @@ def select(records: Iterable[Record], selector: str) -> list[Record]:
         if key.startswith("option."):
             name = key.removeprefix("option.")
             found = [each for each in chosen if str(each["options"].get(name, aggregate.UNSET)) == value]
+        elif key.startswith("environment."):
+            name = key.removeprefix("environment.")
+            found = [
+                each for each in chosen if each.get("environment", {}).get(name, aggregate.UNSET) == value
+            ]
         elif key in _KEYS:
             found = [each for each in chosen if value in _KEYS[key](each)]
         else:
             raise ReportError(
-                f"{text.one_line(part)}: not a selector. Use KEY=VALUE, where KEY is one of {', '.join(_KEYS)} or "
-                "option.NAME.",
+                f"{text.one_line(part)}: not a selector. Use KEY=VALUE, where KEY is one of {', '.join(_KEYS)}, "
+                "option.NAME or environment.NAME.",
                 "selector-unknown",
             )
         if not found:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from edgebench_report import drawing, inline, text
-from edgebench_report.aggregate import Record
+from edgebench_report.aggregate import Record, environment, text_of_environment
 from edgebench_report.drawing import Chart
 from edgebench_report.load import explained_under
 from edgebench_report.results import why_unfinished
@@ -67,9 +67,9 @@ def groups(records: Iterable[Record]) -> list[Group]:
     """Arrange explanations by host and circumstances; those that are the same everywhere are not named."""
     found: dict[str, list[Record]] = {}
     for each in sorted(records, key=_place):
-        found.setdefault(json.dumps(explained_under(each)), []).append(each)
+        found.setdefault(json.dumps(explained_under(each), sort_keys=True), []).append(each)
     named = {key: _names(members[0]) for key, members in found.items()}
-    differing = [index for index in range(1, 5) if len({names[index] for names in named.values()}) > 1]
+    differing = [index for index in range(1, 6) if len({names[index] for names in named.values()}) > 1]
     return [
         Group(
             text.one_line(" · ".join([named[key][0], *(named[key][index] for index in differing)])),
@@ -86,13 +86,14 @@ def _place(record: Record) -> tuple[int, str, str]:
 
 
 def _names(record: Record) -> list[str]:
-    host, kind, version, precision, threads = explained_under(record)
+    host, kind, version, precision, threads, _ = explained_under(record)
     return [
         host,
         (kind or "device unknown").upper() if kind else "device unknown",
         f"TensorFlow {version or 'unknown'}",
         precision,
         "threads by the framework" if threads is None else text.plural(threads, "thread"),
+        text_of_environment(environment(record)),
     ]
 
 

@@ -155,6 +155,7 @@ COLUMNS: tuple[Field, ...] = (
     Field("warnings", _TEXT, _warnings),
     Field("train_energy_j", _REAL, telemetry.train_energy_j),
     Field("disturbed", _TEXT, lambda each: json.dumps(telemetry.kinds(each))),
+    Field("environment", _TEXT, aggregate.environment),
 )
 
 

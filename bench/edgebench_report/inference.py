@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgebench_report import telemetry, text
-from edgebench_report.aggregate import PROFILES, Record, Statistic
+from edgebench_report.aggregate import PROFILES, Record, Statistic, environment, text_of_environment
 from edgebench_report.published import PublishedInference
 from edgebench_report.results import UNRECORDED, why_unfinished
 from edgebench_report.table import MISSING, Band, Cell, Footnotes, Heading, Row, Table
@@ -107,6 +107,7 @@ def _circumstances(record: Record) -> dict[str, str]:
         "python": f"Python {framework['python'] or 'unknown'}",
         "numpy": f"NumPy {framework['numpy'] or 'unknown'}",
         "device": device(record),
+        "environment": text_of_environment(environment(record)),
         "variant": record["variant"],
         "run": record["run_id"],
     }
@@ -352,6 +353,7 @@ def circumstance_rows(records: list[Record]) -> list[tuple[str, list[tuple[str, 
             ("threads", _distinct(_threads(each) for each in part.records)),
             ("device", _distinct(device(each) for each in part.records)),
             ("python", _distinct(_circumstances(each)["python"] for each in part.records)),
+            ("environment", _distinct(_circumstances(each)["environment"] for each in part.records)),
             ("data", _distinct(_data(each) for each in part.records)),
             ("runs", _distinct(each["run_id"] for each in part.records)),
         ]

@@ -426,7 +426,7 @@ def _newest_attempts(runs: list[Record], loaded: Loaded) -> list[Record]:
 
 
 def explained_under(record: Record) -> list[Any]:
-    """Return under what an explanation was made: host, kind of device, TensorFlow, precision, threads."""
+    """Return under what an explanation was made: host, kind of device, TensorFlow, precision, threads, environment."""
     device, framework = record["device"] or {}, record["framework"]
     return [
         record["host"],
@@ -434,6 +434,7 @@ def explained_under(record: Record) -> list[Any]:
         framework["version"],
         record["precision"],
         record["threads"]["intra"],
+        record.get("environment"),
     ]
 
 

@@ -19,7 +19,7 @@ from edgebench_report.load import Record
 # The columns by which records are put together, as JSON texts but for WORDS; the metric is that of quality.
 PARTS = (
     *("record", "schema", "workload", "profile", "variant", "options", "precision", "sizes", "data"),
-    *("framework", "device", "threads", "imported", "engine", "model", "metric"),
+    *("framework", "device", "threads", "environment", "imported", "engine", "model", "metric"),
 )
 # Those of which the schema knows all values come as they are read: nothing but a string is one of these words, and the
 # database need not write each down as JSON.
@@ -33,6 +33,7 @@ SHOWN = {
     **dict.fromkeys(("sha256", "input"), "VARCHAR"),
     **dict.fromkeys(("train_samples", "test_samples", "epochs", "batch"), "BIGINT"),
     **dict.fromkeys(("options", "engine", "library", "delegate", "model", "form", "weights"), "VARCHAR"),
+    "environment": "VARCHAR",
 }
 # A fleet has some hundreds; what has more sets of circumstances than this has something else in them.
 MAX_CIRCUMSTANCES = 200_000
@@ -132,7 +133,7 @@ def _facts(record: Record) -> dict[str, Any]:
     if record["record"] == "run":
         return {**aggregate.circumstances(record), "workload": record["workload"]}
     names = ("workload", "profile", "variant", "options", "engine", "model", "threads", "framework")
-    return {name: record[name] for name in (*names, "device", "data")}
+    return {name: record[name] for name in (*names, "device", "data", "environment")}
 
 
 def _shown(record: Record) -> dict[str, Any]:
@@ -149,6 +150,7 @@ def _shown(record: Record) -> dict[str, Any]:
         **{each: sizes.get(each) for each in ("train_samples", "test_samples", "epochs", "batch")},
         **{each: data[each] for each in ("synthetic", "sha256", "input")},
         "options": json.dumps(record["options"], sort_keys=True),
+        "environment": aggregate.environment(record),
         "engine": engine.get("name"),
         "library": engine.get("version") and f"{engine['library']} {engine['version']}",
         "delegate": engine.get("delegate"),

@@ -12,6 +12,7 @@ SELECT
     ) AS framework,
     CASE WHEN device_kind IS NOT NULL THEN json_object('kind', device_kind) END AS device,
     json_object('intra', threads_intra, 'inter', threads_inter) AS threads,
+    environment::JSON AS environment,
     CASE WHEN build_s IS NULL AND train_total_s IS NOT NULL THEN '{{"train_includes_build": true}}'::JSON END AS imported,
     CASE WHEN record = 'inference' THEN json_object(
         'name', engine, 'library', engine_library, 'version', engine_version, 'delegate', engine_delegate
@@ -24,4 +25,8 @@ SELECT
     try_cast(finished_utc[:19] AS TIMESTAMP) AS finished,
     {values},
     record IN ('run', 'inference') AND status IN ({statuses}) AND {names} AS cleared
-FROM read_parquet($path, hive_partitioning = false)
+FROM (
+    FROM read_parquet($path, hive_partitioning = false)
+    -- Exports of before records had it.
+    UNION ALL BY NAME SELECT NULL::VARCHAR AS environment WHERE false
+)

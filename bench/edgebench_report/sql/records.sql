@@ -2,7 +2,7 @@
 -- `cleared` says whether a line is one that numbers may rest on.
 SELECT
     record, "schema", workload, profile, variant, options, "precision", sizes, data, framework, device, threads,
-    imported, engine, model, quality.metric AS metric,
+    environment, imported, engine, model, quality.metric AS metric,
     host, run_id, session, status, repeat, attempt, try_cast(finished_utc[:19] AS TIMESTAMP) AS finished,
     {values},
     record = 'host' OR (

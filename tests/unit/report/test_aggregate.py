@@ -1,9 +1,15 @@
 """What is comparable shares a column and a median; what is not never does."""
 
+import json
 from typing import Any
 
 import pytest
 from edgebench_report import aggregate
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests import properties
+from tests.unit.report.conftest import Maker
 
 ORDER = ["mnist_1d", "imdb", "weather", "weather_conv"]
 OLD = {"version": "1.15.5", "keras": "2.3.1", "numpy": "1.18.5", "python": "3.6.9"}
@@ -198,3 +204,139 @@ def test_the_order_of_the_records_changes_nothing(make: Any) -> None:
         ]
 
     assert shape(runs) == shape(runs[::-1])
+
+
+OMP, XLA = {"OMP_NUM_THREADS": "1"}, {"XLA_FLAGS": "--xla_cpu_enable_fast_math=true"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ({}, OMP, ["OMP_NUM_THREADS unset", "OMP_NUM_THREADS=1"]),
+        (OMP, {"OMP_NUM_THREADS": "2"}, ["OMP_NUM_THREADS=1", "OMP_NUM_THREADS=2"]),
+        # What both have tells nothing.
+        (XLA, {**XLA, **OMP}, ["OMP_NUM_THREADS unset", "OMP_NUM_THREADS=1"]),
+        ({}, {"nice": "5"}, ["nice unset", "nice=5"]),
+        ({"cpus": "0"}, {"cpus": "0-1"}, ["cpus=0", "cpus=0-1"]),
+    ],
+)
+def test_environments_stand_apart_by_the_variables_that_differ(
+    make: Any, one: dict[str, str], other: dict[str, str], expected: list[str]
+) -> None:
+    runs = [make.run(environment=one), make.run(run_id="r2", environment=other)]
+    assert sorted(labels(runs)) == [f"edge-01 · quick · {each}" for each in sorted(expected)]
+    assert {each.count for each in statistics(runs).values()} == {1}
+
+
+def test_the_same_environment_is_one_column(make: Any) -> None:
+    runs = [make.run(environment={**OMP, **XLA}), make.run(run_id="r2", environment={**XLA, **OMP})]
+    assert labels(runs) == ["edge-01 · quick"]
+    [column] = aggregate.columns(runs, ORDER)
+    told = dict(column.circumstances)["environment"]
+    assert [each.partition("=")[0] for each in told.split(", ")] == ["OMP_NUM_THREADS", "XLA_FLAGS"]
+
+
+def test_an_unknown_environment_is_none_that_is_known(make: Any) -> None:
+    runs = [make.run(), make.run("imdb"), make.run(run_id="r2", environment={})]
+    assert labels(runs) == ["edge-01 · quick", "edge-01 · quick · environment unknown"]
+    assert [sorted(each.groups) for each in aggregate.columns(runs, ORDER)] == [
+        ["mnist_1d"],
+        ["imdb", "mnist_1d"],
+    ]
+    assert labels(runs[:2]) == ["edge-01 · quick"]
+
+
+def test_what_one_host_sets_is_no_tag_of_the_others(make: Any) -> None:
+    runs = [
+        make.run(host="nano", environment={"OPENBLAS_CORETYPE": "ARMV8"}),
+        make.run(host="pc", environment={}),
+    ]
+    assert labels(runs) == ["nano · quick · OPENBLAS_CORETYPE=ARMV8", "pc · quick"]
+
+
+def test_long_flags_are_shortened_and_still_stand_apart(make: Any) -> None:
+    flags = "--xla_a=true " * 40
+    runs = [make.run(environment={"XLA_FLAGS": flags + each}, run_id=each) for each in ("a", "b")]
+    found = labels(runs)
+    assert len(set(found)) == 2
+    assert max(map(len, found)) < 120
+
+
+def _differs(path: str, *values: Any) -> st.SearchStrategy[tuple[str, Any]]:
+    return st.tuples(st.just(path), st.sampled_from(values))
+
+
+# Each circumstance by its place in a record, with values that are valid there.
+CHANGES = st.one_of(
+    _differs("host", "edge-01", "edge-02"),
+    _differs("profile", "quick", "paper", "tuned"),
+    _differs("variant", "published", "fused"),
+    _differs("precision", "float32", "float16"),
+    _differs("framework.version", "2.21.0", "2.15.1", None),
+    _differs("framework.keras", "3.15.1", "2.15.0", None),
+    _differs("framework.numpy", "2.4.6", "1.26.4", None),
+    _differs("framework.python", "3.11.9", "3.9.2", None),
+    _differs("device", {"kind": "cpu", "name": None}, {"kind": "gpu", "name": None}, None),
+    _differs("threads.intra", 1, 2, None),
+    _differs("threads.inter", 1, 2, None),
+    _differs("data.synthetic", False, True),
+    _differs("data.sha256", "b" * 64, "c" * 64, None),
+    _differs("data.input", "dense_float32", "streamed", None),
+    _differs("sizes.train_samples", 10, 20),
+    _differs("sizes.epochs", 1, 2),
+    _differs("sizes.batch", 1, 2),
+    _differs("options", {}, {"a": 1}, {"a": 2}, {"b": 1}, {"a": [1]}),
+    st.tuples(
+        st.just("environment"),
+        st.none()
+        | st.dictionaries(
+            st.sampled_from(["OMP_NUM_THREADS", "XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS", "cpus"]),
+            st.sampled_from(["", "1", "2", "1, XLA_FLAGS=2"]),
+        ),
+    ),
+)
+
+
+def _changed(run: dict[str, Any], path: str, value: Any) -> None:
+    *outer, name = path.split(".")
+    for each in outer:
+        run = run[each]
+    if path == "environment" and value is None:
+        run.pop(name, None)
+    else:
+        run[name] = value
+
+
+def _fingerprint(run: dict[str, Any]) -> str:
+    wide = ("host", "workload", "profile", "variant", "precision", "framework", "threads", "options")
+    told = [run[each] for each in wide] + [run.get("environment"), run["device"] and run["device"]["kind"]]
+    told += [run["data"][each] for each in ("synthetic", "sha256", "input")]
+    told += [run["sizes"][each] for each in ("train_samples", "test_samples", "epochs", "batch")]
+    return json.dumps(told, sort_keys=True)
+
+
+@settings(max_examples=properties.examples(200))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["mnist_1d", "imdb"]), st.lists(CHANGES, max_size=3)),
+        min_size=2,
+        max_size=8,
+    )
+)
+def test_records_that_differ_in_any_circumstance_never_share_a_cell(
+    described: list[tuple[str, list[tuple[str, Any]]]],
+) -> None:
+    runs = []
+    for number, (workload, changes) in enumerate(described):
+        run = Maker().run(workload, run_id=f"r{number}")
+        for path, value in changes:
+            _changed(run, path, value)
+        runs.append(run)
+    columns = aggregate.columns(runs, ORDER)
+    cells = [
+        {_fingerprint(run) for run in group.runs} for column in columns for group in column.groups.values()
+    ]
+    assert [each for each in cells if len(each) != 1] == []
+    assert len(cells) == len({_fingerprint(run) for run in runs})
+    assert sum(len(column.runs) for column in columns) == len(runs)
+    assert len({column.label for column in columns}) == len(columns)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from edgebench_report import cli
-from edgebench_report.compare import Comparison, Outcome, compare
+from edgebench_report.compare import Comparison, Outcome, compare, select
 from edgebench_report.errors import ReportError
 
 from tests.messages import codes
@@ -145,6 +145,40 @@ def test_by_admits_what_it_names_and_nothing_else(make: Any) -> None:
     assert len(compare(("a", timed(make, SAME)), ("b", other)).pairs) == 1
     apart = compare(("a", timed(make, SAME)), ("b", other), by=["host"]).apart
     assert apart[0].differing == [("framework", "tensorflow 2.21.0", "tensorflow 2.20.0")]
+
+
+def test_environments_of_one_side_are_not_put_together(make: Any) -> None:
+    one = [*timed(make, SAME, environment={}), *timed(make, SLOWER, run_id="r2", environment={"nice": "5"})]
+    other = timed(make, SLOWER, run_id="r3", environment={"nice": "5"})
+    found = compare(("a", one), ("b", other), by=["run"])
+    assert [len(each.first.records) for each in found.pairs] == [5]
+    assert outcome(found).change == pytest.approx(1)
+    [apart] = found.apart
+    assert (apart.side, apart.code) == ("A", "circumstances-differ")
+    assert apart.differing == [("environment", "default environment", "nice=5")]  # not prose
+
+
+def test_an_environment_may_differ_between_the_sides_and_is_named(make: Any) -> None:
+    one = timed(make, SAME, environment={})
+    other = timed(make, SLOWER, run_id="r2", environment={"OMP_NUM_THREADS": "1"})
+    for by in ([], ["environment"]):
+        [pair] = compare(("a", one), ("b", other), by=by).pairs
+        assert [each[::2] for each in pair.differing] == [("environment", "OMP_NUM_THREADS=1")]
+    assert compare(("a", one), ("b", other), by=["threads"]).pairs == []
+    # Of older records it is unknown, which stands in nobody's way.
+    assert len(compare(("a", one), ("b", timed(make, SLOWER, run_id="r2")), by=["run"]).pairs) == 1
+
+
+@pytest.mark.parametrize(
+    ("selector", "runs"), [("OMP_NUM_THREADS=1", ["b"]), ("OMP_NUM_THREADS=unset", ["a", "c"])]
+)
+def test_a_variable_selects(make: Any, selector: str, runs: list[str]) -> None:
+    records = [
+        make.run(run_id="a", environment={}),
+        make.run(run_id="b", environment={"OMP_NUM_THREADS": "1"}),
+    ]
+    found = select([*records, make.run(run_id="c")], f"environment.{selector}")
+    assert [each["run_id"] for each in found] == runs
 
 
 def test_a_fleet_before_and_after_is_compared_host_by_host(make: Any) -> None:

@@ -103,6 +103,15 @@ def test_gpu_and_cpu_of_a_host_are_compared() -> None:
     )
 
 
+def test_environments_have_groups_of_their_own(tmp_path: Path) -> None:
+    records = [explanation_record(environment=each) for each in ({}, {"XLA_FLAGS": "--x"})]
+    found = load([written(tmp_path, *records)]).explanations
+    assert [each.label for each in explanation.groups(found)] == [
+        "boromir · XLA_FLAGS=--x",
+        "boromir · default environment",  # not prose
+    ]
+
+
 def test_the_newest_counts_unless_it_failed(tmp_path: Path) -> None:
     older, newer = explanation_record(), explanation_record(finished_utc="2026-11-22T00:00:00Z")
     failed = explanation_record(finished_utc="2026-11-23T00:00:00Z", status="failed", reason="no")

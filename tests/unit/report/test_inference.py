@@ -129,6 +129,8 @@ def test_random_weights_are_said_and_have_no_accuracy(
         ({"model": {"weights": "trained"}}, "trained weights"),
         ({"model": {"sha256": "e" * 64}}, "model eeeeeeeeeeee"),
         ({"framework": {"numpy": "1.26.4"}}, "NumPy 1.26.4"),
+        ({"environment": {"OMP_NUM_THREADS": "4"}}, "OMP_NUM_THREADS=4"),
+        ({"environment": {}}, "default environment"),
         ({"run_id": "r9"}, "r9"),
     ],
 )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from edgebench_report import aggregate, export, joined, load, settings, statistics, store
 from edgebench_report.errors import ReportError
@@ -26,7 +27,7 @@ METRICS = (
     *("train_total_s", "data_s", "build_s", "train_s", "test_s", "other_s", "wall_s"),
     *("quality", "mae_celsius"),
 )
-FACTS = ("profile", "variant", "precision", "framework", "keras", "numpy", "python", "device")
+FACTS = ("profile", "variant", "precision", "framework", "keras", "numpy", "python", "device", "environment")
 DATA = ("synthetic", "sha256", "input")
 SIZES = ("train_samples", "test_samples", "epochs", "batch")
 
@@ -191,6 +192,11 @@ def record_sets(draw: st.DrawFn) -> list[Record]:
             ),
             "precision": draw(st.sampled_from(["float32", "float16"])),
         }
+        environment = draw(
+            st.sampled_from([None, {}, {"OMP_NUM_THREADS": "1"}, {"B": "1", "A": "2"}, {"A": "2", "B": "1"}])
+        )
+        if environment is not None:
+            changes["environment"] = environment
         repeat = draw(st.integers(1, 3))
         kind = draw(st.sampled_from(["ok", "ok", "ok", "imported", "unfinished", "inference"]))
         if kind == "inference":
@@ -341,6 +347,33 @@ def test_exported_records_have_the_same_medians(make: Maker, records_file: Recor
 
     assert found.problems == []
     same(by_database(read(path)), by_database(found))
+
+
+@pytest.mark.parametrize("environment", [{}, {"OMP_NUM_THREADS": "1"}])
+def test_environments_have_medians_of_their_own(
+    make: Maker, records_file: RecordsFile, reading: str, environment: dict[str, str]
+) -> None:
+    records = [make.run(repeat=1, environment=environment), make.run(repeat=2), make.inference()]
+    records.append(make.inference(repeat=2, environment=environment))
+    found = read(records_file(records))
+
+    told = {row["environment"]: row["runs"] for row in rows(found, "FROM medians")}
+    assert told == {json.dumps(environment): 1, None: 1}
+    assert len({row["circumstance"] for row in rows(found, "FROM inferences")}) == 2
+
+
+def test_an_export_of_before_records_had_an_environment_is_read(
+    make: Maker, records_file: RecordsFile, tmp_path: Path
+) -> None:
+    path = records_file([make.run(repeat=each) for each in (1, 2)])
+    now, before = path.with_name("now.parquet"), tmp_path / "before.parquet"
+    now.write_bytes(export.as_parquet(export.rows(load.load([path]))))
+    duckdb.sql(f"COPY (SELECT * EXCLUDE environment FROM '{now}') TO '{before}' (FORMAT parquet)")
+
+    found = read(before)
+
+    assert found.problems == []
+    assert [(row["environment"], row["runs"]) for row in rows(found, "FROM medians")] == [(None, 2)]
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1" + b"\x00" * 100 + b"PAR1"])
