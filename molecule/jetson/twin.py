@@ -209,7 +209,7 @@ def expect_refused(name: str) -> None:
 
     before = state()
     with playbook(Path(__file__).with_name(name)) as (process, log):
-        code = process.wait(timeout=900)
+        code = process.wait(timeout=1800)
         told = log.read_text(errors="replace")
     expect(code == 0, told)
     for reason in re.findall(r"for another reason\].*?msg: (.*?)\n\n", told, re.DOTALL):

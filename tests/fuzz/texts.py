@@ -77,8 +77,13 @@ def check_import_json(data: bytes) -> None:
 
 def check_extlinux(data: bytes) -> None:
     module = targets.plugin("module_utils/extlinux_conf")
+    for loader in module.LOADERS:
+        _check_extlinux(module, data, loader)
+
+
+def _check_extlinux(module: Any, data: bytes, loader: str) -> None:
     try:
-        conf = module.Conf(data)
+        conf = module.parse(data, loader)
     except module.ConfError:
         return
     assert conf.data() == data
@@ -98,17 +103,17 @@ def check_extlinux(data: bytes) -> None:
         lambda conf: conf.remove_label(name),
     )
     for edit in edits:
-        edited = module.Conf(data)
+        edited = module.parse(data, loader)
         try:
             edit(edited)
         except module.ConfError:
             continue
         # What was written is what is read.
-        assert module.Conf(edited.data()).data() == edited.data()
-    edited = module.Conf(data)
+        assert module.parse(edited.data(), loader).data() == edited.data()
+    edited = module.parse(data, loader)
     with contextlib.suppress(module.ConfError):
         edited.set_default(name)
-        assert module.Conf(edited.data()).default == name
+        assert module.parse(edited.data(), loader).default == name
 
 
 def _answers(pieces: list[bytes]) -> bytes:
