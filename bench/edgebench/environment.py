@@ -68,7 +68,7 @@ def circumstances():
 
     In capitals variables of the environment, as they are set; in small letters
     what the kernel was told: "cpus" it may run on if not on all ("0,2-3"),
-    "nice" if not 0, "scheduler" if not the ordinary one.
+    "cpu_quota" in CPUs if there is one, "nice" if not 0, "scheduler" if not the ordinary one.
     """
     environ = of_worker()
     found = {name: _text(name, environ[name]) for name in environ if is_recorded(name, environ[name])}
@@ -139,7 +139,46 @@ def _of_process():
             found["scheduler"] = _POLICIES.get(policy & 0xFF, str(policy))
     if os.nice(0):
         found["nice"] = str(os.nice(0))
+    quota = _cpu_quota("/proc/self/cgroup", "/sys/fs/cgroup")
+    if quota is not None:
+        found["cpu_quota"] = "{:g}".format(quota)
     return found
+
+
+def _cpu_quota(groups_path, root):
+    """Return how many CPUs' time the process's control groups allow, None for no limit; root: their mount point."""
+    try:
+        with open(groups_path) as handle:
+            groups = [line.rstrip("\n").split(":", 2) for line in handle]
+    except (IOError, OSError):
+        return None
+    found = []
+    for _, controllers, group in groups:
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        folder = os.path.join(root, controllers)
+        while True:
+            place = folder + group.rstrip("/")
+            quota, period = (_words(place + "/cpu.max") + [None, None])[:2]
+            if controllers:
+                quota, period = (
+                    (_words(place + "/cpu.cfs_" + name) + [None])[0] for name in ("quota_us", "period_us")
+                )
+            # "max" and -1 are no limit.
+            if quota and period and quota.isdigit():
+                found.append(int(quota) / float(period))
+            if not group.strip("/"):
+                break
+            group = os.path.dirname(group.rstrip("/"))
+    return min(found) if found else None
+
+
+def _words(path):
+    try:
+        with open(path) as handle:
+            return handle.read().split()
+    except (IOError, OSError):
+        return []
 
 
 def _ranges(numbers):

@@ -174,6 +174,46 @@ def test_what_the_kernel_was_told_of_the_process_is_a_circumstance(
 
 
 @pytest.mark.parametrize(
+    ("groups", "files", "expected"),
+    [
+        ("0::/\n", {"cpu.max": "150000 100000\n"}, 1.5),
+        ("0::/\n", {"cpu.max": "max 100000\n"}, None),
+        ("0::/\n", {}, None),
+        ("0::/user.slice/a.scope\n", {"user.slice/cpu.max": "50000 100000\n"}, 0.5),
+        (
+            "0::/system.slice/b.service\n",
+            {"system.slice/b.service/cpu.max": "200000 100000\n", "system.slice/cpu.max": "100000 50000\n"},
+            2.0,
+        ),
+        (
+            "12:cpuset:/\n4:cpu,cpuacct:/docker/c\n0::/\n",
+            {
+                "cpu,cpuacct/docker/c/cpu.cfs_quota_us": "25000\n",
+                "cpu,cpuacct/docker/c/cpu.cfs_period_us": "100000\n",
+            },
+            0.25,
+        ),
+        (
+            "4:cpu,cpuacct:/\n",
+            {"cpu,cpuacct/cpu.cfs_quota_us": "-1\n", "cpu,cpuacct/cpu.cfs_period_us": "100000\n"},
+            None,
+        ),
+        # As Docker shows it: the group of the host, of which the container sees the content at the root.
+        ("0::/../../other\n", {"cpu.max": "100000 100000\n"}, 1.0),
+    ],
+)
+def test_a_quota_of_cpu_time_is_that_of_the_tightest_group(
+    tmp_path: Path, groups: str, files: dict[str, str], expected: float | None
+) -> None:
+    for name, content in files.items():
+        (tmp_path / "root" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "root" / name).write_text(content)
+    (tmp_path / "cgroup").write_text(groups)
+    assert environment._cpu_quota(str(tmp_path / "cgroup"), str(tmp_path / "root")) == expected
+    assert environment._cpu_quota(str(tmp_path / "none"), str(tmp_path / "root")) is None
+
+
+@pytest.mark.parametrize(
     ("numbers", "expected"), [([0], "0"), ([0, 2, 3], "0,2-3"), ([1, 2, 3, 7], "1-3,7"), ([4, 6], "4,6")]
 )
 def test_processors_are_listed_as_the_kernel_lists_them(numbers: list[int], expected: str) -> None:
