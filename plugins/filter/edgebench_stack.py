@@ -12,6 +12,7 @@ name: edgebench_stack
 short_description: Choose the TensorFlow stack for a host
 description:
   - Takes the first stack of the table that fits the host and whose lock file is there, and says why.
+  - A stack that would leave the GPU of a board idle is taken only if C(name) asks for it.
   - Never fails by itself; where nothing fits, C(problem) says what was looked at and what would help.
 positional: stacks, locks
 options:
@@ -134,7 +135,7 @@ def stack_misfits(host: dict[str, Any], stack: dict[str, Any]) -> list[Misfit]:
         )
     elif stack["needs"] and stack["needs"]["driver"]:
         misfits += _driver_misfits(stack["needs"]["driver"], host.get("nvidia_driver"))
-    if stack["l4t"] and not any(_leads(release, host["l4t"]) for release in stack["l4t"]):
+    if stack["l4t"] and not any(_covers(release, host["l4t"]) for release in stack["l4t"]):
         built = ", ".join(stack["l4t"])
         misfits.append(
             Misfit("l4t-differs", f"is built for L4T {built}, the host has {host['l4t'] or 'none'}")
@@ -154,6 +155,25 @@ def _driver_misfits(least: str, driver: str | None) -> list[Misfit]:
 def _leads(prefix: str, release: str | None) -> bool:
     """Return whether the dotted `release` begins with the dotted `prefix`, part by part."""
     return release is not None and f"{release}.".startswith(f"{prefix}.")
+
+
+def _covers(known: str, release: str | None) -> bool:
+    """Return whether a release of L4T is one that the table names: by its leading parts, or later after a plus."""
+    return _leads(known.rstrip("+"), release) or _is_later(known, release)
+
+
+def _is_later(known: str, release: str | None) -> bool:
+    """Return whether the release comes after a known one that stands for the rest of its series, such as 36.5+."""
+    if release is None or not known.endswith("+") or release.split(".")[0] != known.split(".")[0]:
+        return False
+    return _version_key(release) > _version_key(known.rstrip("+"))
+
+
+def _idle_misfit(host: dict[str, Any], stack: dict[str, Any]) -> Misfit | None:
+    """Return that a stack would compute on the CPU of a board that has a GPU, or None."""
+    if host["gpu"] != "tegra" or stack["gpu"]:
+        return None
+    return Misfit("gpu-idle", "computes on the CPU and would leave the board's GPU idle")
 
 
 def _minor(version: str) -> str:
@@ -269,10 +289,16 @@ def choose(
     passed_over: dict[str, list[Misfit]] = {}
     unlocked: list[tuple[dict[str, Any], Misfit | None]] = []
     almost: list[dict[str, Any]] = []
+    on_cpu: list[dict[str, Any]] = []
     for stack in candidates:
         misfits = stack_misfits(host, stack)
         chosen, lack = _pick_python(pythons, stack["python"])
         locked = stack["lock"] in there
+        idle = None if name else _idle_misfit(host, stack)
+        if idle:
+            if not misfits and chosen and locked:
+                on_cpu.append(stack)
+            misfits = [idle, *misfits]
         if not misfits and chosen and locked:
             engines, remark = _engines(stack, _with_venvs(host["pythons"], venv_pending))
             return {
@@ -305,21 +331,35 @@ def choose(
         for minor in dict.fromkeys(_minor(each["version"]) for each in pythons if not each["venv"])
         if any(minor in stack["python"] for stack in almost)
     ]
+    idle_names = [each for each, misfits in passed_over.items() if each not in foreign and _is_idle(misfits)]
     tried = "\n".join(
         f"- {each} {'; '.join(f'{misfit.text} [{misfit.code}]' for misfit in misfits)}"
         for each, misfits in passed_over.items()
-        if each not in foreign
+        if each not in foreign and each not in idle_names
     )
+    if idle_names:
+        misfit = passed_over[idle_names[0]][0]
+        tried += f"\n- {misfit.text}: {', '.join(idle_names)} [{misfit.code}]"
     if foreign:
         tried += f"\n- for other machines: {', '.join(foreign)}"
-    remedy = _help(host, almost, unlocked, asked_for=bool(name), python=python, without_venv=without_venv)
+    remedy = _help(
+        host,
+        almost,
+        unlocked,
+        _other_releases(host, candidates, passed_over),
+        on_cpu,
+        asked_for=bool(name),
+        python=python,
+        without_venv=without_venv,
+    )
+    which = " that uses its GPU" if idle_names else ""
     hidden = hidden_flags(host)
     first = (
         f"{hidden[0].upper()}{hidden[1:]}, then rerun this playbook [cpu-flags-hidden]\n" if hidden else ""
     )
     return _refusal(
-        f"{first}No TensorFlow stack can be installed on this host.\nLooked at: {describe(host, python)}.\n{tried}\n"
-        f"What would help: {remedy} [no-stack-fits]",
+        f"{first}No TensorFlow stack{which} can be installed on this host.\nLooked at: {describe(host, python)}.\n"
+        f"{tried}\nWhat would help: {remedy} [{'gpu-would-be-idle' if on_cpu else 'no-stack-fits'}]",
         passed_over,
     )
 
@@ -336,6 +376,27 @@ def _for_other_machines(misfits: list[Misfit]) -> bool:
     return any(misfit.code in ("architecture-differs", "gpu-differs") for misfit in misfits)
 
 
+def _is_idle(misfits: list[Misfit]) -> bool:
+    return any(misfit.code == "gpu-idle" for misfit in misfits)
+
+
+def _other_releases(
+    host: dict[str, Any], stacks: list[dict[str, Any]], passed_over: dict[str, list[Misfit]]
+) -> list[str]:
+    """Return releases of L4T that have a stack for the board's GPU, of the nearest series, if its own has none."""
+    known = {stack["name"]: stack["l4t"] for stack in stacks if stack["l4t"] and stack["gpu"] == host["gpu"]}
+    if any("l4t-differs" not in [each.code for each in passed_over[name]] for name in known):
+        return []
+    releases = [release for each in known.values() for release in each]
+    own = _series(host["l4t"]) if host["l4t"] else max(map(_series, releases), default=0)
+    nearest = min(map(_series, releases), key=lambda series: (abs(series - own), -series), default=0)
+    return [release for release in releases if _series(release) == nearest]
+
+
+def _series(release: str) -> int:
+    return _version_key(release.rstrip("+"))[0]
+
+
 def _lock_remedy(stack: dict[str, Any]) -> str:
     where = f" on a controller that reaches {stack['index']}" if stack["index"] else ""
     return f"run `make lock STACK={stack['name']}`{where}"
@@ -345,6 +406,8 @@ def _help(
     host: dict[str, Any],
     almost: list[dict[str, Any]],
     unlocked: list[tuple[dict[str, Any], Misfit | None]],
+    other_releases: list[str],
+    on_cpu: list[dict[str, Any]],
     *,
     asked_for: bool,
     python: str | None,
@@ -353,7 +416,8 @@ def _help(
     """Return the remedies.
 
     `almost` are the stacks that lack nothing but a Python, `unlocked` those without a lock file, each with what is
-    wrong about the Pythons, `without_venv` the releases that the host has and that only lack the module venv.
+    wrong about the Pythons, `other_releases` those of L4T with a stack for the board, `on_cpu` the stacks that fit but
+    leave the board's GPU idle, `without_venv` the Pythons that the host has and that only lack the module venv.
     """
     remedies = [
         f"{_lock_remedy(stack)}, then rerun this playbook{f' (it also {lack.text})' if lack else ''}"
@@ -370,6 +434,11 @@ def _help(
             else "and set runtime_python to it if it is not on the PATH"
         )
         remedies.append(f"install CPython {' or '.join(versions)} with its venv module on the host {where}")
+    if other_releases and not asked_for:
+        known = ", ".join(each.replace("+", " or later") for each in other_releases)
+        remedies.append(f"flash JetPack with L4T {known}, if the board supports it")
+    if on_cpu:
+        remedies.append(f"to benchmark the CPU all the same, set runtime_stack to {on_cpu[0]['name']}")
     if not remedies and asked_for:
         remedies.append("remove runtime_stack, so that the role chooses a stack that fits")
     if host["architecture"] in SIXTY_FOUR_BIT:
@@ -404,6 +473,9 @@ def _reason(
     ]
     if notable:
         text += f". Passed over: {'. '.join(notable)}"
+    later = [each.rstrip("+") for each in stack["l4t"] if _is_later(each, host["l4t"])]
+    if later and not any(_leads(each.rstrip("+"), host["l4t"]) for each in stack["l4t"]):
+        text += f". L4T {host['l4t']} is later than the table knows, and taken for one of its series ({later[-1]})"
     if _gpu_unused(host, stack):
         text += f". The host's GPU ({host['gpu']}) stays unused: the stack computes on the CPU"
     hidden = hidden_flags(host)

@@ -40,7 +40,7 @@ def host(**changes: Any) -> dict[str, Any]:
     return facts
 
 
-def jetson(l4t: str, *pythons: str) -> dict[str, Any]:
+def jetson(l4t: str | None, *pythons: str) -> dict[str, Any]:
     return host(architecture="aarch64", gpu="tegra", l4t=l4t, pythons=list(pythons), cpu_flags=["asimd"])
 
 
@@ -151,6 +151,9 @@ JETPACKS = {
     "4.6.6": ("32.7.6", "3.6.9", "py36-jetpack46-tf2.7.0"),
     "5.1.2": ("35.4.1", "3.8.10", "py38-jetpack51-tf2.12.0"),
     "6.1": ("36.4.0", "3.10.12", "py310-jetpack61-tf2.16.1"),
+    "5.1.5": ("35.6.1", "3.8.10", "py38-jetpack51-tf2.12.0"),
+    "6.2.1": ("36.4.7", "3.10.12", "py310-jetpack61-tf2.16.1"),
+    "6.2.2": ("36.5.0", "3.10.12", "py310-jetpack61-tf2.16.1"),
 }
 
 
@@ -167,28 +170,77 @@ def test_a_jetson_gets_nvidias_wheels(choose: Choose, jetpack: str) -> None:
 def test_a_jetson_without_the_lock_is_told_how_to_make_it(choose: Choose, jetpack: str) -> None:
     l4t, python, stack = JETPACKS[jetpack]
     choice = choose(jetson(l4t, python))
-    command, index = f"make lock STACK={stack}`", "https://developer.download.nvidia.com/"
+    assert choice["stack"] is None
     assert choice["misfits"][stack] == ["lock-missing"]
-    if python == "3.6.9":
-        assert codes(line_of(stack, choice)) == ["lock-missing"]
-        assert command in remedy(choice)
-        assert index in remedy(choice)
-        for found in ("GPU tegra", f"L4T {l4t}", f"Pythons {python} ("):
-            assert found in choice["problem"]
-        assert releases(remedy(choice))[:2] == ["3.8", "3.9"]
-    else:
-        # PyPI has wheels for these Pythons, for the CPU.
-        assert choice["stack"]["gpu"] is None
-        assert command in choice["reason"]
-        assert index in choice["reason"]
-        assert choice["gpu_unused"] is True
-        assert "(tegra)" in choice["reason"]
+    assert codes(line_of(stack, choice)) == ["lock-missing"]
+    ways_out = choice["problem"].splitlines()[-1]
+    assert f"make lock STACK={stack}`" in ways_out
+    assert "https://developer.download.nvidia.com/" in ways_out
+    # PyPI has wheels for the newer Pythons, for the CPU.
+    is_installable = python != "3.6.9"
+    assert codes(ways_out) == ["gpu-would-be-idle" if is_installable else "no-stack-fits"]
+    assert ("runtime_stack" in ways_out) is is_installable
+    for found in ("GPU tegra", f"L4T {l4t}", f"Pythons {python} ("):
+        assert found in choice["problem"]
 
 
-def test_a_jetpack_4_with_a_newer_python_computes_on_the_cpu(choose: Choose) -> None:
-    choice = choose(jetson("32.7.1", "3.6.9", "3.9.18"))
-    assert choice["stack"]["name"] == "py39-tf2.15.1"
-    assert "make lock STACK=py36-jetpack46-tf2.7.0" in choice["reason"]
+# Releases without a stack for their GPU: the Python that they have, the stack that would compute on the CPU, the series
+# to flash.
+WITHOUT_A_STACK = {
+    "4.6.6, with another Python": ("32.7.6", "3.9.18", "py39-tf2.15.1", None),
+    "5.0 DP": ("34.1.0", "3.8.10", "py38-tf2.13.1", "35"),
+    "5.0.2": ("35.1.0", "3.8.10", "py38-tf2.13.1", "35"),
+    "6.0 DP": ("36.2.0", "3.10.12", "py310-tf2.21.0", "36"),
+    "6.0": ("36.3.0", "3.10.12", "py310-tf2.21.0", "36"),
+    "7.0": ("38.2.0", "3.12.3", "py311-tf2.21.0", "36"),
+    "7.2": ("39.2.0", "3.12.3", "py311-tf2.21.0", "36"),
+    "of a series to come": ("47.1", "3.12.3", "py311-tf2.21.0", "36"),
+    "without a release": (None, "3.12.3", "py311-tf2.21.0", "36"),
+}
+
+
+@pytest.mark.parametrize("jetpack", WITHOUT_A_STACK)
+def test_a_jetson_never_computes_on_the_cpu_unless_asked_for(choose: Choose, jetpack: str) -> None:
+    l4t, python, stack, flash = WITHOUT_A_STACK[jetpack]
+    choice = choose(jetson(l4t, python), vendors=True)
+    assert choice["stack"] is None
+    assert codes(choice["problem"])[-1] == "gpu-would-be-idle"
+    assert choice["misfits"][stack] == ["gpu-idle"]
+    (line,) = [each for each in choice["problem"].splitlines() if codes(each) == ["gpu-idle"]]
+    assert stack in line
+    ways_out = choice["problem"].splitlines()[-1]
+    assert f"set runtime_stack to {stack} " in ways_out
+    assert re.findall(r"L4T (\d+)", ways_out) == ([flash] if flash else [])
+    assert "make lock" not in ways_out
+    asked_for = choose(jetson(l4t, python), vendors=True, name=stack)
+    assert (asked_for["stack"]["name"], asked_for["gpu_unused"]) == (stack, True)
+    assert "(tegra)" in asked_for["reason"]
+
+
+def test_a_jetson_is_not_told_to_install_a_python_for_the_cpu(choose: Choose) -> None:
+    choice = choose(jetson("36.3.0", "3.14.0"), vendors=True)
+    assert codes(choice["problem"])[-1] == "no-stack-fits"
+    assert releases(choice["problem"].splitlines()[-1]) == []
+
+
+@pytest.mark.parametrize(
+    ("l4t", "python", "stack", "known"),
+    [
+        ("36.5.0", "3.10.12", "py310-jetpack61-tf2.16.1", True),
+        ("36.6.0", "3.10.12", "py310-jetpack61-tf2.16.1", False),
+        ("36.10", "3.10.12", "py310-jetpack61-tf2.16.1", False),
+        ("35.6.4", "3.8.10", "py38-jetpack51-tf2.12.0", True),
+        ("35.7.1", "3.8.10", "py38-jetpack51-tf2.12.0", False),
+        ("32.7.9", "3.6.9", "py36-jetpack46-tf2.7.0", True),
+        ("32.10", "3.6.9", "py36-jetpack46-tf2.7.0", False),
+    ],
+)
+def test_a_later_release_is_matched_to_its_series_and_reported(
+    choose: Choose, l4t: str, python: str, stack: str, known: bool
+) -> None:
+    choice = choose(jetson(l4t, python), vendors=True)
+    assert choice["stack"]["name"] == stack
+    assert (f"L4T {l4t} " in choice["reason"]) is not known
 
 
 def test_raspbian_9(choose: Choose) -> None:
