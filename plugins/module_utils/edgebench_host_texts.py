@@ -57,7 +57,7 @@ _ARM = "0x41"
 # those of boards with the first of these.
 _RASPBERRY_PI_CHIPS = ("BCM2835", "BCM2836", "BCM2837", "BCM2711", "BCM2712")
 # Kernels for Arm that do not know the name of their CPU.
-_NO_NAME = re.compile(r"(ARMv\d+|AArch64) Processor")
+_NO_NAME = re.compile(r"(ARMv\d|AArch64)")
 # Foundation kernels up to 6.1 write one of these on every Raspberry Pi, whatever its chip is.
 _NO_CHIP = re.compile(r"BCM(2708|2709|2710|2835)\b")
 _NO_CHIP_VENDORS = ("linux", "qemu", "")

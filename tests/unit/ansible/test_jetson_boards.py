@@ -193,6 +193,29 @@ def test_a_supply_that_a_board_cannot_have_is_refused(
         assert part in problem
 
 
+@pytest.mark.parametrize(
+    ("declared", "early", "late"),
+    [
+        ({"supply": "micro_usb", "mode": "MAXN"}, ["supply-too-weak"], ["supply-too-weak"]),
+        # An Orin may be fed so, a Nano may not: that is known once the board was looked at.
+        ({"mode": "MAXN", "amperes": 1.0}, [], ["supply-too-weak"]),
+        ({"mode": "MAXN", "amperes": 1.0, "volts": 5.0}, ["supply-too-weak"], ["supply-too-weak"]),
+        ({"mode": "MAXN", "amperes": 4.0}, [], []),
+    ],
+)
+def test_without_volts_what_cannot_be_is_refused_as_early_as_it_is_known(
+    power: ModuleType,
+    table: dict[str, Any],
+    decide: Decide,
+    declared: dict[str, Any],
+    early: list[str],
+    late: list[str],
+) -> None:
+    asked = {"host": "h", "supply": "barrel_jack", "volts": None, "amperes": None, "override": "", **declared}
+    assert codes("\n".join(power.declared_problems(asked, table))) == early
+    assert codes("\n".join(decide(*NANO, "present 5W", **declared)["problems"])) == late
+
+
 def test_a_budget_is_judged_only_if_the_supply_is_known(decide: Decide) -> None:
     usb = [f"usb 1-{n} disk" for n in range(6)]
     assert decide(*ORIN, *MODES, "present 25W", *usb)["warnings"] == []

@@ -30,6 +30,7 @@ def pi(*parts: str, revision: str, hardware: str = "BCM2835", name: str = "", mo
 
 
 X86 = "processor\t: 0\nmodel name\t: AMD Phenom(tm) 9550\nflags\t\t: sse2 fpu\n\nprocessor\t: 1\nflags\t\t: fpu\n"
+V6 = "model name\t: ARMv6-compatible processor rev 7 (v6l)\n"
 V7 = "model name\t: ARMv7 Processor rev 4 (v7l)\n"
 V8 = "model name\t: ARMv8 Processor rev 1 (v8l)\n"
 
@@ -51,6 +52,7 @@ V8 = "model name\t: ARMv8 Processor rev 1 (v8l)\n"
         (pi("0xc07", revision="a01041", hardware="BCM2709", name=V7), None, "BCM2836 (Cortex-A7)"),
         (pi("0xb76", revision="000e", hardware="BCM2708"), None, "BCM2835 (ARM1176)"),
         (pi("0xb76", revision="9000c1", hardware="BCM2835"), None, "BCM2835 (ARM1176)"),
+        (pi("0xb76", revision="900093", name=V6), "raspberrypi,model-zero\0brcm,bcm2835\0", "BCM2835 (ARM1176)"),
         # From 6.2 on there is no Hardware line, and no revision on other distributions' kernels.
         (processors("0xd0b"), "raspberrypi,5-model-b\0brcm,bcm2712\0", "BCM2712 (Cortex-A76)"),
         (processors("0xd08"), PI_4, "BCM2711 (Cortex-A72)"),
