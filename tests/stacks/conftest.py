@@ -16,6 +16,7 @@ from tests.stacks import environments
 
 # Time enough on a machine that does other things as well; a suite that hangs must not hang CI.
 _SUITE_LIMIT_S = 2700
+_COMMAND_LIMIT_S = 1500
 _EMULATOR = "qemu-x86_64-static"
 
 
@@ -87,6 +88,58 @@ class Started:
 def stack_python(name: str) -> Path:
     """Return the interpreter that has the stack ``name``."""
     return environments.python(environments.load(name))
+
+
+def run_edgebench(
+    python: Path, zipapp: Path, home: Path, *arguments: str | Path, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of the runner to its end, with nothing of EDGEBENCH_* and OPENBLAS_* inherited."""
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("EDGEBENCH_", "OPENBLAS_"))
+    }
+    return subprocess.run(
+        [python, zipapp, *arguments],
+        env={**inherited, "EDGEBENCH_HOME": str(home), **environment},
+        capture_output=True,
+        text=True,
+        timeout=_COMMAND_LIMIT_S,
+    )
+
+
+@pytest.fixture(scope="session")
+def converted(zipapp: Path, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A mirror with the inputs, the reference models and today's stack's conversions of them."""
+    mirror = tmp_path_factory.mktemp("mirror")
+    for name in ("kws01", "models"):
+        (mirror / name).symlink_to(data_dir / name)
+    out = mirror / "kws_converted"
+    done = run_edgebench(
+        stack_python(environments.TODAY),
+        zipapp,
+        mirror,
+        "kws",
+        "convert",
+        "--data-dir",
+        mirror,
+        "--out",
+        out,
+        "--offline",
+    )
+    assert done.returncode == 0, done.stderr
+    return mirror
+
+
+@pytest.fixture(scope="session")
+def engines_python() -> Path:
+    """The interpreter of the venv that the engines get beside an old TensorFlow."""
+    stack = environments.Stack(
+        name="engines-py39",
+        pythons=("3.11", "3.10", "3.9"),
+        architectures=("x86_64",),
+        lock=environments.REPOSITORY / "requirements" / "engines-py39.txt",
+        bootstrap=None,
+    )
+    return environments.python(stack)
 
 
 @pytest.fixture(scope="session")

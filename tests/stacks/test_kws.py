@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import os
 import re
 import subprocess
 from pathlib import Path
@@ -13,7 +12,7 @@ from edgebench.kws import tables
 
 from tests.messages import codes
 from tests.stacks import environments
-from tests.stacks.conftest import stack_python
+from tests.stacks.conftest import run_edgebench, stack_python
 
 TODAY = environments.TODAY
 _LIMIT_S = 1500
@@ -21,50 +20,10 @@ _LIMIT_S = 1500
 Results = dict[tuple[str, str, str], dict[str, Any]]
 
 
-def _edgebench(
-    python: Path, zipapp: Path, home: Path, *arguments: str | Path, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("EDGEBENCH_")}
-    return subprocess.run(
-        [python, zipapp, *arguments],
-        env={**inherited, "EDGEBENCH_HOME": str(home), **environment},
-        capture_output=True,
-        text=True,
-        timeout=_LIMIT_S,
-    )
-
-
-@pytest.fixture(scope="session")
-def converted(zipapp: Path, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A mirror with the inputs, the reference models and today's stack's conversions of them."""
-    mirror = tmp_path_factory.mktemp("mirror")
-    for name in ("kws01", "models"):
-        (mirror / name).symlink_to(data_dir / name)
-    out = mirror / "kws_converted"
-    done = _edgebench(
-        stack_python(TODAY), zipapp, mirror, "kws", "convert", "--data-dir", mirror, "--out", out, "--offline"
-    )
-    assert done.returncode == 0, done.stderr
-    return mirror
-
-
-@pytest.fixture(scope="session")
-def engines_python() -> Path:
-    """The interpreter of the venv that the engines get beside an old TensorFlow."""
-    stack = environments.Stack(
-        name="engines-py39",
-        pythons=("3.11", "3.10", "3.9"),
-        architectures=("x86_64",),
-        lock=environments.REPOSITORY / "requirements" / "engines-py39.txt",
-        bootstrap=None,
-    )
-    return environments.python(stack)
-
-
 def _accuracy(
     python: Path, zipapp: Path, mirror: Path, home: Path, *arguments: str, **environment: str
 ) -> Results:
-    done = _edgebench(
+    done = run_edgebench(
         python,
         zipapp,
         home,
@@ -193,9 +152,14 @@ def test_engines_agree_on_the_labels_of_the_same_model(
     assert len(labels) == {"float32": 6, "int8": 4}[precision]
     for one, other in itertools.combinations(labels, 2):
         same = sum(map(int.__eq__, labels[one], labels[other])) / 1000
-        # tflite-runtime 2.14 has no XNNPACK for int8, and its own kernels round twice.
-        rounds_twice = precision == "int8" and ("litert", "tflite", "older") in (one, other)
-        assert same >= (0.99 if rounds_twice else 0.995), f"{one} and {other} agree on {same:.1%}"
+        least = 0.995
+        if precision == "int8" and one[1] != other[1]:
+            # The weights of the ONNX model have 7 bits, those of the other 8.
+            least = 0.98
+        elif precision == "int8" and ("litert", "tflite", "older") in (one, other):
+            # tflite-runtime 2.14 has no XNNPACK for int8, and its own kernels round twice.
+            least = 0.99
+        assert same >= least, f"{one} and {other} agree on {same:.1%}"
 
 
 @pytest.mark.stacks
@@ -262,7 +226,7 @@ def test_an_old_tensorflow_with_engines_beside_it(
     )
     assert _top1(results, "tensorflow", "float32", "keras") == pytest.approx(0.913, abs=0.0011)
     assert _top1(results, "litert", "float32", "tflite") == pytest.approx(0.913, abs=0.0011)
-    assert _top1(results, "onnxruntime", "int8", "onnx") == pytest.approx(0.914, abs=0.003)
+    assert _top1(results, "onnxruntime", "int8", "onnx") == pytest.approx(0.916, abs=0.003)
     assert results["litert", "reference_int8", "tflite"]["engine"]["library"] == "tflite-runtime"
 
 
@@ -272,7 +236,7 @@ def test_the_emulated_phenom_spots_keywords(
     phenom: str, zipapp: Path, converted: Path, engines_python: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "host.jsonl"
-    done = _edgebench(
+    done = run_edgebench(
         stack_python("py36-tf1.5.0"),
         zipapp,
         tmp_path,
@@ -317,7 +281,7 @@ def test_five_windows_of_ten_seconds_and_the_log_of_the_eembc_runner(
     zipapp: Path, data_dir: Path, tmp_path: Path
 ) -> None:
     out, log = tmp_path / "host.jsonl", tmp_path / "log.txt"
-    done = _edgebench(
+    done = run_edgebench(
         stack_python(TODAY),
         zipapp,
         tmp_path,
@@ -343,7 +307,7 @@ def test_five_windows_of_ten_seconds_and_the_log_of_the_eembc_runner(
 def test_random_weights_are_timed_and_not_scored(zipapp: Path, tmp_path: Path) -> None:
     python, out = stack_python(TODAY), tmp_path / "host.jsonl"
     arguments = ("kws", "performance", "--quick", "--offline", "--out", out, "--engine", "tensorflow")
-    done = _edgebench(python, zipapp, tmp_path, *arguments)
+    done = run_edgebench(python, zipapp, tmp_path, *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     assert tables.RANDOM_WEIGHTS in done.stdout
     record = json.loads(out.read_text().splitlines()[-1])
@@ -371,7 +335,7 @@ def test_random_weights_are_timed_and_not_scored(zipapp: Path, tmp_path: Path) -
 def test_wrong_usage_is_named_and_nothing_is_done(
     zipapp: Path, data_dir: Path, tmp_path: Path, arguments: tuple[str, ...], code: str, told: str
 ) -> None:
-    done = _edgebench(
+    done = run_edgebench(
         stack_python(TODAY),
         zipapp,
         tmp_path,
@@ -386,7 +350,7 @@ def test_wrong_usage_is_named_and_nothing_is_done(
 
 @pytest.mark.today
 def test_accuracy_without_inputs_says_where_they_are_had(zipapp: Path, tmp_path: Path) -> None:
-    done = _edgebench(stack_python(TODAY), zipapp, tmp_path, "kws", "accuracy", "--offline")
+    done = run_edgebench(stack_python(TODAY), zipapp, tmp_path, "kws", "accuracy", "--offline")
     assert done.returncode == 2
     assert codes(done.stderr)[-1:] == ["data-unavailable"]
     assert "kws01" in done.stderr
@@ -395,7 +359,7 @@ def test_accuracy_without_inputs_says_where_they_are_had(zipapp: Path, tmp_path:
 
 @pytest.mark.stacks
 def test_models_are_listed_with_what_runs_them(zipapp: Path, converted: Path, tmp_path: Path) -> None:
-    done = _edgebench(
+    done = run_edgebench(
         stack_python(TODAY), zipapp, tmp_path, "kws", "models", "--json", "--offline", "--data-dir", converted
     )
     rows = {(row["id"], row["form"]): row["installed"] for row in json.loads(done.stdout)}

@@ -114,7 +114,7 @@ def test_a_stack_of_today_converts_to_every_form(
     assert top1["kws_float32.tflite"] == pytest.approx(0.913)
     assert top1["kws_float32.onnx"] == pytest.approx(0.913)
     assert top1["kws_int8.tflite"] == pytest.approx(0.914, abs=0.003)
-    assert top1["kws_int8.onnx"] == pytest.approx(top1["kws_int8.tflite"], abs=0.002)
+    assert top1["kws_int8.onnx"] == pytest.approx(0.916, abs=0.003)
     sizes = {name: entry["size_bytes"] for name, entry in told["files"].items()}
     # 24,908 parameters less those that fold away, 4 bytes each: float32 is not the dynamic range of the published file.
     assert 92_000 < sizes["kws_float32.tflite"] < 110_000
@@ -167,7 +167,8 @@ def test_conversions_answer_as_their_origin_and_as_each_other(
     answers = json.loads(done.stdout.splitlines()[-1])
     for name in ("float32.tflite", "float32.onnx"):
         assert _agreement(origin, answers[name]) >= 0.995
-    assert _agreement(answers["int8.tflite"], answers["int8.onnx"]) >= 0.995
+    # Weights of 8 bits and of 7.
+    assert _agreement(answers["int8.tflite"], answers["int8.onnx"]) >= 0.98
     assert _agreement(origin, answers["int8.tflite"]) >= 0.97
 
 
@@ -186,7 +187,7 @@ def test_a_stack_too_old_for_tflite_writes_the_same_onnx_files(
     assert code == 0, errors
     top1 = {each["file"]: each["top1"] for each in told["accuracies"]}
     assert top1["kws_float32.onnx"] == pytest.approx(0.913)
-    assert top1["kws_int8.onnx"] == pytest.approx(0.914, abs=0.003)
+    assert top1["kws_int8.onnx"] == pytest.approx(0.916, abs=0.003)
 
 
 def test_a_stack_without_the_packages_says_which(zipapp: Path, data_dir: Path, tmp_path: Path) -> None:
