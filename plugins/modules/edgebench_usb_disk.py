@@ -386,10 +386,16 @@ def builtin_firmware():
     return bool(match and "xusb_firmware" in match.group(1))
 
 
-def free(path):
-    """Return the bytes that root can still write to a file system."""
-    found = os.statvfs(path)
-    return found.f_bfree * found.f_frsize
+def free(paths):
+    """Return the bytes that root can still write at each of the paths, of those on one file system the first."""
+    found, seen = {}, set()
+    for path in paths:
+        device = os.stat(path).st_dev
+        if device not in seen:
+            seen.add(device)
+            room = os.statvfs(path)
+            found[path] = room.f_bfree * room.f_frsize
+    return found
 
 
 def used(path):
@@ -443,7 +449,7 @@ def look(parameters):
             "exists": os.path.exists(conf),
             "links": links_to(conf),
             "not_writable": not_writable([conf, os.path.dirname(conf), boot["at"], notes] + WRITTEN),
-            "free": {path: free(path) for path in [boot["at"], SCRATCH_OF_MKINITRAMFS]},
+            "free": free([boot["at"], SCRATCH_OF_MKINITRAMFS]),
             "notes_is_file": os.path.exists(notes) and not os.path.isdir(notes),
         },
         "on_usb": disk["is_root"] and not disk["is_boot"],
