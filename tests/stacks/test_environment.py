@@ -22,16 +22,12 @@ _INHERITED = ("PATH", "LANG", "TMPDIR", "OPENBLAS_CORETYPE")
 
 
 @pytest.fixture(scope="module")
-def run(zipapp: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Record, str]]:
-    """A function that trains one network under variables of the environment; it returns the record and the output."""
+def start(zipapp: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """A function that trains one network in a home, under variables of the environment."""
 
-    def train(keras_json: dict[str, Any] | None = None, **variables: str) -> tuple[Record, str]:
-        folder = tmp_path_factory.mktemp("environment")
-        if keras_json:
-            (folder / ".keras").mkdir()
-            (folder / ".keras/keras.json").write_text(json.dumps(keras_json))
+    def start(folder: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
         # Images, one thread for the same sums in the same order.
-        done = subprocess.run(
+        return subprocess.run(
             [
                 *(stack_python(environments.TODAY), zipapp, "run", "-w", "mnist_2d", "--repeats", "1"),
                 *("--data", "synthetic", "--threads", "1", "--offline", "--progress", "plain"),
@@ -48,6 +44,22 @@ def run(zipapp: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[...,
             check=False,
             timeout=900,
         )
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def run(
+    start: Callable[..., "subprocess.CompletedProcess[str]"], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., tuple[Record, str]]:
+    """A function that trains in a new home, with its keras.json; it returns the record and the output."""
+
+    def train(keras_json: dict[str, Any] | None = None, **variables: str) -> tuple[Record, str]:
+        folder = tmp_path_factory.mktemp("environment")
+        if keras_json:
+            (folder / ".keras").mkdir()
+            (folder / ".keras/keras.json").write_text(json.dumps(keras_json))
+        done = start(folder, **variables)
         assert done.returncode == 0, done.stdout
         records = [json.loads(line) for line in (folder / "tested.jsonl").read_text().splitlines()]
         return records[-1], done.stdout
@@ -65,7 +77,6 @@ def plain(run: Callable[..., tuple[Record, str]]) -> Record:
 @pytest.mark.parametrize(
     ("keras_json", "variables", "named"),
     [
-        (None, {"KERAS_BACKEND": "jax"}, ["KERAS_BACKEND=jax"]),
         (KERAS_JSON, {}, [f"{name}={value}" for name, value in KERAS_JSON.items()]),
         (
             {**KERAS_JSON, "backend": "numpy"},
@@ -91,11 +102,19 @@ def test_keras_computes_the_same_whatever_it_is_told(
     assert all(each in output for each in named)
 
 
-def test_what_the_libraries_read_is_recorded_and_stands_apart(
-    run: Callable[..., tuple[Record, str]], plain: Record
+def test_what_the_libraries_read_is_recorded_stands_apart_and_is_kept(
+    start: Callable[..., "subprocess.CompletedProcess[str]"], plain: Record, tmp_path: Path
 ) -> None:
     variables = {"OMP_NUM_THREADS": "1", "XLA_FLAGS": "--xla_cpu_enable_fast_math=false"}
-    record, _ = run(**variables)
+    done, out = start(tmp_path, **variables), tmp_path / "tested.jsonl"
+    assert done.returncode == 0, done.stdout
+    before = out.read_bytes()
+    record = json.loads(before.splitlines()[-1])
     assert record["environment"] == {**plain["environment"], **variables}
     columns = aggregate.columns([plain, record], ["mnist_2d"])
     assert [len(each.groups["mnist_2d"].runs) for each in columns] == [1, 1]
+
+    resumed = start(tmp_path, **{**variables, "OMP_NUM_THREADS": "2"})
+    assert (resumed.returncode, codes(resumed.stdout)) == (2, ["settings-differ"])
+    assert "OMP_NUM_THREADS was 1, now 2" in resumed.stdout  # not prose
+    assert out.read_bytes() == before
