@@ -56,6 +56,8 @@ def _run(say: Say, given: argparse.Namespace) -> int:
     found = importers.read(given.paths, given.host)
     for problem in found.problems:
         say(f"not imported: {problem.message}", sys.stderr)
+    for warning in found.warnings:
+        say(f"warning: {warning.message}", sys.stderr)
     if not found.records:
         read = text.plural(len(found.files), "file")
         raise ReportError(

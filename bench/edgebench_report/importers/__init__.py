@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgebench_report.errors import ReportError
@@ -16,10 +16,11 @@ _ENDINGS = (".log", ".txt", ".json")
 
 @dataclass(frozen=True)
 class Imported:
-    """Records, hosts first, of ``used`` of the ``files`` that were read; and what was left out."""
+    """Records, hosts first, of ``used`` of the ``files`` that were read; what was left out; what to know of them."""
 
     records: list[Record]
     problems: list[Problem]
+    warnings: list[Problem]
     files: list[Path]
     used: int
 
@@ -51,9 +52,24 @@ def read(paths: Iterable[Path], host: str | None = None) -> Imported:
             problems.append(Problem(str(path), f"not a log of {kinds}", NOT_A_LOG, "log-unknown"))
     read_logs = dlbench.read(logs, host)
     problems += read_logs.problems
-    found = [*read_logs.records, *assemble(pieces, host, problems)]
+    warnings: list[Problem] = []
+    found = [*read_logs.records, *assemble(pieces, host, problems, warnings)]
     used = {each["sha256"] for record in found for each in record["imported"]["files"]}
-    return Imported(found, problems, files, len(used))
+    return Imported(found, _once(problems, files), warnings, files, len(used))
+
+
+def _once(problems: list[Problem], files: list[Path]) -> list[Problem]:
+    """Return one problem for each kind and file: the first, which tells how many there are like it."""
+    names = {str(each) for each in files}
+    kinds: dict[tuple[str, str], list[Problem]] = {}
+    for problem in problems:
+        # "file", "file:line" or "file: entry 3".
+        name = problem.where if problem.where in names else problem.where.rpartition(":")[0]
+        kinds.setdefault((name or problem.where, problem.code), []).append(problem)
+    return [
+        first if not more else replace(first, what=f"{first.what}, and {len(more)} more like it in the file")
+        for first, *more in kinds.values()
+    ]
 
 
 def _files(paths: Iterable[Path], problems: list[Problem]) -> list[Path]:

@@ -1,10 +1,12 @@
 """Logs of the EEMBC runner for MLPerf Tiny: its sessions, and the results it prints at their ends."""
 
+import math
 import re
 from collections.abc import Callable
 
 from edgebench_report import text
-from edgebench_report.importers.measurement import LABELS, MIN_INFERENCES, Answer, Energy, Piece, Window
+from edgebench_report.importers.measurement import MIN_INFERENCES, MODEL, Energy, Piece, Window
+from edgebench_report.importers.quality import LABELS, Answer
 from edgebench_report.importers.source import Source, decimal, integer
 from edgebench_report.load import Problem
 
@@ -40,12 +42,14 @@ class Reader:
         self._forget()
 
     def _forget(self) -> None:
-        self._printed: list[Window] = []
+        # By number: a file may tell a window twice, the second time with more decimals, or each line several times.
+        self._printed: dict[str, Window] = {}
         self._lapped: list[Window] = []
         self._inferences: int | None = None
         self._laps: list[int] = []
         self._label: int | None = None
         self._window: dict[str, float] | None = None
+        self._window_number = ""
         self._window_line = 0
         self._energy: dict[str, float] | None = None
 
@@ -78,6 +82,8 @@ class Reader:
             (r"energy/inf\.?\s*:(.*?)uJ/inf\.?$", self._energy_part("uj_per_inference")),
             (r"median energy cost is(.*?)uJ/inf", self._median_energy),
             (r"(error\b.*)", self._warning),
+            (r"e-\[(.*)\]", self._warning),
+            (r".*key\[runMode\]-val\[multi\]", self._accuracy),
         ]
 
     def read(self) -> list[Piece]:
@@ -121,17 +127,21 @@ class Reader:
             self._problems.append(Problem(where, "the log ends within a window", _CUT, "log-truncated"))
         # The runner prints what it made of the laps; where it did not, the laps are all there is.
         agree = len(self._printed) == len(self._lapped)
-        self.piece.windows = self._lapped if agree or not self._printed else self._printed
+        self.piece.is_printed = bool(self._printed)
+        self.piece.windows = self._lapped if agree or not self._printed else list(self._printed.values())
 
     def _session(self, match: "re.Match[str]") -> None:
+        self._next()
+        year, rest = match[1][:4], re.findall("..", match[1][4:])
+        self.piece.local_time = f"{year}-{rest[0]}-{rest[1]}T{rest[2]}:{rest[3]}:{rest[4]}"
+
+    def _next(self) -> None:
         self._close()
         if self.piece.says_something:
             self._pieces.append(
                 Piece(self._source, self._form, model=self.piece.model, device=self.piece.device)
             )
         self._forget()
-        year, rest = match[1][:4], re.findall("..", match[1][4:])
-        self.piece.local_time = f"{year}-{rest[0]}-{rest[1]}T{rest[2]}:{rest[3]}:{rest[4]}"
 
     def _model(self, match: "re.Match[str]") -> None:
         self.piece.model = match[1] or match[2]
@@ -152,12 +162,12 @@ class Reader:
         if self._inferences is None:
             return
         self._laps.append(int(match[1]))
-        if len(self._laps) == 2 and self._inferences >= MIN_INFERENCES:
-            wall_s = (self._laps[1] - self._laps[0]) / 1e6
-            if wall_s <= 0:
+        if len(self._laps) == 2:
+            window = Window(self._inferences, (self._laps[1] - self._laps[0]) / 1e6)
+            if window.wall_s <= 0 and self._inferences >= MIN_INFERENCES:
                 self.problem("the clock stopped or went backwards within a window", "clock-backwards")
-            else:
-                self._lapped.append(Window(self._inferences, wall_s))
+            elif window.is_performance:
+                self._lapped.append(window)
 
     def _results(self, match: "re.Match[str]") -> None:
         label, self._label, self._inferences = self._label, None, None
@@ -170,12 +180,14 @@ class Reader:
         outputs = [_float(each) for each in written.split(",") if each.strip()]
         if len(outputs) == len(LABELS) and None not in outputs:
             self.piece.answers.append(Answer(label, tuple(each or 0.0 for each in outputs)))
-        elif self.piece.model in (None, "kws01"):
+        elif self.piece.task in (None, MODEL):
             self.invalid("results", f"{len(LABELS)} numbers, one for each class")
 
     def _performance(self, match: "re.Match[str]") -> None:
+        if self._window == {} and match[1] == self._window_number:
+            return
         self._close_window()
-        self._window, self._window_line = {}, self._number
+        self._window, self._window_number, self._window_line = {}, match[1], self._number
 
     def _part(self, name: str) -> Callable[["re.Match[str]"], None]:
         def act(match: "re.Match[str]") -> None:
@@ -195,14 +207,20 @@ class Reader:
         if window is None:
             return
         inferences, wall_s = window.get("inferences"), window.get("wall_s")
-        if not inferences or not wall_s:
+        # A fast device takes 0.000 s for an inference of accuracy mode.
+        if not inferences or wall_s is None:
             self._problems.append(
                 self._source.problem(
                     self._window_line, "a window without inferences or runtime", "window-incomplete", _CUT
                 )
             )
             return
-        self._printed.append(Window(int(inferences), wall_s))
+        window_here = Window(int(inferences), wall_s)
+        known = self._printed.get(self._window_number)
+        if known is not None and not known.agrees(window_here):
+            # Results of another run follow.
+            self._next()
+        self._printed[self._window_number] = window_here
 
     def _median(self, match: "re.Match[str]") -> None:
         self._close_window()
@@ -244,9 +262,18 @@ class Reader:
         self._close_energy()
         self.piece.median_uj = self.number(match[1], "median_uj")
 
+    def _accuracy(self, match: "re.Match[str]") -> None:
+        # All inputs, each once, with single inferences for windows.
+        self.piece.is_accuracy = True
+
     def _warning(self, match: "re.Match[str]") -> None:
-        self.piece.warnings.append(f"the runner said: {text.shorten(text.one_line(match[1]), 200)}")
+        self.piece.said.append(text.shorten(text.one_line(match[1]), 200))
 
 
 def _float(written: str) -> float | None:
-    return decimal(written.strip())
+    """Read an output, which may be negative; None where it is no finite number."""
+    try:
+        value = float(written)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

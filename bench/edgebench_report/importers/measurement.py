@@ -1,34 +1,26 @@
 """Keyword spotting as runners of MLPerf Tiny saw it: pieces read from files, put together to inference records.
 
-One measurement lies in several files: the windows in one, the accuracy in another, the energy in a third. What
-belongs together is told by folders (``performance``, ``accuracy``, ``energy`` side by side) or by names that differ
-in these words only.
+One measurement lies in several files: the windows in one, the accuracy in another, the energy in a third. Folders
+tell which belong together (``place.py``), or names that differ in the words for these modes only.
 """
 
-import math
-import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from edgebench_report import text
 from edgebench_report.importers import records
+from edgebench_report.importers.place import Place, distinct, fallback_name, place_of
+from edgebench_report.importers.quality import SAMPLES, Answer, Quality, are_a_set, score
 from edgebench_report.importers.source import Source, host_name
 from edgebench_report.load import Problem, Record
 
 MODEL = "kws01"
-SAMPLES = 1000
-LABELS = ("down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes", "silence", "unknown")
 WINDOW_S, WINDOWS, MIN_INFERENCES = 10.0, 5, 10
 
-_MODE = r"performance|accuracy|energy|perf|acc|log|logs|results?|session"
-_MODE_WORDS = re.compile(rf"(?:^|[._\-\s])(?:{_MODE})(?=$|[._\-\s])", re.IGNORECASE)
-_MODE_FOLDER = re.compile(r"(?:performance|accuracy|energy)$", re.IGNORECASE)
-# Names of folders that say nothing about a machine.
-_IDLE_FOLDER = re.compile(rf"(?:{_MODE}|sessions|kws\w*|datasets|\d[\d_\-T]*|tmp|\.)$", re.IGNORECASE)
 _UNTOLD_NAMES = ("unspecified", "")
 # 49 x 10 inputs of one byte, or of four.
 _PRECISION_BY_BYTES = {490: "int8", 1960: "float32"}
@@ -46,6 +38,11 @@ class Window:
         """Inferences a second."""
         return self.inferences / self.wall_s
 
+    @property
+    def is_performance(self) -> bool:
+        """Whether it is long enough to be one; accuracy mode prints each single inference as a window."""
+        return self.wall_s > 0 and (self.inferences >= MIN_INFERENCES or self.wall_s >= WINDOW_S)
+
     def agrees(self, other: "Window") -> bool:
         """Say whether both are the same, as far as three decimals show."""
         return self.inferences == other.inferences and abs(self.wall_s - other.wall_s) <= 0.0011
@@ -61,161 +58,276 @@ class Energy:
     uj_per_inference: float | None
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What the device said to one input: the true class and the outputs, one a class."""
-
-    label: int
-    outputs: tuple[float, ...]
-
-
 @dataclass
 class Piece:
-    """What one file says of one session; None and empty is what it does not say."""
+    """What one file says of one session; None and empty is what it does not say.
+
+    ``model`` is named in the file, ``like`` is what its contents look like. ``is_printed``: the windows are the
+    runner's results, and not only what it saw of the device. ``said``: its own messages of errors.
+    """
 
     source: Source
     form: str
     model: str | None = None
+    like: str | None = None
     device: str | None = None
     input_bytes: int | None = None
     local_time: str | None = None
     windows: list[Window] = field(default_factory=list)
+    is_printed: bool = False
+    is_accuracy: bool = False
     median_per_s: float | None = None
     top1: float | None = None
     auc: float | None = None
     answers: list[Answer] = field(default_factory=list)
     energy: list[Energy] = field(default_factory=list)
     median_uj: float | None = None
-    warnings: list[str] = field(default_factory=list)
+    has_power_samples: bool = False
+    said: list[str] = field(default_factory=list)
+    place: Place = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Look where the file lies."""
+        self.place = place_of(self.source.path)
+
+    @property
+    def task(self) -> str | None:
+        """The model's id: as the file names it, else the folder, else as its contents look."""
+        return self.model or self.place.task or self.like
+
+    @property
+    def performance(self) -> list[Window]:
+        """The windows that are long enough to be performance."""
+        is_accuracy = self.is_accuracy or self.top1 is not None or self.place.mode == "accuracy"
+        return [
+            each
+            for each in self.windows
+            if each.is_performance and not (is_accuracy and each.inferences < MIN_INFERENCES)
+        ]
 
     @property
     def is_of_energy(self) -> bool:
         """Whether power was measured: then the link was slower, and the windows are not those of performance."""
-        return bool(self.energy) or self.median_uj is not None
+        return self.place.mode == "energy" or bool(self.energy) or self.median_uj is not None
 
     @property
     def says_something(self) -> bool:
         """Whether there is a result in it."""
-        quality = self.top1 is not None or self.auc is not None or _are_a_set(self.answers)
-        return bool(self.windows) or self.median_per_s is not None or quality or self.is_of_energy
+        has_quality = self.top1 is not None or self.auc is not None or are_a_set(self.answers)
+        has_energy = bool(self.energy) or self.median_uj is not None
+        return bool(self.performance) or self.median_per_s is not None or has_quality or has_energy
 
 
-@dataclass(frozen=True)
-class _Quality:
-    top1: float | None = None
-    auc: float | None = None
-    samples: int | None = None
-    per_class: list[dict[str, Any]] | None = None
-    confusion: list[list[int]] | None = None
+@dataclass
+class _Unit:
+    """The pieces of one measurement, and the host that they are of."""
+
+    members: list[Piece]
+    name: str
+    name_from: str
+
+    @property
+    def sources(self) -> list[Source]:
+        """The files, each once."""
+        return list({each.source.sha256: each.source for each in self.members}.values())
+
+    @property
+    def contents(self) -> tuple[str, ...]:
+        """What tells a copy of the measurement from another one."""
+        return (self.name, *sorted(each.sha256 for each in self.sources))
 
 
-def assemble(pieces: list[Piece], host: str | None, problems: list[Problem]) -> list[Record]:
+def assemble(
+    pieces: list[Piece], host: str | None, problems: list[Problem], warnings: list[Problem]
+) -> list[Record]:
     """Put pieces together and return a record for each measured series of windows.
 
-    Pieces of other models than kws01 become problems. ``host`` names the host of all.
+    Pieces of other models than kws01 become problems. ``host`` names the host of all; without it, systems of one
+    name get different ones, with a warning.
     """
-    units: dict[tuple[str, str], list[Piece]] = {}
+    measurements: dict[tuple[str, str], list[Piece]] = {}
     for piece in pieces:
-        units.setdefault(_unit(piece.source.path), []).append(piece)
-    made: list[Record] = []
-    for members in units.values():
-        model = next((each.model for each in members if each.model), None)
-        if model not in (None, MODEL):
-            problems += [
-                Problem(
-                    str(each.source.path),
-                    f"a measurement of the model {text.one_line(str(model))}; only {MODEL} can be imported",
-                    "Name other files, or ignore this message.",
-                    "model-unsupported",
+        measurements.setdefault(piece.place.measurement, []).append(piece)
+    units: list[_Unit] = []
+    for members in measurements.values():
+        task = next((each.model for each in members if each.model), None) or next(
+            (each.task for each in members if each.task), None
+        )
+        if task not in (None, MODEL):
+            for path in dict.fromkeys(each.source.path for each in members):
+                # It needs no other message, such as one of a line that only its own task's readers understand.
+                problems[:] = [each for each in problems if not _is_of(each, path)]
+                problems.append(
+                    Problem(
+                        str(path),
+                        f"a measurement of the model {text.one_line(str(task))}; only {MODEL} can be imported",
+                        "Name other files, or ignore this message.",
+                        "model-unsupported",
+                    )
                 )
-                for each in members
-            ]
         elif any(each.says_something for each in members):
-            made += _records(members, model, host)
+            units.append(_Unit(members, *((host, "given with --host") if host else _host_of(members))))
         else:
-            problems += [
-                Problem(
-                    str(each.source.path),
-                    "contains no window, accuracy or energy",
-                    "Name the log of a complete run.",
-                    "result-missing",
-                )
-                for each in members
-            ]
-    return _renumbered(made)
+            problems += [_without_result(each) for each in members]
+    units = _without_copies(units, warnings)
+    if host is None:
+        _tell_apart(units, warnings)
+    return _renumbered([record for unit in units for record in _records(unit)])
 
 
-def _unit(path: Path) -> tuple[str, str]:
-    folder = path.absolute().parent
-    if _MODE_FOLDER.match(folder.name):
-        folder = folder.parent
-    stem = path.name.split(".")[0] if path.name.startswith(".") else path.stem
-    previous = None
-    while previous != stem:
-        previous, stem = stem, _MODE_WORDS.sub("", stem)
-    return str(folder), stem.strip("._- ")
+def _is_of(problem: Problem, path: Path) -> bool:
+    return problem.where == str(path) or problem.where.startswith(f"{path}:")
+
+
+def _without_result(piece: Piece) -> Problem:
+    if piece.has_power_samples:
+        return Problem(
+            str(piece.source.path),
+            "samples of energy without a unit",
+            "Name the results.txt in the same folder, which has the energies.",
+            "energy-unit-missing",
+        )
+    if piece.windows:
+        return Problem(
+            str(piece.source.path),
+            f"its windows are below the minimum of {WINDOW_S:g} s or {MIN_INFERENCES} inferences, so they are "
+            "no performance",
+            "Name the log of a run in performance mode, or of a complete one in accuracy mode.",
+            "windows-too-short",
+        )
+    return Problem(
+        str(piece.source.path),
+        "contains no window, accuracy or energy",
+        "Name the log of a complete run.",
+        "result-missing",
+    )
 
 
 def _host_of(members: list[Piece]) -> tuple[str, str]:
+    place = members[0].place
+    if place.system:
+        return place.system, "the folder of the system"
     for piece in members:
         name = host_name(piece.device or "")
         if name.lower() not in _UNTOLD_NAMES:
             return name, "the name that the device told"
-    folder, stem = _unit(members[0].source.path)
-    if host_name(stem) and not _IDLE_FOLDER.match(stem):
-        return host_name(stem), "the name of the file"
-    for each in [Path(folder), *Path(folder).parents]:
-        if host_name(each.name) and not _IDLE_FOLDER.match(each.name):
-            return host_name(each.name), "the name of the folder"
-    return "imported", "nothing: name the host by --host"
+    return fallback_name(place)
 
 
-def _records(members: list[Piece], model: str | None, host: str | None) -> list[Record]:
-    host_from = "given with --host"
-    if host is None:
-        host, host_from = _host_of(members)
+def _without_copies(units: list[_Unit], warnings: list[Problem]) -> list[_Unit]:
+    """Return the units without those that are copies of others: a system that was submitted again, for example."""
+    kept: dict[tuple[str, ...], _Unit] = {}
+    for unit in units:
+        first = kept.setdefault(unit.contents, unit)
+        if first is not unit:
+            warnings.append(
+                Problem(
+                    unit.members[0].place.measurement[0],
+                    f"the same files as in {first.members[0].place.measurement[0]}, imported once",
+                    "Nothing is to be done.",
+                    "measurement-copied",
+                )
+            )
+    return list(kept.values())
+
+
+def _tell_apart(units: Iterable[_Unit], warnings: list[Problem]) -> None:
+    by_name: dict[str, dict[Path, list[_Unit]]] = {}
+    for unit in units:
+        by_name.setdefault(unit.name, {}).setdefault(unit.members[0].place.folder, []).append(unit)
+    for name, by_folder in by_name.items():
+        if len(by_folder) == 1:
+            continue
+        names = distinct(name, by_folder)
+        for folder, members in by_folder.items():
+            for unit in members:
+                unit.name = names[folder]
+                unit.name_from += ", with that of a folder above it: other systems have the same name"
+        warnings.append(
+            Problem(
+                name,
+                f"{len(names)} systems have this name, and numbers of different ones must not be averaged. Their "
+                "hosts are called "
+                + ", ".join(
+                    f"{each} ({folder})" for folder, each in sorted(names.items(), key=lambda it: it[1])
+                ),
+                "For other names, import each folder by itself with --host NAME.",
+                "host-shared",
+            )
+        )
+
+
+def _records(unit: _Unit) -> list[Record]:
+    members = unit.members
     inferred = {
-        "host": host_from,
+        "host": unit.name_from,
         "options": "the rules of the benchmark",
         "repeat": "the order of the files",
     }
-    if model is None:
-        inferred["model.id"] = "nothing else is imported; the files do not name their model"
-    warnings = [warning for each in members for warning in each.warnings]
+    if not any(each.model for each in members):
+        inferred["model.id"] = (
+            "the name of the folder"
+            if members[0].place.task
+            else "nothing else is imported; the files do not name their model"
+        )
+    warnings = [
+        f"the runner said{' in energy mode' if each.is_of_energy else ''}: {said}"
+        for each in members
+        for said in each.said
+    ]
     quality = _quality(members, warnings)
     return [
-        _record(members, windows, quality, host, number, dict(inferred), list(warnings))
-        for number, windows in enumerate(_series(members) or [[]], 1)
+        _record(unit, windows, quality, number, dict(inferred), list(warnings))
+        for number, windows in enumerate(_series(members, warnings) or [[]], 1)
     ]
 
 
-def _series(members: list[Piece]) -> list[list[Window]]:
-    """Return the measured series of windows, each once, though a session and its results both tell it."""
+def _series(members: list[Piece], warnings: list[str]) -> list[list[Window]]:
+    """Return the measured series of windows, each once, though a session and its results both tell it.
+
+    The runner's results say what was measured: a series of a session that they do not have is left out, and a
+    warning.
+    """
+    timed = [each for each in members if each.performance and not each.is_of_energy]
+    if not timed:
+        timed = [each for each in members if each.performance]
+        if timed:
+            warnings.append("the windows are those of energy mode; the files have none of performance mode")
     found: list[list[Window]] = []
-    timed = [each for each in members if each.windows and not each.is_of_energy]
-    timed = timed or [each for each in members if each.windows]
-    # Windows from laps in microseconds before those that were printed with three decimals.
-    for piece in sorted(timed, key=lambda each: all(round(w.wall_s, 3) == w.wall_s for w in each.windows)):
-        known = any(
-            len(series) == len(piece.windows)
-            and all(one.agrees(other) for one, other in zip(series, piece.windows, strict=True))
-            for series in found
-        )
-        if not known:
-            found.append(piece.windows)
-    return found
+    printed: list[list[Window]] = []
+    # Windows in microseconds before those that were printed with three decimals.
+    for piece in sorted(timed, key=lambda each: _are_rounded(each.performance)):
+        windows = piece.performance
+        known = next((each for each in found if _agree(each, windows)), None)
+        if known is None:
+            found.append(windows)
+        if piece.is_printed:
+            printed.append(windows if known is None else known)
+    left_out = [each for each in found if printed and not any(each is other for other in printed)]
+    warnings += [
+        f"a session with {text.plural(len(each), 'window')} is left out: the printed results are of another one"
+        for each in left_out
+    ]
+    return [each for each in found if not any(each is other for other in left_out)]
+
+
+def _are_rounded(windows: list[Window]) -> bool:
+    return all(round(each.wall_s, 3) == each.wall_s for each in windows)
+
+
+def _agree(one: list[Window], other: list[Window]) -> bool:
+    return len(one) == len(other) and all(a.agrees(b) for a, b in zip(one, other, strict=True))
 
 
 def _record(
-    members: list[Piece],
+    unit: _Unit,
     windows: list[Window],
-    quality: _Quality,
-    host: str,
+    quality: Quality,
     repeat: int,
     inferred: dict[str, str],
     warnings: list[str],
 ) -> Record:
-    sources = list({each.source.sha256: each.source for each in members}.values())
+    members, sources = unit.members, unit.sources
     local_time = next((each.local_time for each in members if each.local_time), None)
     no_date = f"the files have a local time only, {local_time}" if local_time else "the files have no date"
     reasons = {
@@ -230,12 +342,20 @@ def _record(
         "quality.per_class": "the runner prints the ratio alone",
         "quality.confusion": "the runner prints the ratio alone",
     }
-    median = next((each.median_per_s for each in members if each.median_per_s is not None), None)
+    medians = [each for each in members if each.median_per_s is not None]
+    # That of performance mode where there are both.
+    median = min(medians, key=lambda each: each.is_of_energy).median_per_s if medians else None
+    throughput = median
     if windows:
-        throughput: float | None = float(np.median([each.throughput_per_s for each in windows]))
+        computed = float(np.median([each.throughput_per_s for each in windows]))
         inferred["latency.mean_us"] = "the windows: one inference after the other"
-    else:
-        throughput = median
+        agree = median is not None and abs(computed - median) <= max(0.001, 1e-4 * median)
+        if median is not None and not agree:
+            warnings.append(
+                f"the median of the windows, {computed:.3f}/s, is not the printed one, {median:.3f}/s"
+            )
+        # The runner had more decimals than it printed of windows.
+        throughput = median if agree and _are_rounded(windows) else computed
     precision = _PRECISION_BY_BYTES.get(
         next((each.input_bytes for each in members if each.input_bytes is not None), 0)
     )
@@ -243,7 +363,7 @@ def _record(
         inferred["model.precision"] = "the size of the inputs that were sent"
     energy = _energy(members)
     record = {
-        **records.common("inference", "MLPerf-Tiny", host, sources),
+        **records.common("inference", "MLPerf-Tiny", unit.name, sources),
         **records.measured_by_another(),
         "workload": "kws",
         "title": "Keyword Spotting",
@@ -310,7 +430,9 @@ def _record(
 def _are_valid(windows: list[Window]) -> bool | None:
     if not windows:
         return None
-    return all(each.wall_s >= WINDOW_S and each.inferences >= MIN_INFERENCES for each in windows)
+    return len(windows) == WINDOWS and all(
+        each.wall_s >= WINDOW_S and each.inferences >= MIN_INFERENCES for each in windows
+    )
 
 
 def _mean_us(windows: list[Window]) -> float | None:
@@ -361,15 +483,12 @@ def _renumbered(made: list[Record]) -> list[Record]:
     return kept
 
 
-# Quality
-
-
-def _quality(members: list[Piece], warnings: list[str]) -> _Quality:
+def _quality(members: list[Piece], warnings: list[str]) -> Quality:
     printed_top1 = next((each.top1 for each in members if each.top1 is not None), None)
     printed_auc = next((each.auc for each in members if each.auc is not None), None)
     answers = max((each.answers for each in members), key=len)
-    if not _are_a_set(answers):
-        return _Quality(top1=printed_top1, auc=printed_auc)
+    if not are_a_set(answers):
+        return Quality(top1=printed_top1, auc=printed_auc)
     computed = score(answers)
     if len(answers) != SAMPLES:
         warnings.append(
@@ -382,41 +501,3 @@ def _quality(members: list[Piece], warnings: list[str]) -> _Quality:
         if here is not None and printed is not None and abs(here - printed) > tolerance:
             warnings.append(f"the {name} from the answers, {here:.4f}, is not the printed one, {printed:.4f}")
     return computed
-
-
-def _are_a_set(answers: list[Answer]) -> bool:
-    # Five windows have five answers as well; an accuracy is that of a set with all classes.
-    return len({each.label for each in answers}) == len(LABELS)
-
-
-def score(answers: list[Answer]) -> _Quality:
-    """Return top-1, the area under the curve (one class against the rest, averaged over classes), and counts."""
-    labels = np.array([each.label for each in answers])
-    outputs = np.array([each.outputs for each in answers])
-    told = outputs.argmax(axis=1)
-    confusion = np.zeros((len(LABELS), len(LABELS)), dtype=int)
-    np.add.at(confusion, (labels, told), 1)
-    totals = outputs.sum(axis=1, keepdims=True)
-    shares = np.divide(outputs, totals, out=np.zeros_like(outputs), where=totals > 0)
-    areas = [_area(shares[:, each], labels == each) for each in range(len(LABELS))]
-    return _Quality(
-        top1=float(np.mean(told == labels)),
-        auc=None if any(math.isnan(each) for each in areas) else float(np.mean(areas)),
-        samples=len(answers),
-        per_class=[
-            {"label": name, "samples": int(confusion[each].sum()), "correct": int(confusion[each, each])}
-            for each, name in enumerate(LABELS)
-        ],
-        confusion=[[int(count) for count in row] for row in confusion],
-    )
-
-
-def _area(scores: npt.NDArray[np.float64], positive: npt.NDArray[np.bool_]) -> float:
-    """Return the area under the curve as Mann and Whitney count it, ties for a half; NaN without both kinds."""
-    above = int(positive.sum())
-    below = len(positive) - above
-    if not above or not below:
-        return math.nan
-    _, places, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = np.cumsum(counts) - (counts - 1) / 2
-    return float((ranks[places][positive].sum() - above * (above + 1) / 2) / (above * below))

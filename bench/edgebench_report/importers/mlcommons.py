@@ -8,7 +8,8 @@ from typing import Any
 
 from edgebench_report import text
 from edgebench_report.importers.eembc import Reader
-from edgebench_report.importers.measurement import LABELS, MIN_INFERENCES, Answer, Piece, Window
+from edgebench_report.importers.measurement import Piece, Window
+from edgebench_report.importers.quality import LABELS, Answer
 from edgebench_report.importers.source import NOT_A_LOG, Source
 from edgebench_report.load import Problem
 
@@ -17,10 +18,17 @@ JSON_FORM = "MLCommons runner results.json"
 
 _SIGNS = re.compile(
     r"top 1% =|power edition output|energy data for trial|device (?:model|name) retrieved:"
-    r"|session logged in file|per inference: time =|\d+ iterations\. elapsed time =|m-results    :",
+    r"|session logged in file|per inference: time =|\d+ iterations\. elapsed time =|m-results    :"
+    r"|logging initialized\. writing output|\d{4}\.\d{6} ulp-mlperf:",
     re.IGNORECASE,
 )
-_MODEL_BY_CLASSES = {2: "vww01", 10: "ic01", 12: "kws01"}
+# As results.json has them, and as results.txt does.
+_ERRORS = {
+    "error 1": "ERROR 1 - loop_count was not exactly 5.",
+    "error 2": "ERROR 2 - loop exited before 10 seconds elapsed.",
+}
+# By the number of outputs.
+_MODELS = {1: "ad01", 2: "vww01", 10: "ic01", 12: "kws01"}
 
 
 def is_json(source: Source) -> bool:
@@ -47,7 +55,11 @@ class _Reader(Reader):
             (r".*device model retrieved: (\w+)()", self._model),
             (r".*device name retrieved: (.*)", self._name),
             (r"loading file .*?true class\s*=\s*(\d+)", self._truth),
+            (r"loading file \S*?_(\d+)\.bin", self._truth),
             (r"results = \[([^\]]*)\]", self._results),
+            (r"m-results\s*: \[([^\]]*)\]", self._results),
+            (r"no loop count specified", self._accuracy),
+            (r"logging initialized\..*?(\d{8})_(\d{6})[\\/]", self._begin),
             (r"energy data for trial", lambda match: self.add_energy()),
             (r"elapsed time\s*:\s*([\d.,]+)", self._energy_part("wall_s")),
             (r"power\s*:(.*?)mW\.?$", self._energy_part("power_uw", 1e3)),
@@ -57,6 +69,10 @@ class _Reader(Reader):
             (rf"average power = {number} ?mW", self._energy_part("power_uw", 1e3)),
             *super().rules(),
         ]
+
+    def _begin(self, match: "re.Match[str]") -> None:
+        day, hour = match[1], match[2]
+        self.piece.local_time = f"{day[:4]}-{day[4:6]}-{day[6:]}T{hour[:2]}:{hour[2:4]}:{hour[4:]}"
 
     def _old_energy(self, match: "re.Match[str]") -> None:
         self.add_energy()
@@ -93,7 +109,7 @@ def read_json(source: Source, problems: list[Problem]) -> list[Piece]:
             Problem(str(source.path), "contains no results of a runner", NOT_A_LOG, "results-missing")
         )
         return []
-    piece = Piece(source, JSON_FORM)
+    piece = Piece(source, JSON_FORM, is_printed=True)
     for number, entry in enumerate(entries, 1):
         try:
             _take(piece, entry)
@@ -107,20 +123,6 @@ def read_json(source: Source, problems: list[Problem]) -> list[Piece]:
                     "entry-invalid",
                 )
             )
-    if (
-        not piece.windows
-        and not piece.answers
-        and any("power" in each for each in entries if isinstance(each, dict))
-    ):
-        problems.append(
-            Problem(
-                str(source.path),
-                "samples of energy without a unit",
-                "Name the results.txt in the same folder, which has the energies.",
-                "energy-unit-missing",
-            )
-        )
-        return []
     return [piece]
 
 
@@ -138,19 +140,22 @@ def _finite(value: Any) -> float:
 
 def _take(piece: Piece, entry: dict[str, Any]) -> None:
     if entry.get("error"):
-        piece.warnings.append(f"the runner said: {text.one_line(str(entry['error']))}")
+        said = text.shorten(text.one_line(str(entry["error"])), 200)
+        piece.said.append(_ERRORS.get(said, said))
         return
     infer = entry["infer"]
-    if "classes" in entry and entry["classes"] is not None:
-        classes = int(entry["classes"])
-        piece.model = _MODEL_BY_CLASSES.get(classes, f"of {classes} classes")
+    if "detections" in infer:
+        piece.like = "sww01"
+        return
+    piece.has_power_samples = piece.has_power_samples or "power" in entry
+    piece.is_accuracy = piece.is_accuracy or entry.get("mode") == "a"
     inferences = int(infer.get("iterations", infer.get("total_inferences", 0)))
     elapsed_us = infer.get("elapsed_time")
-    is_window = entry.get("mode", "p") == "p" and inferences >= MIN_INFERENCES and "power" not in entry
-    if is_window and elapsed_us is not None:
+    if elapsed_us is not None and entry.get("mode", "p") == "p" and "power" not in entry:
         if not _finite(elapsed_us) > 0:
             raise ValueError(f"elapsed_time is {elapsed_us} µs")
         piece.windows.append(Window(inferences, _finite(elapsed_us) / 1e6))
     outputs = tuple(_finite(each) for each in infer["results"])
+    piece.like = _MODELS.get(len(outputs), f"of {len(outputs)} classes")
     if entry.get("class") is not None and len(outputs) == len(LABELS):
         piece.answers.append(Answer(int(entry["class"]), outputs))

@@ -21,6 +21,8 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+# Noise of a serial line stands in logs; more of it is another kind of file.
+_MOST_CONTROLS = 1 / 200
 _GROUPING = re.compile(r"[ '\u00a0\u202f]")
 
 
@@ -72,7 +74,7 @@ def _decoded(content: bytes) -> str | None:
                 return content.decode(encoding)
             except UnicodeDecodeError:
                 return None
-    if _CONTROLS.search(content):
+    if len(_CONTROLS.findall(content)) > _MOST_CONTROLS * len(content):
         return None
     try:
         return content.decode("utf-8")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from edgebench_report import importers
 from edgebench_report.cli import main
-from edgebench_report.importers.measurement import LABELS, Answer, score
+from edgebench_report.importers.quality import LABELS, Answer, score
 from edgebench_report.load import load
 
 Record = dict[str, Any]
