@@ -224,7 +224,7 @@ def test_environments_stand_apart_by_the_variables_that_differ(
     make: Any, one: dict[str, str], other: dict[str, str], expected: list[str]
 ) -> None:
     runs = [make.run(environment=one), make.run(run_id="r2", environment=other)]
-    assert sorted(labels(runs)) == [f"edge-01 · quick · {each}" for each in sorted(expected)]
+    assert sorted(labels(runs)) == [f"edge-01 · quick · {each}" for each in sorted(expected)]  # not prose
     assert {each.count for each in statistics(runs).values()} == {1}
 
 
@@ -238,7 +238,7 @@ def test_the_same_environment_is_one_column(make: Any) -> None:
 
 def test_an_unknown_environment_is_none_that_is_known(make: Any) -> None:
     runs = [make.run(), make.run("imdb"), make.run(run_id="r2", environment={})]
-    assert labels(runs) == ["edge-01 · quick", "edge-01 · quick · environment unknown"]
+    assert labels(runs) == ["edge-01 · quick", "edge-01 · quick · environment unknown"]  # not prose
     assert [sorted(each.groups) for each in aggregate.columns(runs, ORDER)] == [
         ["mnist_1d"],
         ["imdb", "mnist_1d"],
@@ -251,7 +251,7 @@ def test_what_one_host_sets_is_no_tag_of_the_others(make: Any) -> None:
         make.run(host="nano", environment={"OPENBLAS_CORETYPE": "ARMV8"}),
         make.run(host="pc", environment={}),
     ]
-    assert labels(runs) == ["nano · quick · OPENBLAS_CORETYPE=ARMV8", "pc · quick"]
+    assert labels(runs) == ["nano · quick · OPENBLAS_CORETYPE=ARMV8", "pc · quick"]  # not prose
 
 
 def test_long_flags_are_shortened_and_still_stand_apart(make: Any) -> None:
