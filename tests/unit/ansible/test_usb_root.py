@@ -1,11 +1,14 @@
 """What the role jetson_usb_root decides: from tables of what is seen of boards and disks."""
 
 import copy
+import shlex
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import jinja2
 import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
@@ -474,6 +477,19 @@ def test_a_kernel_without_its_modules_is_refused(filters: ModuleType) -> None:
     (told,) = filters.layout_problems(look, {"labels": {"primary": {"root": None}}}, "primary")
     assert codes(told) == ["kernel-modules-missing"]
     assert "/lib/modules/4.9.253-tegra" in told
+
+
+@pytest.mark.parametrize("name", ["primary", "My CAN Controller", "it's $HOME `id` ", 'a "b" \\'])
+def test_the_boards_settings_hold_a_labels_name_as_it_is(root: Path, name: str) -> None:
+    text = (root / "roles/jetson_usb_root/templates/edgebench-usb-root.conf.j2").read_text()
+    (line,) = [line for line in text.splitlines() if line.startswith("sd_label=")]
+    environment = jinja2.Environment(autoescape=False)
+    environment.filters["quote"] = shlex.quote
+    written = environment.from_string(line).render({"__jetson_usb_root_sd_label": name})
+    read = subprocess.run(
+        ["sh", "-c", f'{written}\nprintf %s "$sd_label"'], capture_output=True, text=True, check=True
+    )
+    assert read.stdout == name
 
 
 def tasks(root: Path, name: str) -> dict[str, Any]:
