@@ -4,7 +4,7 @@ import argparse
 import signal
 import sys
 
-from edgebench import __version__, storage
+from edgebench import __version__, output, storage
 from edgebench.commands import data, explain, host, kws, roofline, run, telemetry
 from edgebench.commands import list as listing
 from edgebench.commands.common import USAGE, show_help
@@ -14,6 +14,7 @@ from edgebench.errors import EdgebenchError, with_code
 def main(arguments=None):
     """Run the command line and return its exit code: 0 fine, 1 some runs are not, 2 nothing done, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    output.prepare()
     if arguments == ["worker"]:
         from edgebench import worker
 
@@ -21,11 +22,16 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     _end_orderly_on_signals()
     try:
-        return options.command(options)
+        code = options.command(options)
+        output.flush()
     except EdgebenchError as error:
         return _fail(with_code(error, error.code))
     except OSError as error:
+        if error.filename == output.NAME:
+            output.discard()
+            return _fail_to_print(error)
         return _fail(with_code(storage.explained(error), storage.code(error)))
+    return code
 
 
 def _fail(reason):
@@ -35,6 +41,16 @@ def _fail(reason):
         # Where the disk of the log is full, the exit code has to say it.
         pass
     return USAGE
+
+
+def _fail_to_print(error):
+    return _fail(
+        with_code(
+            "standard output cannot be written: {}. Records that were made are kept. Send the output to another file, "
+            "then run the same command again.".format(error.strerror),
+            "output-not-written",
+        )
+    )
 
 
 def _end_orderly_on_signals():

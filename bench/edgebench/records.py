@@ -14,7 +14,7 @@ import os
 import pkgutil
 
 from edgebench import schema, storage
-from edgebench.errors import RecordError
+from edgebench.errors import RecordError, UsageError
 
 SCHEMA_VERSION = 2
 # Larger than any record that is not made of thousands of epochs.
@@ -132,15 +132,17 @@ class RecordFile:
         self.torn_path = None
         self.is_full = False
         self._reserve = path + ".reserve"
+        check_path(path)
         folder = os.path.dirname(os.path.abspath(path))
         os.makedirs(folder, exist_ok=True)
         self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             self._lock()
             self.records, torn = read(path)
-            if torn:
-                self._set_aside(torn)
-            self._keep_room()
+            with storage.named(path):
+                if torn:
+                    self._set_aside(torn)
+                self._keep_room()
         except BaseException:
             os.close(self._descriptor)
             raise
@@ -222,6 +224,33 @@ class RecordFile:
         """Close the file; what was appended stays."""
         _remove(self._reserve)
         os.close(self._descriptor)
+
+
+def check_path(path):
+    """Raise UsageError if there can be no records file at ``path``; makes nothing."""
+    if os.path.exists(path):
+        if not os.path.isfile(path):
+            raise UsageError(
+                "{} is not a regular file, which records need. Name another one with --out.".format(path),
+                "records-not-a-file",
+            )
+        usable = path
+    else:
+        usable = os.path.dirname(os.path.abspath(path))
+        while not os.path.lexists(usable) and usable != os.path.dirname(usable):
+            usable = os.path.dirname(usable)
+        if not os.path.isdir(usable):
+            raise UsageError(
+                "{} is not a folder, so {} cannot be written. Name another file with --out, or another folder with "
+                "EDGEBENCH_HOME.".format(usable, path),
+                "records-folder-unusable",
+            )
+    if not os.access(usable, os.W_OK):
+        raise UsageError(
+            "{} is not writable for this user, so the records cannot be written. Name another file with --out, or "
+            "another folder with EDGEBENCH_HOME.".format(usable),
+            "records-folder-unusable",
+        )
 
 
 def _remove(path):

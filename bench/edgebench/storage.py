@@ -1,5 +1,6 @@
 """What a disk that is full or failing means, in words."""
 
+import contextlib
 import errno
 import os
 
@@ -16,6 +17,17 @@ def code(error):
     if is_full(error):
         return "disk-full"
     return {errno.EROFS: "disk-read-only", errno.EIO: "disk-failing"}.get(error.errno, "file-unusable")
+
+
+@contextlib.contextmanager
+def named(path):
+    """Have every OSError name the file that it is about: those of writing to an open file do not."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = path
+        raise
 
 
 def explained(error, path=None):
@@ -35,7 +47,13 @@ def explained(error, path=None):
 
 
 def _room(path):
-    folder = os.path.dirname(os.path.abspath(str(path or ".")))
+    """Return how full the file system of a file is; path: None where the error does not say which file it was."""
+    if path is None:
+        return "no space left"
+    folder = os.path.dirname(os.path.abspath(os.fsdecode(path)))
+    # A file that could not be made may have lacked its folder, too.
+    while not os.path.isdir(folder) and folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
     try:
         found = os.statvfs(folder)
     except OSError:

@@ -3,7 +3,8 @@
 import argparse
 import os
 
-from edgebench.errors import with_code
+from edgebench import records
+from edgebench.errors import UsageError, with_code
 
 OK, NOT_ALL_OK, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -59,7 +60,7 @@ def add_training_options(command):
         "(default: %(default)s)",
     )
     command.add_argument(
-        "--threads", type=positive, metavar="N", help="threads of the framework (default: its own)"
+        "--threads", type=threads, metavar="N", help="threads of the framework (default: its own)"
     )
 
 
@@ -98,25 +99,66 @@ def data_dir(options):
 
 
 def cache_dir(options):
-    """Return the folder that fetched data is kept in."""
-    return os.path.abspath(options.cache_dir or os.path.join(home(), "data"))
-
-
-def positive(text):
-    """Return a whole number of 1 or more; for argparse."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(
-            with_code("{} is not a whole number of 1 or more".format(text), "number-too-small")
+    """Return the folder that fetched data is kept in. Raises UsageError where a file is in its place."""
+    folder = os.path.abspath(options.cache_dir or os.path.join(home(), "data"))
+    if os.path.exists(folder) and not os.path.isdir(folder):
+        raise UsageError(
+            "{} is not a folder, so data cannot be kept in it. Name another one with --cache-dir or "
+            "EDGEBENCH_HOME.".format(folder),
+            "cache-dir-not-a-folder",
         )
-    return value
+    return folder
 
 
-def natural(text):
-    """Return a whole number of 0 or more; for argparse."""
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(
-            with_code("{} is not a whole number of 0 or more".format(text), "number-too-small")
-        )
-    return value
+def records_path(options, run_id, host):
+    """Return the absolute path of the records file. Raises UsageError if there can be none, before anything is run."""
+    path = os.path.abspath(options.out or os.path.join(home(), "results", run_id, host + ".jsonl"))
+    records.check_path(path)
+    return path
+
+
+def checked_meters(commands):
+    """Return the commands of external meters. Raises UsageError for one that cannot be run or prints no power."""
+    from edgebench.telemetry.sources import meter
+    from edgebench.telemetry.sources.source import AbsentError
+
+    for command in commands:
+        try:
+            meter.find(command).close()
+        except AbsentError as error:
+            raise UsageError(
+                "--meter: {}. Correct the command, or omit --meter; docs/telemetry.md has the form of its "
+                "lines.".format(error),
+                "meter-unusable",
+            )
+    return commands
+
+
+def whole(minimum, maximum):
+    """Return a type for argparse: a whole number in this range, the ends included."""
+
+    def read(text):
+        try:
+            value = int(text)
+        except ValueError:
+            value, code = None, "number-invalid"
+        else:
+            code = "number-too-small" if value < minimum else "number-too-large"
+        if value is None or not minimum <= value <= maximum:
+            raise argparse.ArgumentTypeError(
+                with_code("{} is not a whole number from {} to {}".format(text, minimum, maximum), code)
+            )
+        return value
+
+    return read
+
+
+# Seconds and counts: more than a human life, and less than what overflows a clock.
+positive = whole(1, 10**9)
+natural = whole(0, 10**9)
+# More make threads of a framework fail one by one, minutes later.
+threads = whole(1, 1024)
+repeats = whole(1, 10000)
+batch = whole(1, 65536)
+# With the number of the repeat added it is still a number of 64 bits, as records and frameworks have it.
+seed = whole(0, 2**62)

@@ -8,6 +8,7 @@ from edgebench import keyword_spotting, workloads
 from edgebench.commands.common import (
     NOT_ALL_OK,
     OK,
+    USAGE,
     add_data_options,
     add_workload_option,
     cache_dir,
@@ -16,6 +17,7 @@ from edgebench.commands.common import (
     workload_names,
 )
 from edgebench.data import stage
+from edgebench.errors import with_code
 
 
 def _tell(line):
@@ -62,4 +64,15 @@ def _data(options):
                         break_on_hyphens=False,
                     )
                 )
-    return NOT_ALL_OK if result["wrong_files"] else OK
+    if result["wrong_files"]:
+        return NOT_ALL_OK
+    if options.fetch and all(entry["state"] != "ready" for entry in result["datasets"]):
+        _tell(
+            with_code(
+                "no data set is available, so nothing was fetched. To see what is expected and where to get it, run: "
+                "edgebench data status",
+                "data-unavailable",
+            )
+        )
+        return USAGE
+    return OK

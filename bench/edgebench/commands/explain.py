@@ -1,7 +1,6 @@
 """``edgebench explain``: where the time of each workload goes on this host."""
 
 import json
-import os
 import socket
 import sys
 import time
@@ -17,9 +16,10 @@ from edgebench.commands.common import (
     add_workload_option,
     cache_dir,
     data_dir,
-    home,
     natural,
     positive,
+    records_path,
+    seed,
 )
 from edgebench.commands.run import check_names
 from edgebench.errors import UsageError, with_code
@@ -72,7 +72,7 @@ def add(commands):
         metavar="S",
         help="seconds a workload may take (default: %(default)s)",
     )
-    command.add_argument("--seed", type=natural, default=0, metavar="N", help="(default: %(default)s)")
+    command.add_argument("--seed", type=seed, default=0, metavar="N", help="(default: %(default)s)")
     add_records_options(command)
     command.add_argument(
         "--like",
@@ -151,7 +151,7 @@ def _wish(options):
         seed=options.seed,
         run_id=run_id,
         host=host,
-        out=os.path.abspath(options.out or os.path.join(home(), "results", run_id, host + ".jsonl")),
+        out=records_path(options, run_id, host),
     )
 
 

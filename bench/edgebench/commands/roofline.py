@@ -1,5 +1,6 @@
 """``edgebench roofline``: what the networks need, what this host can, and what a run makes of it."""
 
+import argparse
 import json
 import math
 import sys
@@ -11,13 +12,15 @@ from edgebench.commands.common import (
     add_data_options,
     add_device_option,
     add_workload_option,
+    batch,
     cache_dir,
     data_dir,
     positive,
+    threads,
     workload_names,
 )
 from edgebench.data import manifest, sources
-from edgebench.errors import UsageError
+from edgebench.errors import UsageError, with_code
 
 
 def add(commands):
@@ -29,7 +32,7 @@ def add(commands):
         "and say how far measured inference and training are from it.",
     )
     add_workload_option(command, "only these networks, kws among them (default: all nine), layer by layer")
-    command.add_argument("--batch", type=positive, metavar="N", help="batch size (default: each workload's)")
+    command.add_argument("--batch", type=batch, metavar="N", help="batch size (default: each workload's)")
     command.add_argument(
         "--precision",
         choices=("float32", "float16"),
@@ -37,7 +40,7 @@ def add(commands):
         help="of the Keras networks (default: %(default)s)",
     )
     command.add_argument(
-        "--threads", type=positive, metavar="N", help="threads of the framework (default: all processors)"
+        "--threads", type=threads, metavar="N", help="threads of the framework (default: all processors)"
     )
     add_device_option(command)
     command.add_argument("--no-measure", action="store_true", help="count only, time nothing")
@@ -90,9 +93,14 @@ def add(commands):
 
 
 def _positive_number(text):
-    value = float(text)
-    if not (value > 0 and math.isfinite(value)):
-        raise ValueError(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= 1e9:
+        raise argparse.ArgumentTypeError(
+            with_code("{!r} is not a number above 0 and up to 1e9".format(text), "number-invalid")
+        )
     return value
 
 

@@ -1,7 +1,6 @@
 """``edgebench run``: run workloads and record the results."""
 
 import json
-import os
 import re
 import socket
 import sys
@@ -18,10 +17,13 @@ from edgebench.commands.common import (
     add_training_options,
     add_workload_option,
     cache_dir,
+    checked_meters,
     data_dir,
-    home,
-    natural,
     positive,
+    records_path,
+    repeats,
+    seed,
+    threads,
     workload_names,
 )
 from edgebench.errors import UsageError, with_code
@@ -49,7 +51,7 @@ def add(commands):
         "under settings of execution that a search on this host finds faster (default: %(default)s)",
     )
     command.add_argument(
-        "--repeats", type=positive, metavar="N", help="runs of each training (default: quick 3, else 5)"
+        "--repeats", type=repeats, metavar="N", help="runs of each training (default: quick 3, else 5)"
     )
     command.add_argument(
         "--data",
@@ -75,7 +77,7 @@ def add(commands):
     command.add_argument(
         "--engine-threads",
         nargs="+",
-        type=positive,
+        type=threads,
         metavar="N",
         help="threads of the engines that run kws; several are measured one after another (default: --threads, else 1)",
     )
@@ -116,7 +118,7 @@ def add(commands):
     command.add_argument(
         "--no-telemetry", dest="telemetry", action="store_false", help="do not watch the host meanwhile"
     )
-    command.add_argument("--seed", type=natural, default=0, metavar="N", help="repeat i is seeded with N + i")
+    command.add_argument("--seed", type=seed, default=0, metavar="N", help="repeat i is seeded with N + i")
     add_records_options(command)
     command.add_argument("--retry", action="store_true", help="run again what is recorded but not ok")
     command.add_argument(
@@ -176,7 +178,7 @@ def _settings(options):
         seed=options.seed,
         run_id=run_id,
         host=host,
-        out=os.path.abspath(options.out or os.path.join(home(), "results", run_id, host + ".jsonl")),
+        out=records_path(options, run_id, host),
         engines=options.engines,
         models=options.models,
         engine_threads=sorted(set(options.engine_threads or [options.threads or 1])),
@@ -184,7 +186,7 @@ def _settings(options):
         retry=options.retry,
         search_limit_s=options.search_limit,
         telemetry=options.telemetry,
-        meters=options.meter,
+        meters=checked_meters(options.meter) if options.telemetry else [],
         strict=options.strict,
     )
 

@@ -6,7 +6,8 @@ import sys
 import tempfile
 import time
 
-from edgebench.commands.common import NOT_ALL_OK, OK, positive
+from edgebench.commands.common import NOT_ALL_OK, OK, checked_meters, positive
+from edgebench.errors import UsageError
 
 
 def add(commands):
@@ -38,6 +39,12 @@ def _telemetry(options):
     from edgebench.telemetry import sources, summary
     from edgebench.telemetry.tree import Tree
 
+    if not os.path.isdir(options.root):
+        raise UsageError(
+            "--root {} is not a folder. Name a copy of sys and proc, or omit --root.".format(options.root),
+            "root-not-a-folder",
+        )
+    checked_meters(options.meter)
     found, absent = sources.find(Tree(options.root), os.getpid(), options.meter)
     if not options.json:
         for line in _source_lines(found, absent):

@@ -52,9 +52,8 @@ def read_member(path, most_bytes, name=None):
 def _checked(content, most_bytes, path):
     if len(content) > most_bytes:
         raise DataError(
-            "{} is larger than {} bytes, so it is the wrong file. Download it again.".format(
-                path, most_bytes
-            ),
+            "{} is larger than {} bytes, so it is the wrong file. Name another one, or download it "
+            "again.".format(path, most_bytes),
             "file-too-large",
         )
     return content

@@ -2,8 +2,15 @@
 
 import hashlib
 import os
+import re
+
+from edgebench import storage
 
 _CHUNK_BYTES = 1 << 20
+_HEAD_BYTES = 512
+_HTML = re.compile(
+    rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.I | re.S
+)
 
 
 def sha256_of(path):
@@ -21,6 +28,13 @@ def sha256_of_set(named_hashes):
     return hashlib.sha256(lines.encode("utf-8")).hexdigest()
 
 
+def is_html(path):
+    """Tell whether a file is an HTML page: what a site answers in place of data if it wants a login, or lacks it."""
+    with open(path, "rb") as handle:
+        head = handle.read(_HEAD_BYTES)
+    return _HTML.match(head) is not None
+
+
 def write_whole(path, chunks):
     """Write an iterable of bytes to ``path`` through a temporary file, fsync and rename; return the SHA-256."""
     folder = os.path.dirname(path)
@@ -28,7 +42,7 @@ def write_whole(path, chunks):
     digest = hashlib.sha256()
     partial = "{}.part-{}".format(path, os.getpid())
     try:
-        with open(partial, "wb") as handle:
+        with storage.named(path), open(partial, "wb") as handle:
             for chunk in chunks:
                 digest.update(chunk)
                 handle.write(chunk)

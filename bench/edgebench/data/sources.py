@@ -24,6 +24,9 @@ _MOST_BYTES = 256 << 20
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _TAKEN_AT_FIRST_SIGHT = ".sha256"
+# Of thousands of files, opening each one to look for a page takes too long.
+_PAGES = 32
+_EXTRACTS = ("jena_climate_2009_2016.csv", "jena_climate_2009_2016.csv.zip")
 
 
 class Found:
@@ -93,24 +96,33 @@ class Finder:
                 "EDGEBENCH_DATA_DIR, or omit it.".format(self.directory),
                 "data-dir-missing",
             )
-        for folder in (os.path.join(self.directory, entry["folder"]), self.directory):
+        known = len(self.warnings)
+        folders = self._folders(entry)
+        for folder in folders:
             for form in entry["forms"]:
                 found = self._verified(name, form, folder, "directory")
                 if found is not None:
                     return found
-        tried.append("directory {}: {}".format(self.directory, _looked_for(entry)))
-        self._refuse_lookalike(name, entry)
+        packed = _archives(entry, folders)
+        wrong = self.warnings[known:] + ["{} is an archive: unpack it there".format(each) for each in packed]
+        tried.append("directory {}: {}".format(self.directory, "; ".join(wrong) or _looked_for(entry)))
+        self._refuse_lookalike(name, entry, folders)
         return None
 
-    def _refuse_lookalike(self, name, entry):
+    def _folders(self, entry):
+        """Return the folders of the user's directory that may hold a data set, its own first."""
+        named = [entry["folder"], ""] + entry.get("also_in", [])
+        return [os.path.join(self.directory, each) if each else self.directory for each in named]
+
+    def _refuse_lookalike(self, name, entry, folders):
         if name != "weather":
             return
-        for folder in (os.path.join(self.directory, entry["folder"]), self.directory):
-            if os.path.exists(os.path.join(folder, "jena_climate_2009_2016.csv")):
+        for folder, file in itertools.product(folders, _EXTRACTS):
+            if os.path.exists(os.path.join(folder, file)):
                 raise WrongDataError(
-                    "{} holds jena_climate_2009_2016.csv, the extract with 14 columns. The published networks "
-                    "need all 21. Get mpi_roof_2009a.zip to mpi_roof_2016b.zip from {}.".format(
-                        folder, entry["homepage"]
+                    "{} holds {}, the extract with 14 columns. The published networks need all 21. Get "
+                    "mpi_roof_2009a.zip to mpi_roof_2016b.zip from {}.".format(
+                        folder, file, entry["homepage"]
                     ),
                     "weather-columns-wrong",
                 )
@@ -192,7 +204,7 @@ class Finder:
                 return None
             sha = files.sha256_of(path)
             expected = each.get("sha256") or _taken_at_first_sight(path)
-            if expected is not None and sha != expected:
+            if (expected is not None and sha != expected) or files.is_html(path):
                 self._reject(path, sha, expected, ours=source != "directory")
                 return None
             paths[each["name"]], hashes[each["name"]] = path, sha
@@ -203,6 +215,11 @@ class Finder:
         if not names:
             return None
         paths = {each: os.path.join(folder, each) for each in names}
+        # A site that wants a login answers every request with its page.
+        page = next((path for path in list(paths.values())[:_PAGES] if files.is_html(path)), None)
+        if page is not None:
+            self._reject(page, files.sha256_of(page), None, ours=source != "directory")
+            return None
         hashes = None
         if not form.get("hashed_when_read"):
             hashes = {each: files.sha256_of(paths[each]) for each in names}
@@ -211,6 +228,10 @@ class Finder:
     def _verified_listed(self, name, form, folder, source):
         """Return a set of many files that one of them names, known by the hash of all together."""
         names = _listed(folder, form["index"])
+        index = os.path.join(folder, form["index"])
+        if os.path.isfile(index) and files.is_html(index):
+            self._reject(index, files.sha256_of(index), None, ours=source != "directory")
+            return None
         if not names:
             return None
         paths = {each: os.path.join(folder, each) for each in [form["index"]] + names}
@@ -231,7 +252,10 @@ class Finder:
 
     def _reject(self, path, sha, expected, ours):
         self.wrong_files += 1
-        told = "{} has the wrong SHA-256 {}…, expected {}…".format(path, sha[:16], expected[:16])
+        if os.path.isfile(path) and files.is_html(path):
+            told = "{} is an HTML page, such as a login or an error page, and no data".format(path)
+        else:
+            told = "{} has the wrong SHA-256 {}…, expected {}…".format(path, sha[:16], expected[:16])
         if ours:
             aside = files.set_aside(path, sha)
             told += "; renamed to {}".format(aside)
@@ -328,6 +352,12 @@ def _matching(folder, pattern):
             continue
         for each in fnmatch.filter(present, file_pattern):
             yield "/".join(filter(None, (subfolder, each)))
+
+
+def _archives(entry, folders):
+    """Return the paths of the archives, known by their names, that a data set comes in and that nobody has unpacked."""
+    paths = (os.path.join(folder, name) for folder in folders for name in entry.get("archives", []))
+    return [path for path in paths if os.path.isfile(path)]
 
 
 def _has_address(form):

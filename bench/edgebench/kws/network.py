@@ -196,6 +196,9 @@ def load_weights(path):
             "weights-file-missing",
         )
     try:
+        if not zipfile.is_zipfile(path):
+            # NumPy would take it for a pickle, and advise to load it as one.
+            raise zipfile.BadZipFile("it is not a zip archive")
         with numpy.load(path, allow_pickle=False) as archive:
             arrays = [archive[name] for name, _ in VARIABLES]
     # A broken zip, a broken array in it, an array alone and a missing name each have an error of their own.

@@ -9,10 +9,13 @@ file. nsys' is Time (%), Total Time (ns), Instances (copies: Count), Avg (ns),
 
 import csv
 
+from edgebench.data import bounded
 from edgebench.errors import DataError
 
 _MICROSECONDS = {"ns": 1e-3, "us": 1.0, "\u03bcs": 1.0, "\u00b5s": 1.0, "ms": 1e3, "s": 1e6}
 _LONG_NAMES = {"nsec": "ns", "usec": "us", "msec": "ms", "sec": "s"}
+# A summary has a line for each kernel.
+_MOST_BYTES = 64 << 20
 _COPY = ("[CUDA mem", "[CUDA Unified Memory")
 
 
@@ -25,8 +28,7 @@ def read(path, tool):
     call instead.
     """
     try:
-        with open(path, "rb") as handle:
-            text = handle.read().decode("utf-8", "replace")
+        text = bounded.read_file(path, _MOST_BYTES).decode("utf-8", "replace")
     except (IOError, OSError) as error:
         raise DataError(
             "{} is unreadable: {}. Make it with {}".format(path, error.strerror or error, _HOW[tool]),

@@ -2,7 +2,10 @@
 
 import json
 
+from edgebench.data import bounded
 from edgebench.errors import UsageError
+
+_MOST_BYTES = 64 << 20
 
 _EXAMPLE = (
     '{"gemm": [{"precision": "float32", "threads": 4, "gflop_per_s": 30.0}], '
@@ -17,14 +20,13 @@ def read(path):
     UsageError that names the file and what is wrong with it.
     """
     try:
-        with open(path) as handle:
-            value = json.load(handle)
+        value = json.loads(bounded.read_file(path, _MOST_BYTES).decode("utf-8"))
     except (IOError, OSError) as error:
         raise UsageError(
             "{} is unreadable: {}. Name a file of peaks with --peaks.".format(path, error.strerror or error),
             "peaks-unreadable",
         )
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(
             "{} is not JSON: {}. Expected the output of edgebench roofline --json, or an object such as {}".format(
                 path, error, _EXAMPLE

@@ -5,7 +5,7 @@ import os
 import sys
 import time
 
-from edgebench.commands.common import INTERRUPTED, add_data_options, natural, positive
+from edgebench.commands.common import INTERRUPTED, add_data_options, natural, positive, threads
 from edgebench.commands.kws import shared
 from edgebench.errors import UnsupportedError, UsageError, with_code
 from edgebench.kws import engines
@@ -41,7 +41,7 @@ def add(commands):
     command.add_argument(
         "--model", metavar="ID", help="see kws models (default: an int8 model where there is one)"
     )
-    command.add_argument("--threads", type=positive, default=1, metavar="N", help="(default: %(default)s)")
+    command.add_argument("--threads", type=threads, default=1, metavar="N", help="(default: %(default)s)")
     command.add_argument("--gpio-chip", metavar="CHIP", help="in energy mode: gpiochip0, 0 or a path")
     command.add_argument(
         "--gpio-line", type=natural, metavar="N", help="in energy mode: the line of that chip"

@@ -64,9 +64,9 @@ def _drive(options):
             "--no-calibrate keeps the number of inferences, and none is given. Add --inferences N.",
             "inferences-required",
         )
-    if not options.window_s > 0:
+    if not 0 < options.window_s <= 86400:
         raise UsageError(
-            "--window-s {:g} is not above 0. Give the seconds of a window, such as 10.".format(
+            "--window-s {:g} is not above 0 and up to 86400. Give the seconds of a window, such as 10.".format(
                 options.window_s
             ),
             "window-length-invalid",

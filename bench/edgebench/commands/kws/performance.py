@@ -13,7 +13,7 @@ from edgebench.commands.common import (
     add_records_options,
     cache_dir,
     data_dir,
-    home,
+    records_path,
 )
 from edgebench.commands.kws import shared
 from edgebench.errors import UsageError, with_code
@@ -113,7 +113,7 @@ def _settings(options):
         seed=0,
         run_id=run_id,
         host=host,
-        out=os.path.abspath(options.out or os.path.join(home(), "results", run_id, host + ".jsonl")),
+        out=records_path(options, run_id, host),
         resume=True,
         retry=False,
         engines=options.engine,

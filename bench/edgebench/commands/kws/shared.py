@@ -2,7 +2,14 @@
 
 import sys
 
-from edgebench.commands.common import add_data_options, add_device_option, cache_dir, data_dir, positive
+from edgebench.commands.common import (
+    add_data_options,
+    add_device_option,
+    cache_dir,
+    data_dir,
+    positive,
+    threads,
+)
 from edgebench.kws import engines
 
 
@@ -20,7 +27,7 @@ def add_choice(command):
     command.add_argument(
         "--threads",
         nargs="+",
-        type=positive,
+        type=threads,
         default=[1],
         metavar="N",
         help="threads that compute; several are measured one after another (default: 1, the fastest for so small a "

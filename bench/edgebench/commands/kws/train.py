@@ -5,7 +5,7 @@ import json
 import os
 import sys
 
-from edgebench.commands.common import NOT_ALL_OK, OK, cache_dir, natural, positive
+from edgebench.commands.common import NOT_ALL_OK, OK, batch, cache_dir, positive, seed, threads
 from edgebench.commands.kws import convert as converting
 from edgebench.errors import UsageError
 
@@ -36,10 +36,10 @@ def add(commands):
         "--epochs", type=positive, default=36, metavar="N", help="passes over the data (default: %(default)s)"
     )
     command.add_argument(
-        "--batch", type=positive, default=100, metavar="N", help="sounds a step (default: %(default)s)"
+        "--batch", type=batch, default=100, metavar="N", help="sounds a step (default: %(default)s)"
     )
-    command.add_argument("--seed", type=natural, default=0, metavar="N", help="of all chance (default: 0)")
-    command.add_argument("--threads", type=positive, metavar="N", help="of the framework (default: its own)")
+    command.add_argument("--seed", type=seed, default=0, metavar="N", help="of all chance (default: 0)")
+    command.add_argument("--threads", type=threads, metavar="N", help="of the framework (default: its own)")
     command.add_argument(
         "--convert",
         metavar="DIR",

@@ -42,7 +42,11 @@ def find(command, limit_s=FIRST_LINE_LIMIT_S):
             start_new_session=True,
         )
     except (OSError, ValueError, IndexError) as error:
-        raise AbsentError("the meter's command {!r} cannot be run: {}".format(command, error))
+        raise AbsentError(
+            "the meter's command {!r} cannot be run: {}".format(
+                command, getattr(error, "strerror", None) or error
+            )
+        )
     meter = Meter(process)
     meter.wait(limit_s)
     if not meter.columns:
