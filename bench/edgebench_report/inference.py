@@ -281,6 +281,8 @@ def _validity(record: Record, notes: Footnotes) -> Cell:
     valid = record["valid_windows"]
     if record["status"] != "ok" or valid is None:
         return _gap(record, "valid_windows", notes, numeric=False)
+    if valid and is_below_target(record):
+        return Cell("no", marks=[notes.mark(_BELOW_TARGET)], numeric=False)
     marks = [] if valid else [notes.mark(_why_invalid(record))]
     return Cell("yes" if valid else "no", marks=marks, numeric=False)
 

@@ -80,6 +80,16 @@ def test_quick_windows_are_not_valid_and_say_why(make: Any) -> None:
     assert [each.code for each in table.notices] == ["quick-profile"]
 
 
+@pytest.mark.parametrize(("top1", "valid"), [(0.086, "no"), (0.8999, "no"), (0.9, "yes"), (None, "yes")])
+def test_accuracy_below_the_target_is_not_valid(make: Any, top1: float | None, valid: str) -> None:
+    """Records of earlier runners and imported ones are ok although their accuracy is below the target."""
+    table = table_of([make.inference(profile="paper", quality={"value": top1})])
+    [row] = measured(table)
+    assert shown(table, row)["Valid"] == valid
+    expected = [] if valid == "yes" else ["below-target"]
+    assert [each.code for each in noted(table, row, "Valid")] == expected
+
+
 def test_accuracy_below_the_target_is_marked_in_the_table_and_at_the_head(
     make: Any, records_file: RecordsFile, tmp_path: Path
 ) -> None:
