@@ -12,6 +12,7 @@ import os
 import re
 
 from edgebench import host
+from edgebench.errors import with_code
 
 BACKEND = "tensorflow"
 FLOATX = "float32"
@@ -91,6 +92,16 @@ def differences(then, now):
         return []
     names = sorted(set(then) | set(now))
     return [(name, then.get(name), now.get(name)) for name in names if then.get(name) != now.get(name)]
+
+
+def tell_overruled(say):
+    """Say what of the user's settings for Keras is not used, if any is; say: called with a line."""
+    found = overruled()
+    if found:
+        said = "environment: not used, because edgebench computes on {} in {} with {} images: {}".format(
+            BACKEND, FLOATX, IMAGE_DATA_FORMAT, "; ".join(found)
+        )
+        say(with_code(said, "keras-setting-ignored"))
 
 
 def overruled():

@@ -54,7 +54,7 @@ class Suite:
     def run(self):
         """Do what has no record yet; return the records of all that was asked for, the newest attempt of each."""
         settings = self.settings
-        self._tell_overruled()
+        environment.tell_overruled(self.display.say)
         staged = self._stage_data()
         (facts, ended), found, sources = self._look(self._probe)
         asked_for = tasks.trainings(settings) + self._inferences(staged)
@@ -97,14 +97,6 @@ class Suite:
         # Sorting is stable: repeats and engines keep their order within a workload.
         in_order = sorted(asked_for, key=lambda task: settings.workloads.index(task.workload))
         return [known[task.identity][-1] for task in in_order]
-
-    def _tell_overruled(self):
-        found = environment.overruled()
-        if found:
-            said = "environment: not used, because edgebench trains on {} in {} with {} images: {}".format(
-                environment.BACKEND, environment.FLOATX, environment.IMAGE_DATA_FORMAT, "; ".join(found)
-            )
-            self.display.say(with_code(said, "keras-setting-ignored"))
 
     def _known(self, file, asked_for):
         """Return {identity: its records}; raise UsageError where the file is not one to go on with."""

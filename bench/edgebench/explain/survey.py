@@ -44,6 +44,7 @@ class Survey:
         pending = [name for name in wish.names if name not in found]
         try:
             if pending:
+                environment.tell_overruled(self._display.say)
                 found.update(self._explained(pending))
         finally:
             self._display.done()
