@@ -13,6 +13,7 @@ import re
 from collections import OrderedDict
 
 from edgebench import host, schema
+from edgebench.data import bounded
 from edgebench.data.files import write_whole
 from edgebench.errors import DataError, UsageError, with_code
 
@@ -21,14 +22,21 @@ RUNS = ("accuracy", "performance")
 FILES = ("log.txt", "results.txt", "results.json")
 TARGET_PERCENT = 90.0
 WINDOWS = 5
+_MOST_BYTES = 1 << 20
 _WINDOW_S = 10.0
 _WINDOW_INFERENCES = 10
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*$")
+_MODES = {"a": "accuracy", "p": "performance"}
+_MODEL = "kws01"
+_MODEL_OF_LOG = re.compile(r"(?:Device model retrieved: |m-model-\[)(\w+)")
+_ERROR = re.compile(r".*\b(ERROR \d.*?)\.?\s*$", re.MULTILINE)
 _TOP1 = re.compile(r".* Top[- ]1%?\s?[:=] ([\d.]+)")
 _MEDIAN = re.compile(r".* Median throughput is\s+([\d.]+) inf\./sec\.")
-_INFERENCES = re.compile(r".*# Inferences *: *(\d+)")
-_RUNTIME = re.compile(r".*Runtime *: *([\d.]+) sec\.")
+# A log of MLCommons' runner has each window twice, the second time with more decimals.
+_WINDOW = re.compile(
+    r"Performance results for window (\d+):?\s*\n.*# Inferences *: *(\d+).*\n.*Runtime *: *([\d.]+) sec\."
+)
 
 
 def fields():
@@ -60,9 +68,8 @@ def known_of_host(facts):
 def read_system(path):
     """Return the system description in a JSON file; raise UsageError for one that cannot be read as one."""
     try:
-        with open(path) as handle:
-            system = json.load(handle)
-    except (IOError, OSError, ValueError) as error:
+        system = json.loads(bounded.read_file(path, _MOST_BYTES).decode("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(
             "{} is not a readable JSON file: {}. Write a new one: edgebench kws submission --template FILE".format(
                 path, error
@@ -100,23 +107,112 @@ def check_system(system, path):
         raise UsageError("; ".join(problems), "system-fields-invalid")
 
 
-def read_results(folder):
-    """Return {run: {file: bytes}} of a folder with accuracy/ and performance/; DataError names what lacks."""
+def read_results(*folders):
+    """Return {run: {file: bytes}} of results of keyword spotting; raise DataError that names what is missing.
+
+    folders: one with accuracy/ and performance/, or sessions of MLCommons' runner,
+    one in accuracy and one in performance mode, or folders that contain sessions.
+    """
+    named = _named_runs(folders)
+    if named is None:
+        named = _session_of_each_run(folders)
     found = OrderedDict()  # type: ignore[var-annotated]
     for run in RUNS:
-        found[run] = OrderedDict()
-        for name in FILES:
-            path = os.path.join(folder, run, name)
-            try:
-                with open(path, "rb") as handle:
-                    found[run][name] = handle.read()
-            except (IOError, OSError) as error:
-                raise DataError(
-                    "{} is unreadable ({}). Write it with the MLCommons runner, or: edgebench kws drive --out "
-                    "{}".format(path, error.strerror, folder),
-                    "results-unreadable",
-                )
+        found[run] = OrderedDict((name, _read(os.path.join(named[run], name), folders[0])) for name in FILES)
+        _check_model(found[run]["log.txt"], os.path.join(named[run], "log.txt"))
     return found
+
+
+def _named_runs(folders):
+    """Return {run: folder} if the only folder has accuracy/ or performance/, else None."""
+    if len(folders) > 1 or not any(os.path.isdir(os.path.join(folders[0], run)) for run in RUNS):
+        return None
+    named = {}
+    for run in RUNS:
+        folder = os.path.join(folders[0], run)
+        # A session may have been put there with its own folder.
+        sessions = [] if _is_session(folder) else [each for each, _ in _sessions(folder)]
+        named[run] = sessions[0] if len(sessions) == 1 else folder
+    return named
+
+
+def _session_of_each_run(folders):
+    found = OrderedDict((run, []) for run in RUNS)
+    for folder in folders:
+        if not os.path.isdir(folder):
+            raise DataError(
+                "{} is not a folder. Name one with results: edgebench kws drive --out DIR writes it".format(
+                    folder
+                ),
+                "results-unreadable",
+            )
+        for session, mode in _sessions(folder):
+            model = _model_of(_read(os.path.join(session, "log.txt"), session))
+            if _MODES.get(mode) and model in (None, _MODEL):
+                found[_MODES[mode]].append(session)
+    for run, sessions in found.items():
+        if not sessions:
+            raise DataError(
+                "{} has no session of keyword spotting in {} mode: no results.json that says so, beside log.txt and "
+                "results.txt. Name the runner's folder sessions, or one with accuracy/ and performance/.".format(
+                    ", ".join(folders), run
+                ),
+                "sessions-missing",
+            )
+        if len(sessions) > 1:
+            raise DataError(
+                "{} has {} sessions in {} mode: {}. Name the two that count: --results ACCURACY "
+                "PERFORMANCE".format(", ".join(folders), len(sessions), run, ", ".join(sessions)),
+                "sessions-ambiguous",
+            )
+    return {run: sessions[0] for run, sessions in found.items()}
+
+
+def _is_session(folder):
+    return all(os.path.isfile(os.path.join(folder, name)) for name in FILES)
+
+
+def _sessions(folder):
+    """Return (folder, mode) of ``folder`` and of those in it that are sessions; mode as results.json has it."""
+    inside = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    candidates = [folder] + [os.path.join(folder, name) for name in inside]
+    return [(each, _mode_of(each)) for each in candidates if _is_session(each)]
+
+
+def _mode_of(session):
+    try:
+        with open(os.path.join(session, "results.json")) as handle:
+            entries = json.load(handle)
+        return {each["mode"] for each in entries}.pop()
+    except (IOError, OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _model_of(log):
+    found = _MODEL_OF_LOG.search(log.decode("utf-8", "replace"))
+    return found.group(1) if found else None
+
+
+def _check_model(log, path):
+    model = _model_of(log)
+    if model not in (None, _MODEL):
+        raise DataError(
+            "{} is of the model {}; a submission of keyword spotting needs {}. Name the results of "
+            "that.".format(path, model, _MODEL),
+            "results-of-another-model",
+        )
+
+
+def _read(path, folder):
+    try:
+        with open(path, "rb") as handle:
+            return handle.read()
+    except (IOError, OSError) as error:
+        raise DataError(
+            "{} is unreadable ({}). Write it with the MLCommons runner, or: edgebench kws drive --out "
+            "{}".format(path, error.strerror, folder),
+            "results-unreadable",
+        )
 
 
 def check_results(results, division):
@@ -143,14 +239,16 @@ def check_results(results, division):
 
 
 def _check_windows(log):
-    text = log.decode("utf-8", "replace")
-    counts = [int(each) for each in _INFERENCES.findall(text)]
-    times_s = [float(each) for each in _RUNTIME.findall(text)]
-    if len(counts) != WINDOWS or len(times_s) != WINDOWS:
+    windows = OrderedDict(
+        (number, (int(count), float(time_s)))
+        for number, count, time_s in _WINDOW.findall(log.decode("utf-8", "replace"))
+    )
+    counts = [count for count, _ in windows.values()]
+    times_s = [time_s for _, time_s in windows.values()]
+    if len(windows) != WINDOWS:
         raise DataError(
-            "performance/log.txt has {} windows; a submission needs {}. Measure again with --windows {}.".format(
-                max(len(counts), len(times_s)), WINDOWS, WINDOWS
-            ),
+            "performance/log.txt has {} windows; a submission needs {}. Measure again: with --windows {}, or `loop "
+            "{}` in the runner's tests_performance.yaml.".format(len(windows), WINDOWS, WINDOWS, WINDOWS),
             "windows-missing",
         )
     short = [number for number, time_s in enumerate(times_s, 1) if time_s < _WINDOW_S]
@@ -158,7 +256,9 @@ def _check_windows(log):
     if invalid:
         raise DataError(
             "Windows {} of performance/log.txt are too short: each needs {:g} s or {} inferences. Measure "
-            "again.".format(", ".join(map(str, invalid)), _WINDOW_S, _WINDOW_INFERENCES),
+            "again, with more inferences.".format(
+                ", ".join(map(str, invalid)), _WINDOW_S, _WINDOW_INFERENCES
+            ),
             "windows-too-short",
         )
     return [
@@ -209,10 +309,16 @@ def write(out, submitter, name, system, results, division):
 
 
 def _last(pattern, data, name, expected):
-    found = [pattern.match(line) for line in data.decode("utf-8", "replace").splitlines()]
+    text = data.decode("utf-8", "replace")
+    found = [pattern.match(line) for line in text.splitlines()]
     values = [match.group(1) for match in found if match]
     if not values:
-        raise DataError("{} lacks {}. Measure again.".format(name, expected), "results-incomplete")
+        error = _ERROR.search(text)
+        said = "; the runner said: {}".format(error.group(1)) if error else ""
+        remedy = "Measure again"
+        if error and pattern is _MEDIAN:
+            remedy += " with `loop 5` and inferences for 10 s to 28 s in the runner's tests_performance.yaml"
+        raise DataError("{} lacks {}{}. {}.".format(name, expected, said, remedy), "results-incomplete")
     return float(values[-1])
 
 

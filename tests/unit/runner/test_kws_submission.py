@@ -12,6 +12,7 @@ from edgebench.errors import DataError, UsageError
 from edgebench.kws import logform, submission
 
 from tests.messages import codes
+from tests.mlcommons_sessions import WALLS_S, session
 
 SCHEMA = json.loads((Path(submission.__file__).parent / "system.schema.json").read_text())
 
@@ -88,6 +89,104 @@ def test_results_of_the_mlcommons_runner_are_read(tmp_path: Path, system: dict[s
         "0808.232415 ulp-mlperf: Median throughput is  15396.099 inf./sec.\n"
     )
     assert submission.check_results(submission.read_results(str(folder)), "closed")[:2] == (91.3, 15396.099)
+
+
+@pytest.mark.parametrize(
+    "change", [{}, {"has_summary": False, "name": None}, {"name": "unspecified", "ends": "\n"}]
+)
+@pytest.mark.parametrize("layout", ["renamed", "kept", "inside", "named", "alone"])
+def test_sessions_of_the_current_runner_are_results(
+    arguments: list[Any], tmp_path: Path, layout: str, change: dict[str, Any]
+) -> None:
+    """Its log has each window twice, and one for each single inference of accuracy mode."""
+    folders = {
+        "renamed": ("nano/accuracy", "nano/performance"),
+        "kept": ("sessions/20250726_005923", "sessions/20250726_010147"),
+        "inside": ("nano/accuracy/20250726_005923", "nano/performance/20250726_010147"),
+        "named": ("sessions/20250726_005923", "sessions/20250726_010147"),
+        "alone": ("sessions/20250726_005923", "other/20250726_010147"),
+    }[layout]
+    accuracy = session(tmp_path / folders[0], "a", [0.00013] * 36, **change)
+    performance = session(tmp_path / folders[1], "p", **change)
+    given: list[object] = [tmp_path / folders[0].partition("/")[0]]
+    if layout == "named":
+        # Others beside them: of another day, of another task, and one that came to no end.
+        session(tmp_path / "sessions/20250725_010147", "p")
+        given = [performance, accuracy]
+    elif layout == "kept":
+        session(tmp_path / "sessions/20250727_010147", "p", model="ic01")
+        (session(tmp_path / "sessions/20250728_010147", "p") / "results.json").unlink()
+    elif layout == "alone":
+        given.append(performance)
+
+    assert run("--results", *given, *arguments[2:]) == 0
+
+    written = tmp_path / "out/closed/us/results/nano-litert/kws"
+    for name in submission.FILES:
+        assert (written / "accuracy" / name).read_bytes() == (accuracy / name).read_bytes()
+        assert (written / "performance" / name).read_bytes() == (performance / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "told"),
+    [
+        ({"walls_s": WALLS_S[:4]}, "windows-missing", r"\b4\b.*\b5\b.*tests_performance\.yaml"),
+        ({"walls_s": [2.5] * 5, "inferences": 9}, "windows-too-short", r"1, 2, 3, 4, 5\b"),  # not prose
+        ({"walls_s": [0.0018] * 5, "error": "error 2"}, "results-incomplete", r"ERROR 2.*\b10 s.*\b28 s"),
+        ({"model": "vww01"}, "results-of-another-model", r"vww01.*kws01"),
+    ],
+)
+def test_sessions_that_are_not_submittable(
+    arguments: list[Any],
+    tmp_path: Path,
+    change: dict[str, Any],
+    code: str,
+    told: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    session(tmp_path / "nano/accuracy", "a", [0.04] * 36)
+    session(tmp_path / "nano/performance", "p", **change)
+
+    assert run("--results", tmp_path / "nano", *arguments[2:]) == 2
+
+    said = capsys.readouterr().err
+    assert codes(said) == [code]
+    assert re.search(told, said)
+    assert not (tmp_path / "out").exists()
+
+
+def test_sessions_shorter_than_the_runner_requires_are_noted(tmp_path: Path) -> None:
+    session(tmp_path / "nano/accuracy", "a", [0.04] * 36)
+    session(tmp_path / "nano/performance", "p", [5.76479, 5.782202, 10.1, 5.76197, 5.748349], 10000)
+
+    _, median_per_s, notes = submission.check_results(
+        submission.read_results(str(tmp_path / "nano")), "closed"
+    )
+
+    assert median_per_s == 1734.669
+    assert codes(" ".join(notes)) == ["window-below-runner-limit"] * 4
+
+
+def test_sessions_that_are_missing_or_several_are_named(
+    arguments: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sessions = tmp_path / "sessions"
+    session(sessions / "1", "p")
+    (session(sessions / "2", "a", [0.04] * 12) / "results.json").write_text("{")
+    assert run("--results", sessions, *arguments[2:]) == 2
+    said = capsys.readouterr().err
+    assert codes(said) == ["sessions-missing"]
+    assert " accuracy mode" in said
+
+    session(sessions / "2", "a", [0.04] * 12)
+    session(sessions / "3", "p")
+    assert run("--results", sessions, *arguments[2:]) == 2
+    said = capsys.readouterr().err
+    assert codes(said) == ["sessions-ambiguous"]
+    assert f"{sessions / '1'}, {sessions / '3'}" in said
+
+    assert run("--results", tmp_path / "absent", *arguments[2:]) == 2
+    assert codes(capsys.readouterr().err) == ["results-unreadable"]
 
 
 def test_the_schema_is_one_and_its_required_fields_are_all(system: dict[str, str]) -> None:

@@ -18,8 +18,10 @@ def add(commands):
     )
     command.add_argument(
         "--results",
+        nargs="+",
         metavar="DIR",
-        help="folder with accuracy/ and performance/, as kws drive --out writes them",
+        help="folder with accuracy/ and performance/, as kws drive --out writes them; or sessions of the MLCommons "
+        "runner, one in each mode, or the folder that contains both",
     )
     command.add_argument("--system", metavar="FILE", help="description of the system, JSON; see --template")
     command.add_argument("--submitter", metavar="NAME", help="organisation")
@@ -50,7 +52,7 @@ def _submission(options):
             )
     system = submission.read_system(options.system)
     submission.check_system(system, options.system)
-    results = submission.read_results(options.results)
+    results = submission.read_results(*options.results)
     top1, median_per_s, notes = submission.check_results(results, options.division)
     written = submission.write(
         options.out, options.submitter, options.name, system, results, options.division
