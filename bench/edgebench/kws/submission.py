@@ -116,7 +116,7 @@ def read_results(*folders):
     named = _named_runs(folders)
     if named is None:
         named = _session_of_each_run(folders)
-    found = OrderedDict()  # type: ignore[var-annotated]
+    found = OrderedDict()
     for run in RUNS:
         found[run] = OrderedDict((name, _read(os.path.join(named[run], name), folders[0])) for name in FILES)
         _check_model(found[run]["log.txt"], os.path.join(named[run], "log.txt"))
@@ -137,7 +137,7 @@ def _named_runs(folders):
 
 
 def _session_of_each_run(folders):
-    found = OrderedDict((run, []) for run in RUNS)
+    found = OrderedDict((run, []) for run in RUNS)  # type: ignore[var-annotated]
     for folder in folders:
         if not os.path.isdir(folder):
             raise DataError(
