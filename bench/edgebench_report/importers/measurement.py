@@ -172,7 +172,7 @@ def assemble(
     units = _without_copies(units, warnings)
     if host is None:
         _tell_apart(units, warnings)
-    return _renumbered([record for unit in units for record in _records(unit)])
+    return _numbered(units)
 
 
 def _is_of(problem: Problem, path: Path) -> bool:
@@ -361,6 +361,9 @@ def _record(
     )
     if precision:
         inferred["model.precision"] = "the size of the inputs that were sent"
+    elif members[0].place.precision:
+        precision = members[0].place.precision
+        inferred["model.precision"] = "the name of the model's folder"
     energy = _energy(members)
     record = {
         **records.common("inference", "MLPerf-Tiny", unit.name, sources),
@@ -463,24 +466,25 @@ def _energy(members: list[Piece]) -> dict[str, Any] | None:
     }
 
 
-def _renumbered(made: list[Record]) -> list[Record]:
-    """Give records of one host and precision different repeats, and drop what was read twice."""
-    taken: dict[tuple[str, str | None], int] = {}
-    seen: set[tuple[str, str | None, str, int]] = set()
-    kept = []
-    for record in made:
-        key = (record["host"], record["model"]["precision"])
-        mark = (*key, record["session"], record["repeat"])
-        if mark in seen:
-            continue
-        seen.add(mark)
-        taken[key] = taken.get(key, 0) + 1
-        record["repeat"] = taken[key]
-        # Two precisions of a model on one device are two measurements, not repeats of one.
-        if record["model"]["precision"]:
-            record["run_id"] = f"MLPerf-Tiny-{record['model']['precision']}"
-        kept.append(record)
-    return kept
+def _numbered(units: Iterable[_Unit]) -> list[Record]:
+    """Return the records, those of one host and model with different repeats, those of other models with other runs.
+
+    Two precisions or other forms of a model on one device are two measurements, not repeats of one.
+    """
+    made = [(unit.members[0].place.model, record) for unit in units for record in _records(unit)]
+    forms: dict[tuple[str, str | None], set[str | None]] = {}
+    for model, record in made:
+        forms.setdefault((record["host"], record["model"]["precision"]), set()).add(model)
+    taken: dict[tuple[str, str], int] = {}
+    for model, record in made:
+        precision = record["model"]["precision"]
+        parts = [record["run_id"], precision or ""]
+        if len(forms[record["host"], precision]) > 1:
+            parts.append(host_name(model or ""))
+        record["run_id"] = "-".join(filter(None, parts))
+        key = (record["host"], record["run_id"])
+        taken[key] = record["repeat"] = taken.get(key, 0) + 1
+    return [record for _, record in made]
 
 
 def _quality(members: list[Piece], warnings: list[str]) -> Quality:

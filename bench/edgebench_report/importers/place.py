@@ -33,7 +33,9 @@ _TASKS = {
     "sww01": "sww01",
     "vww01": "vww01",
 }
-_OF_A_MODEL = re.compile(r"(ad|ic|kws|sww|vww)[_-](?:u?int8|fp(?:16|32)|float(?:16|32)?|quant\w*|ref\w*)$")
+_PRECISION = r"u?int8|fp(?:16|32)|float(?:16|32)?|f32|quant\w*"
+_OF_A_MODEL = re.compile(rf"(ad|ic|kws|sww|vww)[_-](?:{_PRECISION}|ref\w*)$")
+_PRECISION_OF_FOLDER = re.compile(r"(?:^|[_-])(?:(int8)|(fp32|float(?:32)?|f32))(?=$|[_-])", re.IGNORECASE)
 _MODES = {
     "performance": "performance",
     "perf": "performance",
@@ -49,8 +51,10 @@ _MODE_WORD = r"performance|accuracy|energy|power|perf|acc|log|logs|results?|sess
 _MODE_WORDS = re.compile(rf"(?:^|[._\-\s])(?:{_MODE_WORD})(?=$|[._\-\s])", re.IGNORECASE)
 # Names of folders that say nothing about a machine.
 _IDLE = re.compile(
-    rf"(?:{_MODE_WORD}|sessions|kws\w*|datasets|closed|open|\d[\d_\-T]*|tmp|\.)$", re.IGNORECASE
+    rf"(?:{_MODE_WORD}|{_PRECISION}|sessions|kws\w*|datasets|closed|open|\d[\d_\-T]*|tmp|\.)$", re.IGNORECASE
 )
+# Where a search for the folder of the system ends.
+_TOP = re.compile(r"(?:results?|closed|open|sessions|tmp)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ class Place:
 
     ``measurement`` is the same for all files of one measurement. ``folder`` is that of the system: what lies in
     another is of another system. ``system`` is its name as that of a host, or None where the folders tell none.
+    ``model`` is the folder of the model, between task and mode, where there is one.
     """
 
     measurement: tuple[str, str]
@@ -66,6 +71,13 @@ class Place:
     system: str | None
     task: str | None
     mode: str | None
+    model: str | None = None
+
+    @property
+    def precision(self) -> str | None:
+        """The precision that the folder of the model names."""
+        match = _PRECISION_OF_FOLDER.search(self.model or "")
+        return None if match is None else "int8" if match[1] else "float32"
 
 
 def place_of(path: Path) -> Place:
@@ -78,7 +90,11 @@ def place_of(path: Path) -> Place:
     task_folder, task = _task(measured)
     if task_folder is not None:
         system = task_folder.parent
-        return Place((str(measured), "" if mode else _stem(path)), system, _name(system), task, mode)
+        while _IDLE.match(system.name) and not _TOP.match(system.name) and system.parent != system:
+            system = system.parent
+        model = measured.name if measured != task_folder or _OF_A_MODEL.match(measured.name.lower()) else None
+        stem = "" if mode else _stem(path)
+        return Place((str(measured), stem), system, _name(system), task, mode, model)
     if mode:
         return Place((str(measured), _stem(path)), measured, _name(measured), None, mode)
     root = folder

@@ -244,6 +244,8 @@ def test_samples_of_energy_alone_have_no_unit(tmp_path: Path) -> None:
         ("results/stack/BOARD/kws/performance", "BOARD"),
         ("BOARD/kws01/performance", "BOARD"),
         ("BOARD/kws_int8/performance", "BOARD"),
+        ("results/BOARD/int8/kws/performance", "BOARD"),
+        ("results/BOARD/20250726_010147/kws/performance", "BOARD"),
         ("results/BOARD/performance", "BOARD"),
     ],
 )
@@ -334,6 +336,29 @@ def test_a_system_that_was_submitted_again_is_one_measurement(tmp_path: Path) ->
 
     assert hosts(found) == ["NDP9120"]
     assert [each.code for each in found.warnings] == ["measurement-copied"] * 2
+
+
+@pytest.mark.parametrize(
+    ("folders", "runs"),
+    [
+        (("kws/kws_int8", "kws/kws_fp32"), ["MLPerf-Tiny-float32", "MLPerf-Tiny-int8"]),
+        (("kws/KWS-W3A3", "kws/KWS-W8A8"), ["MLPerf-Tiny-KWS-W3A3", "MLPerf-Tiny-KWS-W8A8"]),
+        (("kws", "kws/small"), ["MLPerf-Tiny", "MLPerf-Tiny-small"]),
+        (("kws_int8", "kws_float32"), ["MLPerf-Tiny-float32", "MLPerf-Tiny-int8"]),
+    ],
+)
+def test_models_of_one_system_are_no_repeats_of_each_other(
+    tmp_path: Path, folders: tuple[str, ...], runs: list[str]
+) -> None:
+    for number, folder in enumerate(folders):
+        session(tmp_path / f"results/BOARD/{folder}/performance", "p", [each + number for each in WALLS_S])
+
+    found = read(tmp_path)
+
+    assert hosts(found) == ["BOARD", "BOARD"]
+    assert sorted(each["run_id"] for each in found.records) == runs
+    assert {each["repeat"] for each in found.records} == {1}
+    assert found.warnings == []
 
 
 # The task
