@@ -416,7 +416,9 @@ def _environment_tags(found: list[Column]) -> dict[int, list[str]]:
         }
         unset = sorted({name for each in peers for name in each or {}} - set(own))
         tags = [text_of_environment(json.dumps({name: own[name] for name in telling}))] if telling else []
-        result[id(column)] = tags + ([text.shorten(f"{', '.join(unset)} {UNSET}", _LONGEST)] if unset else [])
+        if unset:
+            tags.append(text.shorten(text.one_line(", ".join(unset)), _LONGEST) + f" {UNSET}")
+        result[id(column)] = tags
     return result
 
 

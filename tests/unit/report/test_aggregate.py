@@ -262,6 +262,13 @@ def test_long_flags_are_shortened_and_still_stand_apart(make: Any) -> None:
     assert max(map(len, found)) < 120
 
 
+def test_hostile_names_and_values_stay_on_one_line(make: Any) -> None:
+    hostile = {"LD_\x1b[31m\nX": "a\x00\n# b"}
+    found = labels([make.run(environment=hostile), make.run(run_id="r2", environment={})])
+    assert len(found) == 2
+    assert all(each.isprintable() for each in found)
+
+
 def _differs(path: str, *values: Any) -> st.SearchStrategy[tuple[str, Any]]:
     return st.tuples(st.just(path), st.sampled_from(values))
 
