@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import difflib
+import json
+import os
 import platform
 import re
 from collections.abc import Iterable, Mapping
@@ -80,6 +82,10 @@ REQUIRED = {
         "4 A or more, jumper on J48) is enough. For every other kit, declare barrel_jack"
     }
 }
+NO_HOSTS = (
+    "The inventory has no hosts, so there is nothing to do. Add one to inventory/hosts.yml, or name another inventory "
+    "with -i; see inventory/README.md [hosts-missing]"
+)
 # Set by the playbooks themselves.
 OWN_FACTS = {
     "edgebench_access",
@@ -113,6 +119,34 @@ def controller_problems(ansible_version: str, python_version: str) -> list[str]:
             "rm -r .venv; make venv PYTHON=python3.12 [python-unsupported]"
         )
     return problems
+
+
+def environment_problems(environment: Mapping[str, str]) -> list[str]:
+    """Return what is wrong with the environment variables that are defaults of roles."""
+    folder = environment.get("EDGEBENCH_DATA_DIR")
+    if folder and not Path(folder).is_dir():
+        return [
+            f"EDGEBENCH_DATA_DIR is {folder!r}, expected a folder that exists. Correct it, or unset it to do without "
+            "[variable-invalid]"
+        ]
+    return []
+
+
+def folder_problem(value: str, kind: str) -> str | None:
+    """Return what is expected instead of a folder on the controller, None if it is right.
+
+    kind: "read" for one that exists, "write" for one that can be made and written to.
+    """
+    path = Path(value)
+    if not path.is_absolute():
+        return f"an absolute path on the controller, such as {Path(value).expanduser().absolute()}"
+    if kind == "read":
+        return None if path.is_dir() else "a folder on the controller that exists"
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    if path.is_dir() and os.access(path, os.W_OK | os.X_OK):
+        return None
+    return f"a folder on the controller that can be made ({path} is not a writable folder)"
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -276,7 +310,16 @@ def value_problems(name: str, value: Any, role: str, spec: Mapping[str, Any]) ->
     limits = spec.get("range")
     result = ArgumentSpecValidator({name: option}).validate({name: value})
     if result.error_messages or not _plain(value, option):
-        return [f"expected {_expected(option, limits)}; {where}"]
+        expected = _expected(option, limits)
+        if option.get("type") == "list" and isinstance(value, str):
+            listed = json.dumps({name: value.replace(",", " ").split()})
+            expected += f", which is written with -e as JSON: -e '{listed}'"
+        return [f"expected {expected}; {where}"]
+    if value is None and option.get("default") not in (None, ""):
+        return [f"expected {_expected(option, limits)}, or no such variable; {where}"]
+    if limits and "folder" in limits:
+        expected_folder = folder_problem(str(value), limits["folder"]) if value else None
+        return [f"expected {expected_folder}; {where}"] if expected_folder else []
     if limits and not (value == option.get("default") and value in (None, "")):
         converted = result.validated_parameters[name]
         elements = converted if option.get("type") == "list" else [converted]
@@ -291,16 +334,16 @@ def _plain(value: Any, option: Mapping[str, Any]) -> bool:
     if value is None:
         return True
     if kind == "list":
-        return all(_plain(element, {"type": option.get("elements", "raw")}) for element in _listed(value))
+        # Ansible would split a string at commas where it checks it, and hand the string to the role.
+        return isinstance(value, list) and all(
+            element is not None and _plain(element, {"type": option.get("elements", "raw")})
+            for element in value
+        )
     if kind in {"str", "path"}:
         return not isinstance(value, (Mapping, list, bool))
     if kind in {"int", "float"}:
         return not isinstance(value, bool)
     return True
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def _expected(option: Mapping[str, Any], limits: Mapping[str, Any] | None) -> str:
@@ -333,8 +376,11 @@ def gate(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str], roles_
     problems: list[str] = []
     for host in hosts:
         variables = hostvars[host]
+        if not variables["groups"]["all"]:
+            return [NO_HOSTS]
         if not problems:
             problems += controller_problems(variables["ansible_version"]["full"], platform.python_version())
+            problems += environment_problems(os.environ)
         problems += host_problems(host, variables, specs)
     return list(dict.fromkeys(problems))
 

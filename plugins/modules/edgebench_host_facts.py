@@ -112,6 +112,8 @@ USUAL_FOLDERS = [
     "/opt/python*/bin",
     "~/.pyenv/versions/*/bin",
 ]
+# The flag of statvfs; Python 2.7 has no name for it.
+NOEXEC = 8
 
 
 def read_text(path):
@@ -204,6 +206,14 @@ def nearest_existing(path):
     return path
 
 
+def mount_point(path):
+    """Return the folder at which the file system of an existing path is mounted."""
+    path = os.path.realpath(path)
+    while not os.path.ismount(path):
+        path = os.path.dirname(path)
+    return path
+
+
 def home_problem(home, owner=None):
     """Return why the home cannot be used by the user this runs as, or None.
 
@@ -216,6 +226,11 @@ def home_problem(home, owner=None):
     existing = nearest_existing(home)
     if not os.path.isdir(existing):
         return "%s is not a directory [home-not-directory]" % existing
+    if os.statvfs(existing).f_flag & NOEXEC:
+        return (
+            "%s is on a file system that is mounted noexec, so no program or library in it can run; remount it "
+            "with exec (as root: mount -o remount,exec %s) and correct /etc/fstab [home-noexec]"
+        ) % (existing, mount_point(existing))
     if owner and owner != user_name():
         folder = os.path.dirname(home)
         while folder != os.path.dirname(folder):

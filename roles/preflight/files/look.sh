@@ -21,6 +21,9 @@ done
 check sudo have sudo
 if [ "$(id -u)" = 0 ]; then echo 'root self'; elif sudo -n true > /dev/null 2>&1; then echo 'root sudo'; else echo 'root no'; fi
 
+# Seconds since 1970. Boards have no battery for theirs.
+clock=$(date -u +%s 2> /dev/null) && echo "clock $clock"
+
 check user id -u "$user"
 check apt have apt-get
 check systemd test -d /run/systemd/system

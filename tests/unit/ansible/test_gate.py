@@ -79,11 +79,11 @@ SUPPLIES = "micro_usb, barrel_jack"
         ),
         ({"bench_profile": "fast"}, "variable-invalid", ["bench_profile is 'fast'", "quick, paper, tuned"]),
         ({"bench_repeats": "three"}, "variable-invalid", ["bench_repeats is 'three'", "type int"]),
-        ({"bench_repeats": 0}, "variable-invalid", ["bench_repeats is 0", "at least 1"]),
+        ({"bench_repeats": 0}, "variable-invalid", ["bench_repeats is 0", "1 to 10000"]),
         ({"bench_workloads": ["mnist"]}, "variable-invalid", ["bench_workloads is ['mnist']", "mnist_1d"]),
         ({"bench_run_id": "../x"}, "variable-invalid", ["bench_run_id is '../x'", "letters"]),
-        ({"bench_threads": -1}, "variable-invalid", ["bench_threads is -1", "at least 1"]),
-        ({"bench_kws_threads": [1, 0]}, "variable-invalid", ["[1, 0]", "at least 1"]),
+        ({"bench_threads": -1}, "variable-invalid", ["bench_threads is -1", "1 to 1024"]),
+        ({"bench_kws_threads": [1, 0]}, "variable-invalid", ["[1, 0]", "1 to 1024"]),
         ({"preflight_min_free_mb": -1}, "variable-invalid", ["preflight_min_free_mb is -1", "at least 0"]),
         ({"bench_proflie": "quick"}, "variable-unknown", ["bench_proflie", "bench_profile?"]),
         ({"edgebench_hom": "/x"}, "variable-unknown", ["edgebench_hom.", "edgebench_home?"]),
@@ -241,6 +241,9 @@ def test_every_range_is_one_that_can_be_checked(specs: dict[str, dict[str, Any]]
     assert len(ranged) > 10
     for option in ranged:
         limits = option["range"]
+        if "folder" in limits:
+            assert limits["folder"] in {"read", "write"}
+            continue
         assert set(limits) in ({"minimum"}, {"maximum"}, {"minimum", "maximum"}, {"pattern", "expected"})
         if "pattern" not in limits:
             assert option.get("elements", option["type"]) in {"int", "float"}
@@ -276,3 +279,64 @@ def test_a_number_written_as_text_is_a_number(gate: ModuleType) -> None:
     assert "type int, 1 to 10" in no_number  # not prose
     for problem in (too_large, no_number):
         assert "roles/bench/README.md" in problem
+
+
+@pytest.mark.parametrize("value", ["out", "./out", "../out", "~/out", "results/"])
+def test_a_folder_on_the_controller_is_absolute(problems: Callable[..., list[str]], value: str) -> None:
+    (problem,) = problems(bench_results_dir=value)
+    assert codes(problem) == ["variable-invalid"]
+    assert f"{value!r}" in problem
+    # Where it would be, to be copied.
+    assert f" {Path(value).expanduser().absolute()};" in problem
+
+
+def test_a_folder_on_the_controller_that_cannot_be_used(
+    problems: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    for name in ("bench_results_dir", "report_results_dir", "datasets_cache_dir"):
+        assert problems(**{name: str(tmp_path / "new/deep")}) == []
+        (problem,) = problems(**{name: str(tmp_path / "file/deep")})
+        assert (codes(problem), f"({tmp_path / 'file'} " in problem) == (["variable-invalid"], True)
+    assert problems(datasets_dir=str(tmp_path)) == []
+    assert problems(datasets_dir="") == []
+    for wrong in (tmp_path / "none", tmp_path / "file"):
+        (problem,) = problems(datasets_dir=str(wrong))
+        assert (codes(problem), str(wrong) in problem) == (["variable-invalid"], True)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("variables", "remedy"),
+    [
+        ({"bench_workloads": "mnist_1d"}, '-e \'{"bench_workloads": ["mnist_1d"]}\''),
+        ({"bench_workloads": "imdb,kws"}, '-e \'{"bench_workloads": ["imdb", "kws"]}\''),
+        ({"bench_kws_engines": "litert"}, '-e \'{"bench_kws_engines": ["litert"]}\''),
+        ({"bench_kws_threads": 1}, "type list of int"),
+        ({"bench_meters": ""}, "type list of str"),
+        ({"bench_meters": None}, "type list of str"),
+        ({"bench_workloads": [None]}, "mnist_1d"),
+        ({"bench_profile": None}, "quick, paper, tuned"),
+        ({"datasets_workloads": "imdb"}, '["imdb"]'),
+        ({"base_packages_extra": "tmux"}, '["tmux"]'),
+    ],
+)
+def test_a_list_is_a_list(problems: Callable[..., list[str]], variables: dict[str, Any], remedy: str) -> None:
+    (problem,) = problems(**variables)
+    assert codes(problem) == ["variable-invalid"]
+    assert remedy in problem
+
+
+def test_an_inventory_without_hosts_is_a_problem(gate: ModuleType, root: Path) -> None:
+    hostvars: dict[str, dict[str, Any]] = {"localhost": {"groups": {"all": [], "ungrouped": []}}}
+    (problem,) = gate.gate(hostvars, ["localhost"], str(root / "roles"))
+    assert codes(problem) == ["hosts-missing"]
+    assert "inventory/hosts.yml" in problem
+
+
+def test_folders_that_the_environment_names(gate: ModuleType, tmp_path: Path) -> None:
+    assert gate.environment_problems({}) == gate.environment_problems({"EDGEBENCH_DATA_DIR": ""}) == []
+    assert gate.environment_problems({"EDGEBENCH_DATA_DIR": str(tmp_path)}) == []
+    (problem,) = gate.environment_problems({"EDGEBENCH_DATA_DIR": str(tmp_path / "none")})
+    assert codes(problem) == ["variable-invalid"]
+    assert str(tmp_path / "none") in problem

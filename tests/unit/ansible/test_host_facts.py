@@ -138,3 +138,18 @@ def test_it_runs_on_the_oldest_and_newest_pythons(
     assert {type(host[key]) for key in ("apt", "apt_lists", "python_apt", "systemd")} == {bool}
     documented = yaml.safe_load(facts.RETURN)["ansible_facts"]["contains"]["edgebench_host"]["contains"]
     assert set(documented) == set(host)
+
+
+@pytest.mark.needs("mounts")
+def test_a_home_on_a_file_system_without_execution(facts: ModuleType, tmp_path: Path) -> None:
+    place = tmp_path / "disk"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "noexec", "none", place], check=True)
+    try:
+        problem = facts.home_problem(str(place / "new/home"))
+        assert facts.home_problem(str(tmp_path / "home")) is None
+    finally:
+        subprocess.run(["umount", place], check=True)
+    assert problem.endswith(" [home-noexec]")
+    assert f"remount,exec {place})" in problem
+    assert facts.home_problem(str(place / "home")) is None

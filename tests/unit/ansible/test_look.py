@@ -79,3 +79,10 @@ def test_root_and_what_the_system_has(look: Look, bin_dir: Path) -> None:
     program(bin_dir, "apt-get", "")
     assert {"root self", "apt yes", "user yes"} <= set(look("known"))
     assert "user no" in look("unknown")
+
+
+def test_the_clock_is_told_where_there_is_one(look: Look, bin_dir: Path) -> None:
+    program(bin_dir, "date", 'test "$*" = "-u +%s" && echo 86400')
+    assert "clock 86400" in look()
+    program(bin_dir, "date", "exit 1")
+    assert [line for line in look() if line.startswith("clock")] == []

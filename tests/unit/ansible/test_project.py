@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import init_plugin_loader, lookup_loader
 from ansible.template import Templar
-from edgebench import cli
+from edgebench import cli, workloads
 
 ROLES = sorted(
     path.name for path in (Path(__file__).resolve().parents[3] / "roles").iterdir() if path.is_dir()
@@ -144,6 +145,26 @@ def test_bench_gives_the_runner_what_is_declared(
     usual = ["--repeats", "3", "--time-limit", "900", "--engine-threads", "1", "--seed", "0"]
     own = ["run", "--offline", "--progress", "plain", "--run-id", "r1", "--host", "frodo", *usual]
     assert given == {**parsed(own), **expected}
+
+
+def _limit_s(root: Path, **declared: Any) -> int:
+    if not hasattr(lookup_loader.get("ansible.builtin.file"), "run"):
+        init_plugin_loader()
+    variables: dict[str, Any] = {"role_path": str(root / "roles/bench")}
+    for path in ("defaults/main.yml", "vars/main.yml"):
+        variables |= yaml.safe_load((root / "roles/bench" / path).read_text())
+    return int(Templar(DataLoader(), variables={**variables, **declared}).template("{{ __bench_limit_s }}"))
+
+
+def test_the_limit_of_a_run_counts_the_workloads_there_are(root: Path) -> None:
+    names = list(workloads.NAMES)
+    # Three repeats of 900 s and a minute each; eight models of keyword spotting.
+    assert _limit_s(root) == _limit_s(root, bench_workloads=[*names, "kws"])
+    assert _limit_s(root, bench_workloads=names) == len(names) * 3 * 960 + 1500
+    assert _limit_s(root) - _limit_s(root, bench_workloads=names) == 8 * 960
+    assert _limit_s(root, bench_workloads=["kws"], bench_kws_threads=[1, 2]) == 16 * 960 + 1500
+    explained = [_limit_s(root, bench_explain=True, bench_workloads=each) for each in ([], names, ["imdb"])]
+    assert explained == [len(names) * 7260 + 1500, len(names) * 7260 + 1500, 7260 + 1500]
 
 
 def test_no_message_joins_lines_where_yaml_leaves_the_backslash(root: Path) -> None:
