@@ -1,4 +1,4 @@
-"""The edgebench runner: times the eight Keras workloads of the 2019 report on one host.
+"""The edgebench runner: times nine workloads on one host: the eight trainings of the 2019 report and keyword spotting.
 
 It is shipped to hosts as one zipapp and must run on anything from Python 3.5
 (syntax) with TensorFlow 1.5 to today's stack, so it uses the standard library,

@@ -67,7 +67,7 @@ def _interrupt(number, frame):
 def _parser():
     parser = argparse.ArgumentParser(
         prog="edgebench",
-        description="Time the eight Keras workloads of the 2019 edge report, and keyword spotting, on this machine.",
+        description="Time nine workloads on this machine: the eight trainings of the 2019 edge report, and keyword spotting.",
         epilog="Exit codes: 0 all is well; 1 some runs are not ok, their records say why; 2 wrong usage or nothing "
         "could be run; 130 interrupted, the same command goes on where it stopped.",
     )

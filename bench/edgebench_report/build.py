@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgebench_report import (
     aggregate,
@@ -30,6 +31,9 @@ from edgebench_report.summary import Summary
 from edgebench_report.table import Table
 from edgebench_report.writing import write
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 DEFAULT_TITLE = "Deep learning benchmarks"
 # More are no page that a person reads, and it would take minutes to build.
 MAX_HOSTS = 500
@@ -56,13 +60,13 @@ def build(paths: list[Path], out: Path, title: str = DEFAULT_TITLE, against: str
     loaded = load(paths, MAX_HOSTS)
     surveys, unreadable = roofline.load(paths)
     loaded.problems += unreadable
-    facts = facts_of(loaded)
+    facts, frame = facts_of(loaded)
     columns = facts.columns
-    frame = aggregate.samples(columns)
     answers = answer.blocks(facts, against)
     timelines = timeline.draw(loaded, facts)
-    head = summary.summarise(loaded, facts, timelines.problems, certainty.drifts(facts)[1])
-    present = tables_of(facts, answers, surveys)
+    drifts, examined = certainty.drifts(facts)
+    head = summary.summarise(loaded, facts, timelines.problems, examined)
+    present = tables_of(facts, answers, surveys, drifts)
     if against == answer.PUBLISHED:
         present.insert(0, beside.table(facts))
     contents = page.Contents(
@@ -95,18 +99,21 @@ def build(paths: list[Path], out: Path, title: str = DEFAULT_TITLE, against: str
     return Built(out / "index.html", head, present, loaded)
 
 
-def facts_of(loaded: Loaded) -> tables.Facts:
-    """Arrange what was loaded: everything that the tables rest on."""
+def facts_of(loaded: Loaded) -> "tuple[tables.Facts, pd.DataFrame]":
+    """Arrange what was loaded: everything that the tables rest on, and the values of each run (aggregate.samples)."""
     published = read_published()
     columns = aggregate.columns(loaded.runs, published.workloads)
-    statistics = aggregate.statistics(aggregate.samples(columns))
-    return tables.Facts(columns, loaded.hosts, statistics, published, loaded.inferences, loaded.explanations)
+    frame = aggregate.samples(columns)
+    statistics = aggregate.statistics(frame)
+    facts = tables.Facts(columns, loaded.hosts, statistics, published, loaded.inferences, loaded.explanations)
+    return facts, frame
 
 
 def tables_of(
     facts: tables.Facts,
-    answers: list[answer.Block] | None = None,
-    surveys: list[roofline.Survey] | None = None,
+    answers: list[answer.Block],
+    surveys: list[roofline.Survey],
+    drifts: Table | None,
 ) -> list[Table]:
     """Return all tables that there is something to say in."""
     trained = [
@@ -122,9 +129,9 @@ def tables_of(
     ]
     shown: list[Table | None] = [tables.hosts(facts), conditions.table(facts)]
     shown += [table(facts) for table in trained] if facts.columns else []
-    shown += [certainty.drifts(facts)[0], certainty.accuracies(answers or answer.blocks(facts))]
+    shown += [drifts, certainty.accuracies(answers)]
     shown.sort(key=lambda each: each.number if each else "")
     shown.append(inference.keyword_spotting(facts.inferences, read_published_inference()))
-    shown.append(roofline.table(surveys or []))
+    shown.append(roofline.table(surveys))
     shown.append(explanation.table(facts.explanations))
     return [each for each in shown if each is not None]

@@ -80,9 +80,12 @@ def _run(say: Say, given: argparse.Namespace) -> int:
         say(f"{', '.join(said)}: {given.out}", sys.stdout)
     elif given.format is not None:
         # With matplotlib behind it, it takes longer to import than other commands take.
+        from edgebench_report import answer, certainty
         from edgebench_report.build import facts_of, tables_of
 
-        tables = _chosen(tables_of(facts_of(loaded)), given.tables)
+        facts, _ = facts_of(loaded)
+        present = tables_of(facts, answer.blocks(facts), [], certainty.drifts(facts)[0])
+        tables = _chosen(present, given.tables)
         write(given.out, "\n".join(_TABLES[given.format](each) for each in tables))
         say(f"{text.plural(len(tables), 'table')}: {given.out}", sys.stdout)
     if given.mlflow is not None:

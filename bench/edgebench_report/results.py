@@ -181,7 +181,9 @@ def _why_missing(facts: Facts, column: Column, workload: str, path: str) -> Note
         return Note("run-elsewhere", f"not run under these circumstances; see “{others[0].label}”")
     if not group.ok:
         return _why_unfinished(group)
-    reasons = [run["missing"].get(path) for run in group.ok]
+    # A record without the error in degrees may say why it has none at all.
+    paths = (path, ERROR.path) if path == ERROR_CELSIUS.path else (path,)
+    reasons = [run["missing"].get(each) for each in paths for run in group.ok]
     return next((Note("reason-recorded", each) for each in reasons if each), UNRECORDED)
 
 

@@ -1,6 +1,7 @@
 """Tables 1 to 3: the systems, the parameters of the workloads, the networks."""
 
 import dataclasses
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,10 @@ from edgebench_report.text import Note
 
 PUBLISHED_BAND = "Published 2019 (paper profile)"
 NOT_RUN = Note("not-run", "not run")
+# What programs print for a fact that they do not know, such as "???"; no digit and no letter says anything.
+_NOTHING = re.compile(r"[\W_]*")
+# A slower clock is shown as 0.0 GHz, and is no processor's.
+_SLOWEST_MHZ = 50
 _SIZES = (("train_samples", "Train"), ("test_samples", "Test"), ("epochs", "Epochs"), ("batch", "Batch"))
 
 
@@ -107,8 +112,8 @@ def _host_row(facts: Facts, notes: Footnotes, name: str, fact: _FactOf, field: s
             cells.append(_gap(notes, Note("host-unrecorded", "the records hold no facts of this host")))
             continue
         # Facts may change from session to session; all are shown, in order of time.
-        found = [fact(each["facts"], runs) for each in records]
-        values = list(dict.fromkeys(text.shorten(text.one_line(each), 80) for each in found if each))
+        found = [text.one_line(fact(each["facts"], runs) or "") for each in records]
+        values = list(dict.fromkeys(text.shorten(each, 80) for each in found if not _NOTHING.fullmatch(each)))
         reasons = (why for each in records for path, why in each["missing"].items() if _about(path, field))
         cells.append(
             Cell("; ".join(values), numeric=False)
@@ -169,7 +174,7 @@ def _gap(notes: Footnotes, reason: Note, numeric: bool = False) -> Cell:
 
 def _memory(facts: dict[str, Any], _: list[Record]) -> str | None:
     total = facts["memory"]["total_bytes"]
-    return None if total is None else text.gibibytes(total)
+    return text.gibibytes(total) if total else None
 
 
 def _cores(facts: dict[str, Any], _: list[Record]) -> str | None:
@@ -181,7 +186,7 @@ def _cores(facts: dict[str, Any], _: list[Record]) -> str | None:
 
 def _clock(facts: dict[str, Any], _: list[Record]) -> str | None:
     clock = facts["cpu"]["clock_max_mhz"] or facts["cpu"]["clock_current_mhz"]
-    return None if clock is None else f"{clock / 1000:.1f}"
+    return f"{clock / 1000:.1f}" if clock and clock >= _SLOWEST_MHZ else None
 
 
 def _gpu(facts: dict[str, Any], _: list[Record]) -> str | None:

@@ -1,4 +1,4 @@
-"""The eight workloads, in the order of the report's tables.
+"""The eight trainings, in the order of the report's tables.
 
 Each module offers ``SPEC`` (a spec.Spec), ``network(framework, options)`` that
 returns the uncompiled model, and ``inputs(job)`` that returns the inputs.Arrays

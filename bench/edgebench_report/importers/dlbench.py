@@ -254,9 +254,13 @@ def _line(pattern: str, **convert: Callable[[str], Any]) -> tuple["re.Pattern[st
 
 
 # Units are required: without one a number may be the beginning of another, where a file was cut. The clock may
-# be a row of question marks: the program's own way of not knowing it.
+# be a row of question marks, or 0 Hz: ways of not knowing it.
 _LINES = [
-    _line(r"with (\S+) cores?,?(?:\s*running at (?:\?+\s*\w*|(.*)))?", cores=integer, clock_mhz=_clock_mhz),
+    _line(
+        r"with (\S+) cores?,?(?:\s*running at (?:\?+\s*\w*|0+(?:[.,]0*)?\s*[GMk]?Hz|(.*)))?",
+        cores=integer,
+        clock_mhz=_clock_mhz,
+    ),
     _line(r"installed memory:(.*?)Gi?B", memory_gb=integer),
     _line(r"floating\s?-?point precision:\s*(.*)", precision=_precision),
     _line(r"(?:NVIDIA )?GPU acceleration (.*)", gpu=_gpu),

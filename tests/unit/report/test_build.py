@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import re
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from edgebench_report import cli, markup, terminal, writing
+from edgebench_report import aggregate, certainty, cli, markup, terminal, writing
 from edgebench_report.build import Built, build
 from edgebench_report.errors import ReportError
 
@@ -377,3 +378,19 @@ def test_a_record_of_failures_alone_still_makes_a_report(
 
     assert cli.main(["build", str(path), "--out", str(tmp_path / "r"), "--quiet"]) == 0
     assert "SIGILL on import" in (tmp_path / "r" / "index.html").read_text("utf-8")
+
+
+def test_what_takes_long_is_computed_once(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    def counted(module: Any, name: str) -> None:
+        own = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *given: calls.append(name) or own(*given))
+
+    counted(certainty, "drifts")
+    counted(aggregate, "samples")
+    (tmp_path / "a.jsonl").write_text(
+        "".join(json.dumps(make.run(repeat=each)) + "\n" for each in range(1, 7))
+    )
+    build([tmp_path / "a.jsonl"], tmp_path / "out")
+    assert sorted(calls) == ["drifts", "samples"]

@@ -283,3 +283,36 @@ def test_csv_holds_the_numbers_and_the_reasons(make: Any) -> None:
     assert code == "out-of-memory"
     assert second[f"{table.headings[0].label} note"] == said
     assert said.endswith(": killed")
+
+
+@pytest.mark.parametrize("clock", [0, 0.0, 0.001, 49.9])
+def test_a_clock_of_nothing_is_unknown(make: Any, clock: float) -> None:
+    host = make.host()
+    host["facts"]["cpu"].update(clock_max_mhz=None, clock_current_mhz=clock)
+    assert cell(tables.hosts(facts_of([host, make.run()])), "cpu_clock_ghz").missing
+    host["facts"]["cpu"].update(clock_max_mhz=clock, clock_current_mhz=1500)
+    shown = cell(tables.hosts(facts_of([host, make.run()])), "cpu_clock_ghz")
+    assert shown.missing or clock == 0
+
+
+@pytest.mark.parametrize("said", ["???", "?", "?? ?", "", " ", "-", "..."])
+def test_a_fact_that_says_nothing_is_unknown(make: Any, said: str) -> None:
+    host = make.host()
+    host["facts"]["cpu"]["model"] = said
+    host["facts"]["board"]["model"] = said
+    table = tables.hosts(facts_of([host, make.run()]))
+    assert cell(table, "processor").missing
+    assert cell(table, "make").missing
+    host["facts"]["cpu"]["model"] = "M?1"
+    assert cell(tables.hosts(facts_of([host, make.run()])), "processor").text == "M?1"
+
+
+def test_the_error_in_degrees_is_missing_for_the_reason_of_the_error(make: Any) -> None:
+    run = make.run("weather")
+    run["quality"].pop("mae_celsius")
+    run["quality"]["value"] = None
+    run["missing"]["quality.value"] = "thrown away"
+    table = results.weather_error(facts_of([run]))
+    assert table is not None
+    for name in ("weather °C", "weather std. dev."):
+        assert note(table, name) == ("reason-recorded", "thrown away")
