@@ -5,7 +5,15 @@ import re
 from collections.abc import Callable
 
 from edgebench_report import text
-from edgebench_report.importers.measurement import MIN_INFERENCES, MODEL, Energy, Piece, Window
+from edgebench_report.importers.measurement import (
+    MIN_INFERENCES,
+    MODEL,
+    MOST,
+    MOST_OF_ANY,
+    Energy,
+    Piece,
+    Window,
+)
 from edgebench_report.importers.quality import LABELS, Answer
 from edgebench_report.importers.source import Source, decimal, integer
 from edgebench_report.load import Problem
@@ -107,12 +115,17 @@ class Reader:
         """Note that the line that is being read has an invalid value."""
         self.problem(f"invalid {name}, expected {expected}", "value-invalid")
 
-    def number(self, written: str, name: str) -> float | None:
-        """Return a number, or note the line as a problem."""
-        value = decimal(written)
-        if value is None:
-            self.invalid(name, "a number")
-        return value
+    def number(self, written: str, name: str, scale: float = 1.0) -> float | None:
+        """Return a number times ``scale``, or note the line as a problem."""
+        return self.possible(decimal(written), name, scale)
+
+    def possible(self, value: float | None, name: str, scale: float = 1.0) -> float | None:
+        """Return ``value`` times ``scale`` if it is a number that a record may have, or note the line as a problem."""
+        most = MOST.get(name, MOST_OF_ANY)
+        if value is not None and 0 <= value * scale <= most:
+            return value * scale
+        self.invalid(name, f"a number from 0 to {most / scale:g}")
+        return None
 
     def add_energy(self, **parts: float) -> None:
         """Begin another window of energy with what is known of it."""
@@ -164,8 +177,9 @@ class Reader:
         self._laps.append(int(match[1]))
         if len(self._laps) == 2:
             window = Window(self._inferences, (self._laps[1] - self._laps[0]) / 1e6)
-            if window.wall_s <= 0 and self._inferences >= MIN_INFERENCES:
-                self.problem("the clock stopped or went backwards within a window", "clock-backwards")
+            is_clock_wrong = not 0 < window.wall_s <= MOST["wall_s"]
+            if is_clock_wrong and self._inferences >= MIN_INFERENCES:
+                self.problem("the clock stopped, jumped or went backwards within a window", "clock-backwards")
             elif window.is_performance:
                 self._lapped.append(window)
 
@@ -194,9 +208,10 @@ class Reader:
             # Old logs of other tools have such lines on their own; a window begins with its heading.
             if self._window is None:
                 return
-            value = integer(match[1]) if name == "inferences" else decimal(match[1])
+            value = self.possible(integer(match[1]) if name == "inferences" else decimal(match[1]), name)
             if value is None:
-                self.invalid(name, "a number")
+                # The window is left out, and this message is enough.
+                self._window = None
             else:
                 self._window[name] = value
 
@@ -237,7 +252,7 @@ class Reader:
         value = self.number(match[1], "auc")
         if value is not None and value > 1:
             self.invalid("auc", "at most 1")
-        else:
+        elif value is not None:
             self.piece.auc = value
 
     def _energy_window(self, match: "re.Match[str]") -> None:
@@ -246,9 +261,9 @@ class Reader:
 
     def _energy_part(self, name: str, scale: float = 1.0) -> Callable[["re.Match[str]"], None]:
         def act(match: "re.Match[str]") -> None:
-            value = self.number(match[1], name)
+            value = self.number(match[1], name, scale)
             if value is not None and self._energy is not None:
-                self._energy[name] = value * scale
+                self._energy[name] = value
 
         return act
 

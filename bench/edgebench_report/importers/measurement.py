@@ -20,6 +20,9 @@ from edgebench_report.load import Problem, Record
 
 MODEL = "kws01"
 WINDOW_S, WINDOWS, MIN_INFERENCES = 10.0, 5, 10
+# What a record may have, in seconds, inferences, and in any other unit.
+MOST = {"wall_s": 1e6, "inferences": 2.0**53}
+MOST_OF_ANY = 1e12
 
 _UNTOLD_NAMES = ("unspecified", "")
 # 49 x 10 inputs of one byte, or of four.
@@ -41,7 +44,12 @@ class Window:
     @property
     def is_performance(self) -> bool:
         """Whether it is long enough to be one; accuracy mode prints each single inference as a window."""
-        return self.wall_s > 0 and (self.inferences >= MIN_INFERENCES or self.wall_s >= WINDOW_S)
+        is_possible = (
+            0 < self.wall_s <= MOST["wall_s"]
+            and 0 < self.inferences <= MOST["inferences"]
+            and self.throughput_per_s <= MOST_OF_ANY
+        )
+        return is_possible and (self.inferences >= MIN_INFERENCES or self.wall_s >= WINDOW_S)
 
     def agrees(self, other: "Window") -> bool:
         """Say whether both are the same, as far as three decimals show."""
@@ -285,38 +293,67 @@ def _records(unit: _Unit) -> list[Record]:
 def _series(members: list[Piece], warnings: list[str]) -> list[list[Window]]:
     """Return the measured series of windows, each once, though a session and its results both tell it.
 
-    The runner's results say what was measured: a series of a session that they do not have is left out, and a
-    warning.
+    The runner's results say what was measured: a series of a session that they do not have is left out, with a
+    warning. A folder of performance mode has the results of one run.
     """
     timed = [each for each in members if each.performance and not each.is_of_energy]
+    timed = [each for each in timed if each.place.mode == "performance"] or timed
     if not timed:
         timed = [each for each in members if each.performance]
         if timed:
             warnings.append("the windows are those of energy mode; the files have none of performance mode")
-    found: list[list[Window]] = []
-    printed: list[list[Window]] = []
-    # Windows in microseconds before those that were printed with three decimals.
-    for piece in sorted(timed, key=lambda each: _are_rounded(each.performance)):
-        windows = piece.performance
-        known = next((each for each in found if _agree(each, windows)), None)
-        if known is None:
-            found.append(windows)
-        if piece.is_printed:
-            printed.append(windows if known is None else known)
-    left_out = [each for each in found if printed and not any(each is other for other in printed)]
+    folders: dict[Path, list[Piece]] = {}
+    for piece in timed:
+        folders.setdefault(piece.source.path.parent, []).append(piece)
+    return [windows for pieces in folders.values() for windows in _series_of_folder(pieces, warnings)]
+
+
+@dataclass
+class _Series:
+    windows: list[Window]
+    is_printed: bool = False
+    medians: list[float] = field(default_factory=list)
+
+    @property
+    def has_printed_median(self) -> bool:
+        here = float(np.median([each.throughput_per_s for each in self.windows]))
+        return any(_same_rate(here, each) for each in self.medians)
+
+
+def _series_of_folder(pieces: list[Piece], warnings: list[str]) -> list[list[Window]]:
+    found: list[_Series] = []
+    # The whole before what a torn file has of it; windows in microseconds before those with three decimals.
+    for piece in sorted(pieces, key=lambda each: (-len(each.performance), _rounded(each.performance))):
+        series = next((each for each in found if _is_part(piece.performance, each.windows)), None)
+        if series is None:
+            found.append(series := _Series(piece.performance))
+        series.is_printed = series.is_printed or piece.is_printed
+        series.medians += [each.median_per_s for each in pieces if each.median_per_s is not None]
+    kept = [each for each in found if each.is_printed] or found
+    if kept[0].is_printed and pieces[0].place.mode:
+        kept = sorted(kept, key=lambda each: not each.has_printed_median)[:1]
     warnings += [
-        f"a session with {text.plural(len(each), 'window')} is left out: the printed results are of another one"
-        for each in left_out
+        f"a session with {text.plural(len(each.windows), 'window')} is left out: the printed results are of another one"
+        for each in found
+        if not any(each is other for other in kept)
     ]
-    return [each for each in found if not any(each is other for other in left_out)]
+    return [each.windows for each in kept]
 
 
-def _are_rounded(windows: list[Window]) -> bool:
-    return all(round(each.wall_s, 3) == each.wall_s for each in windows)
+def _is_part(windows: list[Window], of: list[Window]) -> bool:
+    """Say whether ``windows`` are some of those ``of`` a series, in their order."""
+    rest = iter(of)
+    return all(any(each.agrees(other) for other in rest) for each in windows)
 
 
-def _agree(one: list[Window], other: list[Window]) -> bool:
-    return len(one) == len(other) and all(a.agrees(b) for a, b in zip(one, other, strict=True))
+def _same_rate(one: float, other: float) -> bool:
+    """Say whether two rates are the same, one of them from windows with three decimals."""
+    return abs(one - other) <= max(0.001, 1e-4 * other)
+
+
+def _rounded(windows: list[Window]) -> int:
+    """Return how many have a time of three decimals."""
+    return sum(round(each.wall_s, 3) == each.wall_s for each in windows)
 
 
 def _record(
@@ -349,13 +386,13 @@ def _record(
     if windows:
         computed = float(np.median([each.throughput_per_s for each in windows]))
         inferred["latency.mean_us"] = "the windows: one inference after the other"
-        agree = median is not None and abs(computed - median) <= max(0.001, 1e-4 * median)
+        agree = median is not None and _same_rate(computed, median)
         if median is not None and not agree:
             warnings.append(
                 f"the median of the windows, {computed:.3f}/s, is not the printed one, {median:.3f}/s"
             )
         # The runner had more decimals than it printed of windows.
-        throughput = median if agree and _are_rounded(windows) else computed
+        throughput = median if agree and _rounded(windows) == len(windows) else computed
     precision = _PRECISION_BY_BYTES.get(
         next((each.input_bytes for each in members if each.input_bytes is not None), 0)
     )
@@ -481,7 +518,7 @@ def _numbered(units: Iterable[_Unit]) -> list[Record]:
         parts = [record["run_id"], precision or ""]
         if len(forms[record["host"], precision]) > 1:
             parts.append(host_name(model or ""))
-        record["run_id"] = "-".join(filter(None, parts))
+        record["run_id"] = host_name("-".join(filter(None, parts))[:64])
         key = (record["host"], record["run_id"])
         taken[key] = record["repeat"] = taken.get(key, 0) + 1
     return [record for _, record in made]

@@ -8,7 +8,7 @@ from typing import Any
 
 from edgebench_report import text
 from edgebench_report.importers.eembc import Reader
-from edgebench_report.importers.measurement import Piece, Window
+from edgebench_report.importers.measurement import MOST, Piece, Window
 from edgebench_report.importers.quality import LABELS, Answer
 from edgebench_report.importers.source import NOT_A_LOG, Source
 from edgebench_report.load import Problem
@@ -84,12 +84,12 @@ class _Reader(Reader):
 
     def _keep(self, name: str, written: str, scale: float) -> None:
         try:
-            value = float(written)
+            value = self.possible(float(written), name, scale)
         except ValueError:
             self.invalid(name, "a number")
             return
-        if self._energy is not None and value >= 0:
-            self._energy[name] = value * scale
+        if self._energy is not None and value is not None:
+            self._energy[name] = value
 
 
 def read_json(source: Source, problems: list[Problem]) -> list[Piece]:
@@ -152,9 +152,12 @@ def _take(piece: Piece, entry: dict[str, Any]) -> None:
     inferences = int(infer.get("iterations", infer.get("total_inferences", 0)))
     elapsed_us = infer.get("elapsed_time")
     if elapsed_us is not None and entry.get("mode", "p") == "p" and "power" not in entry:
-        if not _finite(elapsed_us) > 0:
+        wall_s = _finite(elapsed_us) / 1e6
+        if not 0 < wall_s <= MOST["wall_s"]:
             raise ValueError(f"elapsed_time is {elapsed_us} µs")
-        piece.windows.append(Window(inferences, _finite(elapsed_us) / 1e6))
+        if not 0 < inferences <= MOST["inferences"]:
+            raise ValueError(f"iterations are {inferences}")
+        piece.windows.append(Window(inferences, wall_s))
     outputs = tuple(_finite(each) for each in infer["results"])
     piece.like = _MODELS.get(len(outputs), f"of {len(outputs)} classes")
     if entry.get("class") is not None and len(outputs) == len(LABELS):

@@ -5,7 +5,9 @@ import json
 from typing import Any
 
 from jsonschema import Draft7Validator
+from jsonschema.exceptions import best_match
 
+from edgebench_report import text
 from edgebench_report.errors import ReportError
 from edgebench_report.importers.source import Source
 from edgebench_report.load import SCHEMA_FILE, Record
@@ -88,11 +90,12 @@ def lines(records: list[Record]) -> str:
     """
     validator = Draft7Validator(json.loads(SCHEMA_FILE.read_text("utf-8")))
     for record in records:
-        wrong = sorted(each.message for each in validator.iter_errors(record))
+        wrong = best_match(validator.iter_errors(record))
         if wrong:
             names = ", ".join(each["name"] for each in record["imported"]["files"])
+            what = text.shorten(text.one_line(f"{wrong.json_path}: {wrong.message}"), 200)
             raise ReportError(
-                f"{names}: the importer made an invalid record: {wrong[0]}. Report this as a bug.",
+                f"{names}: the importer made an invalid record: {what}. Report this as a bug.",
                 "imported-record-invalid",
             )
     return "".join(json.dumps(each, sort_keys=True, allow_nan=False) + "\n" for each in records)

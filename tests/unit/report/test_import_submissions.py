@@ -474,6 +474,43 @@ def test_a_kind_of_fault_has_one_message_a_file(tmp_path: Path, wrong: str) -> N
     assert found.records[0]["quality"]["value"] == 0.901
 
 
+@pytest.mark.parametrize(
+    ("file", "old", "new", "code"),
+    [
+        ("performance/log.txt", "    10.862 sec", "99999999.862 sec", "value-invalid"),
+        ("performance/results.txt", "Inferences : 250", "Inferences : " + "9" * 17, "value-invalid"),
+        (
+            "performance/results.txt",
+            "throughput is     23.032",
+            "throughput is 9999999999999",
+            "value-invalid",
+        ),
+        ("performance/results.json", '"iterations": 250', '"iterations": -250', "entry-invalid"),
+        ("performance/results.json", '"elapsed_time": 10862042', '"elapsed_time": 1e30', "entry-invalid"),
+        ("energy/results.txt", "10.886000000000001", "6000000000001", "value-invalid"),
+        ("energy/results.txt", "32.8730 mW", "9999999999.9 mW", "value-invalid"),
+    ],
+)
+def test_a_number_that_no_record_may_have_is_named_and_nothing_else_lost(
+    tmp_path: Path, file: str, old: str, new: str, code: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    system = tmp_path / "BOARD/kws"
+    session(system / "performance", "p")
+    energy(system / "energy")
+    content = (system / file).read_text()
+    assert old in content
+    (system / file).write_text(content.replace(old, new, 1))
+
+    assert main(["import", str(tmp_path), "--out", str(tmp_path / "x.jsonl")]) == 1
+
+    assert codes(capsys.readouterr().err) == [code]
+    found = load([tmp_path / "x.jsonl"])
+    assert found.problems == []
+    [record] = found.inferences
+    assert record["throughput_per_s"] == pytest.approx(MEDIAN_PER_S)
+    assert record["imported"]["energy"]["median_uj_per_inference"] == 1430.668
+
+
 # Other forms of the repositories
 
 
@@ -494,12 +531,16 @@ def test_results_of_two_runs_in_one_file_are_two_series(tmp_path: Path) -> None:
     assert [len(each["windows"]) for each in read(tmp_path).records] == [5, 5]
 
 
-def test_the_session_of_another_run_is_left_out_with_a_warning(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("elapsed_us", "left_out"), [(11_732_680, 0), (11_790_300, 1)])
+def test_the_session_of_another_run_is_left_out_with_a_warning(
+    tmp_path: Path, elapsed_us: int, left_out: int
+) -> None:
+    """Plumerai's logs of v0.7 are of single runs, some of which took as long as a window of the results."""
     results = ",".join(["0.083"] * 12)
     put(
         tmp_path,
         "BOARD/kws/performance/performance_log.txt",
-        eembc_log([("tst_000000_Stop_7.bin", 600, 11_732_680, results)]),
+        eembc_log([("tst_000000_Stop_7.bin", 600, elapsed_us, results)]),
     )
     put(
         tmp_path,
@@ -512,8 +553,42 @@ def test_the_session_of_another_run_is_left_out_with_a_warning(tmp_path: Path) -
     assert len(record["windows"]) == 5
     # As printed: 600 / 11.733 is 51.138.
     assert record["throughput_per_s"] == 51.139
-    [warning] = record["warnings"]
-    assert "1 window" in warning
+    assert len([each for each in record["warnings"] if "1 window" in each]) == left_out
+    assert len(record["warnings"]) == left_out
+
+
+@pytest.mark.parametrize("file", ["log.txt", "results.txt", "results.json"])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_a_torn_file_of_a_session_makes_no_second_record(tmp_path: Path, file: str, share: float) -> None:
+    folder = session(tmp_path / "BOARD/kws/performance", "p")
+    whole = (folder / file).read_bytes()
+    (folder / file).write_bytes(whole[: int(share * len(whole))])
+
+    found = importers.read([tmp_path])
+
+    [record] = found.records
+    assert [each["wall_s"] for each in record["windows"]] == list(WALLS_S)
+    assert record["warnings"] == []
+    assert all(each.where.startswith(str(folder / file)) for each in found.problems)
+
+
+def test_a_folder_of_performance_has_the_run_of_its_printed_median(tmp_path: Path) -> None:
+    folder = tmp_path / "BOARD/kws/performance"
+    session(folder, "p", [each + 1 for each in WALLS_S])
+    put(folder, "results.txt", eembc_results(WALLS_S, 250))
+    (folder / "log.txt").unlink()
+
+    [record] = read(tmp_path).records
+
+    assert record["throughput_per_s"] == pytest.approx(MEDIAN_PER_S, abs=0.001)
+    assert len(record["warnings"]) == 1
+
+
+def test_numbered_runs_are_repeats(tmp_path: Path) -> None:
+    for number in (1, 2):
+        session(tmp_path / f"BOARD/kws/performance/run_{number}", "p", [each + number for each in WALLS_S])
+
+    assert [(each["host"], each["repeat"]) for each in read(tmp_path).records] == [("BOARD", 1), ("BOARD", 2)]
 
 
 def test_a_printed_median_that_is_not_that_of_the_windows_is_told(tmp_path: Path) -> None:
