@@ -14,6 +14,8 @@ from tests import needs, properties
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 properties.load()
+# Set on some machines, it would hide output that is shown late.
+os.environ.pop("PYTHONUNBUFFERED", None)
 # Programs such as sfdisk, which an ordinary user has outside of PATH.
 os.environ["PATH"] += os.pathsep + needs.SYSTEM_PATHS
 

@@ -219,7 +219,12 @@ def test_a_playbook_follows_a_run_over_a_reboot(
                 *("-m", "edgebench_run", "-a", json.dumps({**words, "arguments": arguments})),
             ],
             cwd=root,
-            env={**os.environ, "ANSIBLE_CACHE_PLUGIN": "memory", "ANSIBLE_NOCOLOR": "1"},
+            env={
+                **os.environ,
+                "ANSIBLE_CACHE_PLUGIN": "memory",
+                "ANSIBLE_NOCOLOR": "1",
+                "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1",
+            },
             stdout=stream,
             stderr=stream,
         )
