@@ -4,6 +4,7 @@ Two layouts are known: that of submissions, ``results/<system>/<task>/[<model>/]
 of the results repositories), and that of the MLCommons runner, ``sessions/<time>/``.
 """
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -49,12 +50,14 @@ _RUN = re.compile(r"\d{8}[_T-]\d{6}$|run[_-]?\d+$")
 
 _MODE_WORD = r"performance|accuracy|energy|power|perf|acc|log|logs|results?|session"
 _MODE_WORDS = re.compile(rf"(?:^|[._\-\s])(?:{_MODE_WORD})(?=$|[._\-\s])", re.IGNORECASE)
-# Names of folders that say nothing about a machine.
-_IDLE = re.compile(
-    rf"(?:{_MODE_WORD}|{_PRECISION}|sessions|kws\w*|datasets|closed|open|\d[\d_\-T]*|tmp|\.)$", re.IGNORECASE
-)
 # Where a search for the folder of the system ends.
 _TOP = re.compile(r"(?:results?|closed|open|sessions|tmp)$", re.IGNORECASE)
+# Folders that are not a system's, though they contain those of tasks or modes.
+_NO_SYSTEM = re.compile(
+    rf"(?:{_MODE_WORD}|{_PRECISION}|\d{{6,}}[\d_\-T]*)$|(?:{_TOP.pattern})", re.IGNORECASE
+)
+# Names of folders and files that say nothing about a machine.
+_IDLE = re.compile(rf"(?:kws\w*|datasets|\d[\d_\-T]*|\.)$|(?:{_NO_SYSTEM.pattern})", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,8 @@ class Place:
 
 def place_of(path: Path) -> Place:
     """Return what the folders of ``path`` say; the nearest ones count."""
-    folder = path.absolute().parent
+    # Without "..", but links are not followed: where they are counts, and not what they lead to.
+    folder = Path(os.path.abspath(path)).parent  # noqa: PTH100
     if _RUN.match(folder.name) and folder.parent.name.lower() in _MODES:
         folder = folder.parent
     mode = _MODES.get(folder.name.lower())
@@ -90,7 +94,7 @@ def place_of(path: Path) -> Place:
     task_folder, task = _task(measured)
     if task_folder is not None:
         system = task_folder.parent
-        while _IDLE.match(system.name) and not _TOP.match(system.name) and system.parent != system:
+        while _NO_SYSTEM.match(system.name) and not _TOP.match(system.name) and system.parent != system:
             system = system.parent
         model = measured.name if measured != task_folder or _OF_A_MODEL.match(measured.name.lower()) else None
         stem = "" if mode else _stem(path)
@@ -114,7 +118,7 @@ def _task(measured: Path) -> tuple[Path | None, str | None]:
 
 
 def _name(folder: Path) -> str | None:
-    return None if _IDLE.match(folder.name) else host_name(folder.name) or None
+    return None if _NO_SYSTEM.match(folder.name) else host_name(folder.name) or None
 
 
 def _stem(path: Path) -> str:

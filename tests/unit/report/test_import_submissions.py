@@ -245,6 +245,8 @@ def test_samples_of_energy_alone_have_no_unit(tmp_path: Path) -> None:
         ("BOARD/kws01/performance", "BOARD"),
         ("BOARD/kws_int8/performance", "BOARD"),
         ("results/BOARD/int8/kws/performance", "BOARD"),
+        ("results/8051/kws/performance", "8051"),
+        ("results/kws_board/kws/performance", "kws_board"),
         ("results/BOARD/20250726_010147/kws/performance", "BOARD"),
         ("results/BOARD/performance", "BOARD"),
     ],
@@ -262,6 +264,26 @@ def test_the_host_is_the_system(tmp_path: Path, folder: str, name: str) -> None:
     is_energy = Path(folder).name in ("power", "energy")
     assert [each for each in record["warnings"] if "energy" in each] == record["warnings"]
     assert bool(record["warnings"]) is is_energy
+
+
+def test_the_host_is_the_system_wherever_the_import_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = session(tmp_path / "results/BOARD/kws/performance", "p")
+    monkeypatch.chdir(folder)
+    for path in (".", "..", "../performance/log.txt", "../../../BOARD", "results.json"):
+        assert hosts(read(Path(path))) == ["BOARD"]
+
+
+def test_links_to_sessions_are_where_they_are(tmp_path: Path) -> None:
+    """As in a submission that is put together of links, or files that git-annex keeps."""
+    kept = session(tmp_path / "sessions/20250726_010147", "p")
+    link = tmp_path / "in/BOARD/kws/performance"
+    link.mkdir(parents=True)
+    for path in kept.iterdir():
+        (link / path.name).symlink_to(path)
+
+    assert hosts(read(tmp_path / "in")) == ["BOARD"]
 
 
 def test_power_is_energy_mode_and_not_a_series_of_its_own(tmp_path: Path) -> None:
