@@ -67,7 +67,8 @@ def _interrupt(number, frame):
 def _parser():
     parser = argparse.ArgumentParser(
         prog="edgebench",
-        description="Time nine workloads on this machine: the eight trainings of the 2019 edge report, and keyword spotting.",
+        description="Time nine workloads on this machine: the eight trainings of the 2019 edge report, and keyword "
+        "spotting.",
         epilog="Exit codes: 0 all is well; 1 some runs are not ok, their records say why; 2 wrong usage or nothing "
         "could be run; 130 interrupted, the same command goes on where it stopped.",
     )

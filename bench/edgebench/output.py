@@ -11,7 +11,7 @@ from edgebench import storage
 NAME = "standard output"
 
 _ERRORS = "edgebench"
-_PLAIN = {"°": "", "…": "...", "×": "x", "µ": "u", "–": "-", "→": "->"}
+_PLAIN = {"°": "", "…": "...", "×": "x", "µ": "u", "–": "-", "·": "|", "→": ">", "“": '"', "”": '"', "’": "'"}
 _FIRST_BYTE, _LAST_BYTE = 0xDC80, 0xDCFF
 
 

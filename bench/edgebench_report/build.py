@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edgebench_report import (
     aggregate,
@@ -31,9 +30,6 @@ from edgebench_report.summary import Summary
 from edgebench_report.table import Table
 from edgebench_report.writing import write
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 DEFAULT_TITLE = "Deep learning benchmarks"
 # More are no page that a person reads, and it would take minutes to build.
 MAX_HOSTS = 500
@@ -60,7 +56,7 @@ def build(paths: list[Path], out: Path, title: str = DEFAULT_TITLE, against: str
     loaded = load(paths, MAX_HOSTS)
     surveys, unreadable = roofline.load(paths)
     loaded.problems += unreadable
-    facts, frame = facts_of(loaded)
+    facts = facts_of(loaded)
     columns = facts.columns
     answers = answer.blocks(facts, against)
     timelines = timeline.draw(loaded, facts)
@@ -74,7 +70,7 @@ def build(paths: list[Path], out: Path, title: str = DEFAULT_TITLE, against: str
         head,
         facts,
         present,
-        [*plots.speeds(answers), *plots.draw(facts, frame)] if columns else [],
+        [*plots.speeds(answers), *plots.draw(facts, facts.samples)] if columns else [],
         latency.draw(loaded.inferences, published_inference),
         published_inference,
         answers,
@@ -99,14 +95,15 @@ def build(paths: list[Path], out: Path, title: str = DEFAULT_TITLE, against: str
     return Built(out / "index.html", head, present, loaded)
 
 
-def facts_of(loaded: Loaded) -> "tuple[tables.Facts, pd.DataFrame]":
-    """Arrange what was loaded: everything that the tables rest on, and the values of each run (aggregate.samples)."""
+def facts_of(loaded: Loaded) -> tables.Facts:
+    """Arrange what was loaded: everything that the tables rest on."""
     published = read_published()
     columns = aggregate.columns(loaded.runs, published.workloads)
-    frame = aggregate.samples(columns)
-    statistics = aggregate.statistics(frame)
-    facts = tables.Facts(columns, loaded.hosts, statistics, published, loaded.inferences, loaded.explanations)
-    return facts, frame
+    samples = aggregate.samples(columns)
+    statistics = aggregate.statistics(samples)
+    return tables.Facts(
+        columns, loaded.hosts, statistics, published, loaded.inferences, loaded.explanations, samples
+    )
 
 
 def tables_of(

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
+from edgebench import output
+
 from edgebench_report.errors import ReportError, with_code
 
 _DESCRIPTION = (
@@ -30,9 +32,18 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     arguments = sys.argv[1:] if arguments is None else arguments
     _add(commands, *arguments[:1])
+    output.prepare()
     given = parser.parse_args(arguments)
     try:
         code: int = given.run(given)
+        output.flush()
+    except OSError as error:
+        if error.filename != output.NAME:
+            raise
+        output.discard()
+        said = f"standard output cannot be written: {error.strerror}. Send it to another file and run this again."
+        _say(f"edgebench-report: {with_code(said, 'output-not-written')}", sys.stderr)
+        return 2
     except ReportError as error:
         _say(f"edgebench-report: {with_code(error, error.code)}", sys.stderr)
         return 2
@@ -96,13 +107,5 @@ def _build(given: argparse.Namespace) -> int:
     return 1 if built.loaded.problems else 0
 
 
-_ASCII = str.maketrans({"–": "-", "·": "|", "°": " ", "…": "...", "“": '"', "”": '"', "×": "x", "→": ">"})
-
-
 def _say(message: str, stream: TextIO) -> None:
-    encoding = stream.encoding or "utf-8"
-    try:
-        message.encode(encoding)
-    except UnicodeEncodeError:
-        message = message.translate(_ASCII).encode(encoding, "replace").decode(encoding)
     print(message, file=stream)

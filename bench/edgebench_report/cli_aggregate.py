@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from edgebench import output, storage
+
 from edgebench_report import text
 from edgebench_report.errors import ReportError
 
@@ -136,6 +138,8 @@ def _brief(failure: Exception) -> str:
 
 def _read(path: Path) -> str:
     try:
+        if path.exists() and not path.is_file():
+            raise ValueError("not a regular file")
         return path.read_text("utf-8")
     except (OSError, ValueError) as failure:
         raise ReportError(
@@ -164,7 +168,7 @@ def _print(store: "Store", query: str, form: str) -> None:
             f"COPY (\n{query}\n) TO '{str(target).replace(chr(39), chr(39) * 2)}' ({options})"
         )
         sys.stdout.flush()
-        with target.open("rb") as source:
+        with storage.named(output.NAME), target.open("rb") as source:
             try:
                 shutil.copyfileobj(source, sys.stdout.buffer)
                 sys.stdout.buffer.flush()

@@ -83,7 +83,7 @@ def _run(say: Say, given: argparse.Namespace) -> int:
         from edgebench_report import answer, certainty
         from edgebench_report.build import facts_of, tables_of
 
-        facts, _ = facts_of(loaded)
+        facts = facts_of(loaded)
         present = tables_of(facts, answer.blocks(facts), [], certainty.drifts(facts)[0])
         tables = _chosen(present, given.tables)
         write(given.out, "\n".join(_TABLES[given.format](each) for each in tables))

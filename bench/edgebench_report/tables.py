@@ -31,6 +31,8 @@ class Facts:
     published: Published
     inferences: list[Record] = dataclasses.field(default_factory=list)
     explanations: list[Record] = dataclasses.field(default_factory=list)
+    # One row a run, as aggregate.samples returns them.
+    samples: Any = None
 
     @property
     def workloads(self) -> list[str]:

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+_BYTES = re.compile("[\udc80-\udcff]")
 _CONTROL = re.compile(r"\s+")
 
 
@@ -15,9 +16,14 @@ class Note:
     text: str
 
 
+def legible(text: str) -> str:
+    """Return ``text`` with what Python keeps of undecoded bytes, as in names of files, read as UTF-8."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace") if _BYTES.search(text) else text
+
+
 def one_line(text: str) -> str:
     """Return ``text`` on one line without control characters: it cannot steer a terminal or a table."""
-    flat = _CONTROL.sub(" ", text)
+    flat = _CONTROL.sub(" ", legible(text))
     return "".join(each for each in flat if unicodedata.category(each) not in ("Cc", "Cf", "Cs")).strip()
 
 

@@ -4,6 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from edgebench_report import text
 from edgebench_report.errors import ReportError
 
 
@@ -12,7 +13,12 @@ def write(path: Path, content: str | bytes) -> None:
 
     Creates the folder. Raises ReportError, with the file at ``path`` as it was, when that fails.
     """
-    data = content.encode("utf-8") if isinstance(content, str) else content
+    data = text.legible(content).encode("utf-8") if isinstance(content, str) else content
+    if path.exists() and not path.is_file():
+        raise ReportError(
+            f"{path}: exists and is not a regular file, so it is not replaced. Name a new file.",
+            "output-not-file",
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

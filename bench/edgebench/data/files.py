@@ -5,6 +5,7 @@ import os
 import re
 
 from edgebench import storage
+from edgebench.errors import UsageError
 
 _CHUNK_BYTES = 1 << 20
 _HEAD_BYTES = 512
@@ -36,7 +37,15 @@ def is_html(path):
 
 
 def write_whole(path, chunks):
-    """Write an iterable of bytes to ``path`` through a temporary file, fsync and rename; return the SHA-256."""
+    """Write an iterable of bytes to ``path`` through a temporary file, fsync and rename; return the SHA-256.
+
+    Raises UsageError where a device or a pipe is at ``path``: renaming would replace it.
+    """
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        raise UsageError(
+            "{} is not a regular file, so it is not replaced. Name another one.".format(path),
+            "output-not-a-file",
+        )
     folder = os.path.dirname(path)
     os.makedirs(folder, exist_ok=True)
     digest = hashlib.sha256()

@@ -56,6 +56,8 @@ def read_source(path: Path) -> Source | Problem:
         if size > MOST_BYTES:
             said = f"the file has {size} bytes, more than the {MOST_BYTES} that a log may have"
             return Problem(str(path), said, NOT_A_LOG, "file-too-large")
+        if not path.is_file():
+            return Problem(str(path), "not a regular file", NOT_A_LOG, "file-not-regular")
         content = path.read_bytes()
     except OSError as failure:
         return unreadable(str(path), failure)

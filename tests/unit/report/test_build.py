@@ -385,7 +385,12 @@ def test_what_takes_long_is_computed_once(make: Any, tmp_path: Path, monkeypatch
 
     def counted(module: Any, name: str) -> None:
         own = getattr(module, name)
-        monkeypatch.setattr(module, name, lambda *given: calls.append(name) or own(*given))
+
+        def call(*given: Any) -> Any:
+            calls.append(name)
+            return own(*given)
+
+        monkeypatch.setattr(module, name, call)
 
     counted(certainty, "drifts")
     counted(aggregate, "samples")
