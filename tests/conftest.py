@@ -31,7 +31,12 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     # With xdist, the controller gets the reports of all workers.
     if log and "PYTEST_XDIST_WORKER" not in os.environ:
         reason = report.longrepr[2] if report.skipped and isinstance(report.longrepr, tuple) else None
-        line = {"test": report.nodeid, "seconds": round(report.duration, 3), "skipped": reason}
+        line = {
+            "test": report.nodeid,
+            "seconds": round(report.duration, 3),
+            "failed": report.failed,
+            "skipped": reason,
+        }
         with Path(log, "tests.jsonl").open("a") as handle:
             handle.write(json.dumps(line) + "\n")
 

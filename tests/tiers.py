@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -330,29 +330,45 @@ def _passes(part: Part, environment: dict[str, str]) -> bool:
 
 
 def summary(told: Iterable[tuple[str, float, str]]) -> str:
-    """Return the skipped tests, the slowest ones, and the time of each part."""
+    """Return the skipped tests, the slowest ones, the failed ones and the time of each part."""
     seconds: dict[str, float] = defaultdict(float)
     skipped: dict[str, list[str]] = defaultdict(list)
+    failed: dict[str, None] = {}
     log = LOG / "tests.jsonl"
     for line in log.read_text().splitlines() if log.exists() else []:
         entry = json.loads(line)
         seconds[entry["test"]] += entry["seconds"]
         if entry["skipped"]:
             skipped[entry["skipped"].removeprefix("Skipped: ")].append(entry["test"])
+        if entry["failed"]:
+            failed[entry["test"]] = None
     lines = [""]
     for reason, tests in sorted(skipped.items()):
-        lines.append(f"skipped: {len(tests)} tests, {reason}")
-        files: dict[str, list[str]] = defaultdict(list)
-        for test in tests:
-            files[test.partition("::")[0]].append(test.partition("::")[2])
-        lines += [f"  {file}: {', '.join(each)}" for file, each in files.items()]
+        lines.append(f"skipped: {_count(tests)}, {reason}")
+        lines += [f"  {file}: {names}" for file, names in _by_file(tests)]
     slowest = sorted(seconds.items(), key=lambda each: -each[1])[:SLOWEST]
-    lines += [f"slowest {len(slowest)} tests:"] if slowest else []
+    lines += ["", f"slowest {_count(slowest)}:"] if slowest else []
     lines += [f"  {each:7.1f} s  {test}" for test, each in slowest]
-    lines.append("parts:")
+    lines += ["", f"failed: {_count(failed)}"] if failed else []
+    lines += [f"  {test}" for test in failed]
+    lines += ["", "parts:"]
     lines += [f"  {name:18}{each:6.0f} s  {result}" for name, each, result in told]
-    lines.append(f"{sum(map(len, skipped.values()))} of {len(seconds)} tests skipped")
+    lines.append(f"{_count(seconds)}, {sum(map(len, skipped.values()))} skipped, {len(failed)} failed")
     return "\n".join(lines)
+
+
+def _count(tests: Sized) -> str:
+    return f"{len(tests)} test{'' if len(tests) == 1 else 's'}"
+
+
+def _by_file(tests: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield each file with the names of its tests, without parameters."""
+    files: dict[str, dict[str, None]] = defaultdict(dict)
+    for test in tests:
+        file, _, name = test.partition("::")
+        files[file][name.partition("[")[0]] = None
+    for file, names in files.items():
+        yield file, ", ".join(names)
 
 
 def listing() -> str:
