@@ -117,6 +117,13 @@ def records_path(options, run_id, host):
     return path
 
 
+def checked_engines(names):
+    """Return the names of engines, or None for none. Raises UsageError for one that is unknown."""
+    from edgebench.kws import engines
+
+    return [engines.checked(name) for name in names] if names else names
+
+
 def checked_meters(commands):
     """Return the commands of external meters. Raises UsageError for one that cannot be run or prints no power."""
     from edgebench.telemetry.sources import meter

@@ -12,6 +12,7 @@ from edgebench.commands.common import (
     OK,
     add_records_options,
     cache_dir,
+    checked_engines,
     data_dir,
     records_path,
 )
@@ -116,7 +117,7 @@ def _settings(options):
         out=records_path(options, run_id, host),
         resume=True,
         retry=False,
-        engines=options.engine,
+        engines=checked_engines(options.engine),
         models=options.model,
         engine_threads=sorted(set(options.threads)),
         telemetry=True,
