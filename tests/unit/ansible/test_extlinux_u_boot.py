@@ -86,7 +86,7 @@ def boot(top: Path, files: list[bytes]) -> list[str]:
         tree = top / f"tree{number}"
         (tree / "boot/extlinux").mkdir(parents=True)
         (tree / "boot/extlinux/extlinux.conf").write_bytes(data)
-        for name in ("Image", "Image2", "initrd"):
+        for name in ("Image", "Image ", "Image2", "initrd"):
             (tree / "boot" / name).write_bytes(b"no kernel" * 500)
         with (top / "image").open("wb") as image:
             image.truncate(size - room)
