@@ -5,6 +5,7 @@ import errno
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,8 @@ from pathlib import Path
 
 import pytest
 from edgebench import records, storage
-from edgebench.errors import RecordError
+from edgebench.data import files
+from edgebench.errors import RecordError, UsageError
 
 from tests.messages import codes
 from tests.unit.runner.builders import run_record
@@ -149,6 +151,45 @@ def test_what_was_measured_is_recorded_though_the_disk_has_filled(small_disk: Pa
     assert [each["repeat"] for each in again.records] == [1, 2]
     again.close()
     assert sorted(each.name for each in small_disk.iterdir()) == ["boromir.jsonl"]
+
+
+def test_a_full_disk_is_the_one_that_the_file_is_on(
+    small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an open file raises names no file; the working directory has another file system."""
+    monkeypatch.chdir(tmp_path)
+    _fill(small_disk)
+    for make in (
+        lambda: records.RecordFile(str(small_disk / "boromir.jsonl")),
+        lambda: files.write_whole(str(small_disk / "set/x.npz"), [bytes(1 << 16)]),
+    ):
+        with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)) as caught:
+            make()
+        said = storage.explained(caught.value)
+        assert str(small_disk) in said
+        # Of 400 KiB.
+        assert re.search(r"\b0\.0 MiB\b.*\b0 ", said)
+    assert "MiB" not in storage.explained(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+
+
+@pytest.mark.parametrize("name", ["/dev/full", "/dev/null", "folder", "pipe"])
+def test_records_are_a_regular_file(tmp_path: Path, name: str) -> None:
+    """A device would be read to its end, which it does not have."""
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError) as caught:
+        records.RecordFile(str(tmp_path / name))
+    assert caught.value.code == "records-not-a-file"
+    assert str(tmp_path / name) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["/dev/full", "pipe"])
+def test_a_device_is_not_replaced_by_a_file(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError) as caught:
+        files.write_whole(str(tmp_path / name), [b"x"])
+    assert caught.value.code == "output-not-a-file"
+    assert not (tmp_path / name).is_file()
 
 
 def test_records_of_a_newer_edgebench_are_left_alone(tmp_path: Path) -> None:
