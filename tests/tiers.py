@@ -158,7 +158,7 @@ REST = (
     ),
     Part(
         "phenom",
-        "the runner on an emulated AMD Phenom",
+        "the runner on an emulated AMD Phenom, int8 engines on other emulated CPUs",
         20,
         marked("phenom"),
         packages=("qemu-user-static",),

@@ -13,7 +13,7 @@ from tests.stacks import environments
 from tests.stacks.conftest import run_edgebench, stack_python
 
 pytestmark = [
-    pytest.mark.stacks,
+    pytest.mark.phenom,
     pytest.mark.needs("x86_64", "qemu-x86_64-static", "data"),
 ]
 
