@@ -33,6 +33,8 @@ def named(path):
 def explained(error, path=None):
     """Return an OSError as a line with its remedy. path: of the file, where the error does not say it."""
     path = error.filename or path
+    if path is None and error.errno == errno.ENOENT and not _has_working_directory():
+        return "The working directory no longer exists. Change to another one, for example: cd"
     said = "{}: {}".format(path, error.strerror) if path and error.strerror else str(error)
     if is_full(error):
         return "{} ({}). Free some space, then run the same command again.".format(said, _room(path))
@@ -44,6 +46,14 @@ def explained(error, path=None):
     if error.errno == errno.EIO:
         return said + ". The disk is failing. Back it up and replace it."
     return said
+
+
+def _has_working_directory():
+    try:
+        os.getcwd()
+    except OSError:
+        return False
+    return True
 
 
 def _room(path):

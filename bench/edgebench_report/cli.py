@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-from edgebench import output
+from edgebench import output, storage
 
 from edgebench_report.errors import ReportError, with_code
 
@@ -39,7 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
         output.flush()
     except OSError as error:
         if error.filename != output.NAME:
-            raise
+            said = with_code(storage.explained(error), storage.code(error))
+            _say(f"edgebench-report: {said}", sys.stderr)
+            return 2
         output.discard()
         said = f"standard output cannot be written: {error.strerror}. Send it to another file and run this again."
         _say(f"edgebench-report: {with_code(said, 'output-not-written')}", sys.stderr)

@@ -82,3 +82,20 @@ def test_a_reader_that_is_gone_is_one_error(zipapp: Path) -> None:
     )
     os.close(writer)
     assert (done.returncode, codes(done.stderr)) == (2, ["output-not-written"])
+
+
+@pytest.mark.parametrize("module", ["edgebench", "edgebench_report"])
+def test_a_working_directory_that_is_gone_is_named(module: str, repository: Path, tmp_path: Path) -> None:
+    arguments = {"edgebench": "data status --data-dir x", "edgebench_report": "aggregate x"}[module]
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    done = subprocess.run(
+        ["sh", "-c", f'rmdir "{gone}"; exec "$0" -m {module} {arguments}', sys.executable],
+        cwd=gone,
+        capture_output=True,
+        text=True,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": str(repository / "bench")},
+    )
+    expected = {"edgebench": ["file-unusable"], "edgebench_report": ["path-missing"]}[module]
+    assert (done.returncode, codes(done.stderr)) == (2, expected)
+    assert len(done.stderr.splitlines()) == 1
