@@ -1,9 +1,9 @@
-"""What a process inherits that can change what it measures: decided by the runner, or told in every record.
+"""Inherited settings that can change a measurement: the runner overrides them or records them.
 
-Keras is decided: TensorFlow as its backend, float32, images with channels last,
-whatever ``KERAS_*`` and keras.json say. All else that the libraries read
-(threads, XLA, allocators, preloaded libraries), and what the kernel was told of
-the process, stays as it is and is a circumstance of what was measured.
+Keras is overridden: its backend is TensorFlow, in float32, with channels last,
+regardless of ``KERAS_*`` and keras.json. Other variables that libraries read
+(threads, XLA, allocators, preloaded libraries) and the limits that the kernel
+sets for the process stay, and each record has them as circumstances.
 """
 
 import hashlib

@@ -355,7 +355,7 @@ def _matching(folder, pattern):
 
 
 def _archives(entry, folders):
-    """Return the paths of the archives, known by their names, that a data set comes in and that nobody has unpacked."""
+    """Return the paths of archives in the folder that hold the data set and must be unpacked, by their usual names."""
     paths = (os.path.join(folder, name) for folder in folders for name in entry.get("archives", []))
     return [path for path in paths if os.path.isfile(path)]
 
