@@ -107,9 +107,9 @@ def test_it_runs_on_the_oldest_and_newest_pythons(
     (tmp_path / "ansible").mkdir()
     (tmp_path / "ansible/__init__.py").touch()
     (tmp_path / "ansible/module_utils").mkdir()
-    for part in (Path(site) / "ansible/module_utils", root / "plugins/module_utils"):
-        for each in part.iterdir():
-            (tmp_path / "ansible/module_utils" / each.name).symlink_to(each)
+    ours = (root / "plugins/module_utils").glob("*.py")
+    for each in (*(Path(site) / "ansible/module_utils").iterdir(), *ours):
+        (tmp_path / "ansible/module_utils" / each.name).symlink_to(each)
     text = (Path(site) / "ansible/release.py").read_text()
     (tmp_path / "ansible/release.py").write_text(text.replace("from __future__ import annotations", ""))
     done = subprocess.run(
