@@ -107,11 +107,11 @@ LINT: tuple[Command, ...] = (
     ),
 )
 TEST = (
-    Part("lint", "linters, types, Python 3.5 floor of the runner, playbook syntax", 2, LINT),
+    Part("lint", "linters, types, Python 3.5 floor of the runner, playbook syntax", 1, LINT),
     Part(
         "unit",
         "tests of the runner, the reporter and the plugins",
-        4,
+        3,
         (
             pytest(
                 "Unit tests",
@@ -122,7 +122,7 @@ TEST = (
     ),
     Part("browser", "the page in a real browser", 1, marked("browser"), packages=("chromium",)),
     Part(
-        "today", "the runner on today's TensorFlow: workloads, keyword spotting, faults", 4, marked("today")
+        "today", "the runner on today's TensorFlow: workloads, keyword spotting, faults", 3, marked("today")
     ),
     Part(
         "local",
@@ -142,10 +142,8 @@ REST = (
         10,
         (
             pytest("Tests with large packages", "-m", "thorough"),
-            (
-                "Long searches",
-                ("env", "EDGEBENCH_HYPOTHESIS=thorough", *pytest("", "-m", "hypothesis or fuzz")[1]),
-            ),
+            ("Long searches", (*THOROUGH, *pytest("", "-m", "hypothesis", "tests/unit")[1])),
+            ("Long fuzzing", (*THOROUGH, *pytest("", "tests/fuzz")[1])),
         ),
         packages=("e2fsprogs", "fdisk", "qemu-system-arm", "texlive-latex-recommended", "u-boot-qemu"),
     ),
@@ -167,7 +165,7 @@ REST = (
     Part(
         "integration",
         "playbooks against hosts of the lab: boards, serial devices, timers, lost links",
-        15,
+        6,
         marked("integration"),
         packages=("openssh-client", "openssh-server"),
         lab=("container",),
@@ -191,7 +189,7 @@ REST = (
     Part(
         "faults-sample",
         "a sample of the faults of docs/reliability.md: disks, memory, links, random kills",
-        20,
+        12,
         (
             (
                 "Faults of disks and memory",
