@@ -173,7 +173,7 @@ REST = (
     Part(
         "scenario-share",
         "one machine's data shared over real NFS",
-        10,
+        12,
         scenario("share"),
         lab=("container", "machine"),
         root=True,
@@ -216,7 +216,7 @@ REST = (
         Part(
             f"fresh-{release}",
             f"make bench and make test on a fresh Debian {number}",
-            22,
+            15,
             fresh(release),
             packages=("mmdebstrap", "systemd-container"),
             root=True,
