@@ -63,13 +63,19 @@ class Started:
             "stacks",
         ]
         command += ["--host", "tested", "--out", self._out, "--offline", "--progress", "plain", *arguments]
+        # Set on some machines, it names the real CPU and not the emulated one.
+        dropped = {"OPENBLAS_CORETYPE"} if prefix else set()
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=dict(os.environ, EDGEBENCH_HOME=str(folder), EDGEBENCH_WORKER_PREFIX=prefix),
+                env={
+                    **{name: value for name, value in os.environ.items() if name not in dropped},
+                    "EDGEBENCH_HOME": str(folder),
+                    "EDGEBENCH_WORKER_PREFIX": prefix,
+                },
                 start_new_session=True,
             )
 
