@@ -126,9 +126,8 @@ def test_two_boards_of_one_vendor_are_two_hosts_and_each_window_counts_once(tmp_
     assert first["valid_windows"] is True
     assert (first["quality"]["value"], first["quality"]["samples"]) == (1.0, 36)
     assert first["imported"]["local_time"] == "2025-07-26T01:01:47"
-    assert (
-        first["imported"]["format"] == "MLCommons runner results.json and MLCommons runner text"
-    )  # not prose
+    form = "MLCommons runner results.json and MLCommons runner text"
+    assert first["imported"]["format"] == form
 
 
 @pytest.mark.parametrize(
