@@ -392,15 +392,24 @@ def _names_of(form):
     return [each["name"] for each in form["files"]]
 
 
-def _how_to_get(entry, tried):
-    at = entry.get("homepage") or next(
+def homepage(entry):
+    """Return the address that people get a data set of the manifest from."""
+    return entry.get("homepage") or next(
         (each["url"] for form in entry["forms"] for each in form.get("files", []) if "url" in each),
         "its homepage",
     )
+
+
+def is_fetchable(entry):
+    """Return whether a data set of the manifest can be fetched without a login."""
+    return any(_has_address(form) or "package" in form for form in entry["forms"])
+
+
+def _how_to_get(entry, tried):
     return (
         "{} not found ({}). Choices: put its files into a directory and name it with --data-dir or "
         "EDGEBENCH_DATA_DIR (get them from {}); run with Internet access; or use synthetic data "
         "of the same shape with --data synthetic, whose accuracy is meaningless.".format(
-            entry["title"], "; ".join(tried), at
+            entry["title"], "; ".join(tried), homepage(entry)
         )
     )

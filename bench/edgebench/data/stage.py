@@ -3,8 +3,7 @@
 import os
 import shutil
 
-from edgebench.data import files, manifest
-from edgebench.data.sources import Finder
+from edgebench.data import files, manifest, sources
 from edgebench.errors import DataError
 
 
@@ -12,11 +11,12 @@ def stage(datasets, data_dir, cache_dir, offline, copy, say):
     """Find each data set and, with ``copy``, put what the user's directory holds into the cache as well.
 
     Returns a dict of ``datasets``, each with name, state ("ready" or
-    "unavailable"), source, files (paths within the cache), sha256 and reason;
+    "unavailable"), source, folder, size_bytes, files (paths within the cache),
+    sha256, reason, failures (of downloads), homepage, fetchable and wrong_files;
     ``warnings``; and ``wrong_files``, how many files had a wrong hash. say: called
     with one line of progress for each thing that takes time.
     """
-    finder = Finder(manifest.load(), data_dir, cache_dir, offline, say)
+    finder = sources.Finder(manifest.load(), data_dir, cache_dir, offline, say)
     entries = [_staged(finder, name, cache_dir, copy) for name in datasets]
     return {"datasets": entries, "warnings": finder.warnings, "wrong_files": finder.wrong_files}
 
@@ -26,19 +26,37 @@ def _staged(finder, name, cache_dir, copy):
         "name": name,
         "state": "unavailable",
         "source": None,
+        "folder": None,
+        "size_bytes": None,
         "files": [],
         "sha256": None,
         "reason": None,
+        "failures": [],
+        "homepage": sources.homepage(finder.manifest[name]),
+        "fetchable": sources.is_fetchable(finder.manifest[name]),
+        "wrong_files": 0,
     }
+    failed_before, wrong_before = len(finder.failures), finder.wrong_files
     try:
         found = finder.find(name)
     except DataError as error:
-        entry["reason"] = str(error)
+        entry.update(
+            reason=str(error),
+            failures=[str(each) for each in finder.failures[failed_before:]],
+            wrong_files=finder.wrong_files - wrong_before,
+        )
         return entry
     folder = os.path.join(cache_dir, finder.manifest[name]["folder"])
     if copy and found.source == "directory":
         _copy(found, folder)
-    entry.update(state="ready", source=found.source, sha256=found.sha256)
+    entry.update(
+        state="ready",
+        source=found.source,
+        folder=folder if copy else found.folder,
+        size_bytes=sum(os.path.getsize(path) for path in found.paths.values()),
+        sha256=found.sha256,
+        wrong_files=finder.wrong_files - wrong_before,
+    )
     if copy or found.source != "directory":
         folder_name = finder.manifest[name]["folder"]
         entry["files"] = sorted("{}/{}".format(folder_name, each) for each in found.paths)

@@ -198,7 +198,10 @@ def test_staging_copies_the_users_files_into_the_cache_and_says_what_is_missing(
     result = stage.stage(["weather", "imdb"], str(data_dir), str(tmp_path), True, copy=True, say=print)
     by_name = {each["name"]: each for each in result["datasets"]}
     assert by_name["weather"]["files"] == ["weather/mpi_roof_2024.csv"]
-    assert (tmp_path / "weather" / "mpi_roof_2024.csv").stat().st_size > 2_000_000
+    copied = tmp_path / "weather" / "mpi_roof_2024.csv"
+    assert copied.stat().st_size > 2_000_000
+    assert by_name["weather"]["size_bytes"] == copied.stat().st_size
+    assert by_name["weather"]["folder"] == str(copied.parent)
     assert by_name["imdb"]["state"] == "unavailable"
     assert "--data synthetic" in by_name["imdb"]["reason"]
 
