@@ -223,6 +223,39 @@ REST = (
         )
         for release, number in (("bookworm", 12), ("trixie", 13))
     ),
+    Part(
+        "scenario-phenom",
+        "an emulated AMD Phenom from bare to provisioned: the one stack that runs on it",
+        20,
+        scenario("phenom"),
+        lab=("machine",),
+        root=True,
+        needs="CPython 3.6",
+    ),
+    Part(
+        "scenario-arm",
+        "an emulated 64-bit Arm board from bare to provisioned",
+        20,
+        scenario("arm"),
+        lab=("container", "emulated"),
+        root=True,
+    ),
+    Part(
+        "jetson-refusals",
+        "root on USB: disks and boards that are refused before the first write",
+        20,
+        scenario("jetson_refusals"),
+        lab=("board",),
+        root=True,
+    ),
+    Part(
+        "jetson-faults",
+        "root on USB: power cuts, pulled disks and damaged files, from the first copy on",
+        25,
+        scenario("jetson_faults"),
+        lab=("board",),
+        root=True,
+    ),
 )
 PARTS = {part.name: part for part in (*TEST, *REST)}
 TIERS = {"test": TEST, "test-all": (*TEST, *REST)}
