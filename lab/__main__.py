@@ -28,11 +28,15 @@ _NEEDED_BY_KIND = {
         "qemu-system-aarch64": "qemu-system-arm",
         "sfdisk": "fdisk",
         str(boards.FIRMWARE): "u-boot-qemu",
+        # Programs of its image run while the image is built.
+        "qemu-aarch64-static": "qemu-user-static",
     },
 }
 
 
 KINDS = (*declared.KINDS, "emulated")
+# The file alone: the folder also has what leaves hosts out.
+INVENTORY = paths.CHECKOUT / "inventory/lab/hosts.yml"
 
 
 def missing(kinds: Iterable[str]) -> list[str]:
@@ -103,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _of_a_lab(command: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    command.add_argument("--inventory", type=Path, default=paths.CHECKOUT / "inventory/lab")
+    command.add_argument("--inventory", type=Path, default=INVENTORY, help="default: %(default)s")
     command.add_argument("--name", default="lab", help="name of the lab (default: %(default)s)")
     return command
 
@@ -142,6 +146,8 @@ def _run_on_hosts(chosen: argparse.Namespace) -> None:
         )
     lab = fleet.Lab(chosen.name, tuple(hosts))
     named = [host for host in hosts if not wanted or host.name in wanted]
+    if chosen.command == "up":
+        named = _with_interpreters(lab, named, optional=not wanted and chosen.inventory == INVENTORY)
     _stop_where_missing(kinds_of(named))
     if chosen.command == "up":
         fleet.up(lab, named, _say)
@@ -159,6 +165,25 @@ def _run_on_hosts(chosen: argparse.Namespace) -> None:
         else:
             state = "up" if fleet.is_running(lab, host) else "down"
             print(f"{host.name:12}{host.address!s:15}{host.image:26}{state}")
+
+
+def _with_interpreters(lab: fleet.Lab, hosts: list[declared.Host], *, optional: bool) -> list[declared.Host]:
+    """Return the hosts that this machine has the CPythons for, checked before anything is built.
+
+    If the others are optional, they are named and left out of the inventory. Otherwise LabError is raised.
+    """
+    lacking = {host.name: release for host in hosts if (release := images.lacking(host.image))}
+    for name, release in lacking.items():
+        text = f"{name} needs CPython {release} in a prefix outside /usr, and this machine has none"
+        remedy = f"install one, for example: pyenv install {release}"
+        if not optional:
+            raise LabError(f"{text}; {remedy}", "python-missing")
+        _say(f"{text}, so it is left out. To include it, {remedy}; then run: make lab [host-left-out]")
+    if optional:
+        file = paths.left_out(lab.name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("".join(f"{name}\n" for name in lacking))
+    return [host for host in hosts if host.name not in lacking]
 
 
 def _stop_where_missing(kinds: Iterable[str]) -> None:

@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from . import disks, network, paths
+from . import disks, interpreters, network, paths
 from .commands import remove_tree, run, succeeds
 from .declared import GATEWAY
 from .errors import LabError
@@ -122,7 +121,7 @@ def build(name: str) -> Image:
     if name not in recipes():
         raise LabError(f"unknown image {name!r}; expected one of: {', '.join(recipes())}", "image-unknown")
     recipe = recipes()[name]
-    source = _interpreter(recipe.cpython) if recipe.cpython else None
+    source = _prefix(recipe.cpython) if recipe.cpython else None
     key = json.dumps([_EDITION, network.APT_PROXY, network.PIP_INDEX, str(recipe), str(source)])
     home = paths.cache() / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     if recipe.architecture in _EMULATORS:
@@ -132,6 +131,25 @@ def build(name: str) -> Image:
             print(f"lab: building {name} ({recipe.summary})", flush=True)
             _build(recipe, source, home)
     return Image(home / "tree", home / "disk.raw", home / "tree/vmlinuz", home / "tree/initrd.img")
+
+
+def lacking(name: str) -> str | None:
+    """Return the CPython release that an image is built with and this machine lacks, or None."""
+    recipe = recipes().get(name)
+    if recipe is None or recipe.cpython is None or interpreters.own_prefix(recipe.cpython):
+        return None
+    return recipe.cpython
+
+
+def _prefix(release: str) -> Path:
+    prefix = interpreters.own_prefix(release)
+    if prefix is None:
+        raise LabError(
+            f"CPython {release} in a prefix of its own, outside /usr, is missing on this machine; "
+            f"install it, for example: pyenv install {release}",
+            "python-missing",
+        )
+    return prefix
 
 
 @contextmanager
@@ -243,30 +261,6 @@ def _make_bootable(tree: Path) -> None:
     (boot / "extlinux").mkdir()
     (boot / "extlinux/extlinux.conf").write_text(_EXTLINUX)
     (tree / "etc/fstab").write_text("/dev/root / ext4 defaults 0 1\n")
-
-
-def _interpreter(minor: str) -> Path:
-    """Return the prefix of a CPython of that release on this machine, from PATH or pyenv."""
-    candidates = [shutil.which(f"python{minor}")]
-    if shutil.which("pyenv"):
-        root = Path(run("pyenv", "root").strip())
-        candidates += [
-            str(path) for path in sorted(root.glob(f"versions/{minor}.*/bin/python{minor}"), reverse=True)
-        ]
-    for candidate in filter(None, candidates):
-        asked = subprocess.run(
-            [candidate, "-c", "import sys; print(sys.base_prefix)"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        prefix = Path(asked.stdout.strip())
-        if asked.returncode == 0 and prefix not in (Path("/usr"), Path("/usr/local")):
-            return prefix
-    raise LabError(
-        f"CPython {minor} in its own prefix is missing on this machine; install it: pyenv install {minor}",
-        "python-missing",
-    )
 
 
 def _emulate(architecture: str) -> None:

@@ -19,3 +19,8 @@ def cache() -> Path:
 def keys(lab: str) -> Path:
     """Return the folder with the keys of one lab, where its inventory looks for them."""
     return CHECKOUT / ".edgebench" / "lab" / lab
+
+
+def left_out(lab: str) -> Path:
+    """Return the file with the names of the hosts that a lab does without, which its inventory leaves out, too."""
+    return keys(lab) / "left-out"

@@ -20,6 +20,8 @@ from typing import NoReturn
 
 import pytest
 
+from lab import interpreters
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 KINDS = ("package", "root", "interpreter", "data", "machine")
 SYSTEM_PATHS = "/usr/local/sbin:/usr/sbin:/sbin"
@@ -68,29 +70,7 @@ def program(name: str) -> str | None:
 @functools.cache
 def interpreter(release: str) -> Path | None:
     """Return a CPython of a release ("3.6"), from PATH or pyenv; None if there is none that runs."""
-    candidates = [shutil.which(f"python{release}")]
-    if shutil.which("pyenv"):
-        listed = subprocess.run(
-            ["pyenv", "versions", "--bare"], capture_output=True, text=True, check=False
-        ).stdout.split()
-        root = subprocess.run(["pyenv", "root"], capture_output=True, text=True, check=False).stdout.strip()
-        candidates += [
-            f"{root}/versions/{each}/bin/python{release}" for each in listed if each.startswith(release + ".")
-        ]
-    for candidate in filter(None, candidates):
-        # A shim of pyenv is on PATH even if its release is not selected.
-        if _says_release(candidate, release):
-            return Path(candidate)
-    return None
-
-
-def _says_release(candidate: str, release: str) -> bool:
-    script = "import sys; print('%d.%d' % sys.version_info[:2])"
-    try:
-        asked = subprocess.run([candidate, "-c", script], capture_output=True, text=True, check=False)
-    except OSError:
-        return False
-    return asked.stdout.strip() == release
+    return next(interpreters.installed(release), None)
 
 
 def _loops_work() -> bool:

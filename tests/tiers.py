@@ -295,7 +295,9 @@ def install(parts: Iterable[Part]) -> list[str]:
             )
         return []
     if lacking:
-        script = 'apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@"'
+        # Another program that installs packages, such as unattended-upgrades, is waited for.
+        apt = "apt-get -qq -o DPkg::Lock::Timeout=600"
+        script = f'{apt} update && {apt} install -y --no-install-recommends "$@"'
         # RUNLEVEL=1 keeps the packages from starting their services.
         environment = ("env", "RUNLEVEL=1", "DEBIAN_FRONTEND=noninteractive")
         quiet = ("tools/step.sh", "-q", ".venv/packages.log")
@@ -440,4 +442,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except subprocess.CalledProcessError as error:
+        # The command has said why.
+        sys.exit(error.returncode)

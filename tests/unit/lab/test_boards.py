@@ -80,7 +80,7 @@ def test_the_image_of_boards_is_a_recipe_for_boards() -> None:
 def test_a_board_needs_packages_that_other_hosts_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lab.__main__.shutil.which", lambda *_, **__: None)
     monkeypatch.setattr(Path, "exists", lambda _: False)
-    assert {"qemu-system-arm", "u-boot-qemu"} <= set(missing(["board"]))
+    assert {"qemu-system-arm", "u-boot-qemu", "qemu-user-static"} <= set(missing(["board"]))
     assert not {"qemu-system-arm", "u-boot-qemu"} & set(missing(["container", "machine"]))
 
 

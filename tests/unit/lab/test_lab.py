@@ -1,5 +1,7 @@
 """The lab's declarations: what is read, what is refused. The hosts themselves are molecule's matter."""
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab import commands, declared, identity, images, paths
+from lab import commands, declared, fleet, identity, images, paths
+from lab.__main__ import _with_interpreters
 from tests.messages import codes
 from tests.unit.lab.refusals import refused
 
@@ -81,6 +84,72 @@ def test_the_labs_of_the_project_share_no_address_and_know_their_images(reposito
     assert len(inventories) >= 5
     assert len({host.address for host in hosts}) == len(hosts)
     assert {host.image for host in hosts} <= set(images.recipes())
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> fleet.Lab:
+    """A lab of which one host needs CPython 3.6; its folder is a temporary one."""
+    monkeypatch.setattr(paths, "keys", lambda lab: tmp_path / lab)
+    path = inventory(
+        tmp_path,
+        Bilbo={"ansible_host": "10.77.1.11", "lab_image": "debian12"},
+        Gandalf={"ansible_host": "10.77.1.10", "lab_image": "debian12-python36", "lab_kind": "machine"},
+    )
+    return fleet.Lab("test", tuple(declared.read(path)))
+
+
+@pytest.fixture
+def no_interpreters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither PATH nor pyenv has a CPython."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+@pytest.mark.usefixtures("no_interpreters")
+def test_a_host_without_its_interpreter_is_left_out(
+    lab: fleet.Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert [host.name for host in _with_interpreters(lab, list(lab.hosts), optional=True)] == ["Bilbo"]
+    assert paths.left_out("test").read_text() == "Gandalf\n"
+    (line,) = capsys.readouterr().out.splitlines()
+    assert codes(line) == ["host-left-out"]
+    for named in ("Gandalf", "CPython 3.6", "pyenv install 3.6", "make lab"):
+        assert named in line
+
+
+@pytest.mark.usefixtures("no_interpreters")
+def test_a_host_that_is_named_is_not_left_out(lab: fleet.Lab) -> None:
+    with refused("python-missing", "Gandalf", "CPython 3.6", "pyenv install 3.6"):
+        _with_interpreters(lab, list(lab.hosts), optional=False)
+    assert not paths.left_out("test").exists()
+
+
+@pytest.mark.needs("python3.6")
+def test_with_its_interpreter_a_host_is_no_longer_left_out(
+    lab: fleet.Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths.left_out("test").parent.mkdir()
+    paths.left_out("test").write_text("Gandalf\n")
+    assert tuple(_with_interpreters(lab, list(lab.hosts), optional=True)) == lab.hosts
+    assert paths.left_out("test").read_text() == ""
+    assert not capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "missing"), [("Gandalf\nnobody\n", {"Gandalf"}), ("", set()), (None, set())]
+)
+def test_the_inventory_of_the_lab_has_the_hosts_that_are_not_left_out(
+    repository: Path, tmp_path: Path, text: str | None, missing: set[str]
+) -> None:
+    shutil.copytree(repository / "inventory/lab", tmp_path / "inventory/lab")
+    if text is not None:
+        file = tmp_path / ".edgebench/lab/lab/left-out"
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
+    program = Path(sys.executable).with_name("ansible-inventory")
+    command = [str(program), "-i", str(tmp_path / "inventory/lab"), "--list"]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=True)
+    declared_hosts = {host.name for host in declared.read(repository / "inventory/lab/hosts.yml")}
+    assert set(json.loads(done.stdout)["_meta"]["hostvars"]) == declared_hosts - missing
 
 
 @pytest.mark.needs("ssh-keygen")
