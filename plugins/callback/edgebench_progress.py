@@ -4,11 +4,16 @@
 from __future__ import annotations
 
 import io
+import re
+import shlex
 import sys
 import threading
 import time
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
+from ansible import constants, context
 from ansible.plugins.callback.default import CallbackModule as Default
 
 DOCUMENTATION = r"""
@@ -24,6 +29,9 @@ description:
   - >-
     ansible-core does not flush what it prints, so that a pipe, a file or nohup shows it minutes late. This callback
     makes standard output line-buffered.
+  - >-
+    If the inventory is not the usual one, the commands in messages, such as C(ansible-playbook provision.yml), are
+    shown with the options C(-i) of this run.
 extends_documentation_fragment:
   - default_callback
   - result_format_callback
@@ -39,6 +47,35 @@ TICK_S = 0.25
 NAMED = 3
 # They show their own progress.
 OWN_PROGRESS = ("edgebench_run",)
+# A command without options before the playbook; messages may be wrapped.
+COMMAND = re.compile(r"\bansible-playbook(\s+)(?=(?:provision|bench|collect|report|nightly)\.yml\b)")
+
+
+def inventory_options(sources: Iterable[str], usual: Iterable[str]) -> str:
+    """Return the options -i for the sources of an inventory, as words of a shell; empty for the usual one."""
+    named = list(sources)
+    if named == list(usual):
+        return ""
+    # Ansible makes paths absolute; a list of hosts, such as "pi," is none.
+    below = f"{Path.cwd()}/"
+    return " ".join(f"-i {shlex.quote(source.removeprefix(below))}" for source in named)
+
+
+class Screen:
+    """A display that shows the commands in its texts with options."""
+
+    def __init__(self, display: Any, options: str) -> None:
+        self.raw = display
+        self._options = options
+
+    def display(self, msg: str, *arguments: Any, **options: Any) -> None:
+        """Show a text."""
+        if self._options:
+            msg = COMMAND.sub(lambda found: f"{found[0]}{self._options} ", msg)
+        self.raw.display(msg, *arguments, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.raw, name)
 
 
 class CallbackModule(Default):  # type: ignore[misc]
@@ -50,6 +87,8 @@ class CallbackModule(Default):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
+        sources = context.CLIARGS.get("inventory") or constants.DEFAULT_HOST_LIST
+        self._display = Screen(self._display, inventory_options(sources, constants.DEFAULT_HOST_LIST))
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(line_buffering=True)
         # Guards what the watcher reads, and lets one thread alone print a title.
@@ -92,6 +131,15 @@ class CallbackModule(Default):  # type: ignore[misc]
         """See ``v2_runner_on_ok``."""
         self._note_end(result)
         super().v2_runner_on_unreachable(result)
+
+    def v2_on_file_diff(self, result: Any) -> None:
+        """Print a difference as it is: a file may have such a command."""
+        screen = self._display
+        self._display = screen.raw
+        try:
+            super().v2_on_file_diff(result)
+        finally:
+            self._display = screen
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """Print the recap."""

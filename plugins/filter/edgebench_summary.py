@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 import textwrap
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ansible import constants
@@ -188,8 +190,11 @@ def table(rows: list[list[str]]) -> list[str]:
 def command_for(host: str, sources: Iterable[str]) -> str:
     """Return how provision.yml is run for the host, with the inventory where it is not the usual one."""
     usual = [str(source) for source in constants.DEFAULT_HOST_LIST]
+    # The progress callback shows other messages' commands in the same form.
+    below = f"{Path.cwd()}/"
     named = [str(source) for source in sources]
-    inventory = "".join(f"-i {source} " for source in named) if named and named != usual else ""
+    shown = [shlex.quote(source.removeprefix(below)) for source in named]
+    inventory = "".join(f"-i {source} " for source in shown) if named and named != usual else ""
     return f"ansible-playbook {inventory}provision.yml -l {host}"
 
 
@@ -236,4 +241,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """Return the filters by name."""
-        return {"edgebench_summary": summary}
+        return {"edgebench_summary": summary, "edgebench_command": command_for}

@@ -3,8 +3,11 @@
 import itertools
 import json
 import os
+import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -57,3 +60,48 @@ def test_titles_and_seconds_come_while_a_task_runs(lines: list[tuple[float, str]
     assert hosts[0].endswith(" more")
     assert hosts[-1] == "h4"
     assert max(after[0] - before[0] for before, after in itertools.pairwise(lines)) < 15
+
+
+def test_commands_in_messages_name_the_inventory_of_the_run(root: Path, tmp_path: Path) -> None:
+    """All but those that name one already, and differences of files."""
+    said = "run: ansible-playbook provision.yml -l x, or ansible-playbook -i y bench.yml"
+    copy = {"copy": {"dest": str(tmp_path / "copied"), "content": f"{said}\n"}}
+    tasks = [{"debug": {"msg": said}}, copy, {"fail": {"msg": said}}]
+    (tmp_path / "play.yml").write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+    folder = tmp_path / "my hosts"
+    folder.mkdir()
+    variables = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    (folder / "hosts.yml").write_text(json.dumps({"all": {"hosts": {"h": variables}}}))
+    program = Path(sys.executable).with_name("ansible-playbook")
+    done = subprocess.run(
+        [program, "--diff", "-i", "my hosts", "play.yml"],
+        cwd=tmp_path,
+        env={**os.environ, "ANSIBLE_CONFIG": str(root / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    output = " ".join(done.stdout.split()).replace("''", "'")
+    command = (
+        "ansible-playbook -i 'my hosts' provision.yml -l x, or ansible-playbook -i y bench.yml"  # not prose
+    )
+    assert output.count(command) == 2
+    assert output.count(f"+{said}") == 1
+
+
+@pytest.mark.parametrize(
+    ("sources", "options"),
+    [
+        (["/usual"], ""),
+        (["{cwd}/inventory/lab"], "-i inventory/lab"),
+        (["/elsewhere", "pi,"], "-i /elsewhere -i pi,"),
+    ],
+)
+def test_the_usual_inventory_needs_no_option(
+    plugin: Callable[[str], ModuleType], sources: list[str], options: str
+) -> None:
+    found = plugin("callback/edgebench_progress").inventory_options(
+        [source.format(cwd=Path.cwd()) for source in sources], ["/usual"]
+    )
+    assert found == options
