@@ -7,10 +7,10 @@ for Debian's packages, proxpi for Python's.
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 
 from . import paths
@@ -100,7 +100,7 @@ def _start_apt_cache() -> None:
     }
     for name in ("CacheDir", "LogDir"):
         Path(str(settings[name])).mkdir(exist_ok=True)
-    _start("apt", [program, *(f"{name}={value}" for name, value in settings.items())], {}, f"{APT_PROXY}/")
+    _start("apt", [program, *(f"{name}={value}" for name, value in settings.items())], {}, APT_PORT)
 
 
 def _start_pip_cache() -> None:
@@ -123,7 +123,7 @@ def _start_pip_cache() -> None:
     # host to the registry.
     command = [sys.executable, "-m", "flask", "run", "--without-threads"]
     command += ["--host", str(GATEWAY), "--port", str(PIP_PORT)]
-    _start("pip", command, environment, f"http://{GATEWAY}:{PIP_PORT}/health")
+    _start("pip", command, environment, PIP_PORT)
 
 
 def _configured_index() -> str | None:
@@ -137,8 +137,8 @@ def _configured_index() -> str | None:
     return os.environ.get("PIP_INDEX_URL") or asked.stdout.strip() or None
 
 
-def _start(name: str, command: list[str], environment: dict[str, str], probe: str) -> None:
-    if _answers(probe):
+def _start(name: str, command: list[str], environment: dict[str, str], port: int) -> None:
+    if _listens(port):
         return
     log = paths.RUN / f"{name}.log"
     process = subprocess.Popen(
@@ -151,7 +151,7 @@ def _start(name: str, command: list[str], environment: dict[str, str], probe: st
     )
     (paths.RUN / f"{name}.pid").write_text(str(process.pid))
     end = time.monotonic() + _STARTING_S
-    while not _answers(probe):
+    while not _listens(port):
         if process.poll() is not None or time.monotonic() > end:
             last = "\n".join(log.read_text().splitlines()[-10:])
             raise LabError(
@@ -161,14 +161,11 @@ def _start(name: str, command: list[str], environment: dict[str, str], probe: st
         time.sleep(0.1)
 
 
-def _answers(address: str) -> bool:
-    try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(address, timeout=2):
-            return True
-    except urllib.error.HTTPError:
-        return True
-    except OSError:
-        return False
+def _listens(port: int) -> bool:
+    """Return whether a cache accepts connections; one that downloads for a host may not answer for minutes."""
+    with socket.socket() as probe:
+        probe.settimeout(2)
+        return probe.connect_ex((str(GATEWAY), port)) == 0
 
 
 def _stop(name: str) -> None:

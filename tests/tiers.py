@@ -256,6 +256,14 @@ REST = (
         lab=("board",),
         root=True,
     ),
+    Part(
+        "lab-walk",
+        "the walk-through of docs/fleet.md, with an empty home and without CPython 3.6",
+        25,
+        (("Walk-through of the lab", ("python", "-m", "tests.fresh.lab_walk")),),
+        lab=("container", "emulated"),
+        root=True,
+    ),
 )
 PARTS = {part.name: part for part in (*TEST, *REST)}
 TIERS = {"test": TEST, "test-all": (*TEST, *REST)}
