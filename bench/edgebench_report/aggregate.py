@@ -367,7 +367,7 @@ def _name(found: list[Column], groups: list[Group]) -> None:
     shown = ["profile"] + [each for each in _WIDE[2:-1] if _told_apart(found, each)]
     variables = _environment_tags(found)
     for column in found:
-        column.differs = [text.one_line(_wide_text(name, column.wide[name])) for name in shown]
+        column.differs = [text.one_line(wide_text(name, column.wide[name])) for name in shown]
         column.differs += variables[id(column)]
         names = {name for _, profile, name in telling if profile == column.profile}
         if "synthetic" not in by_scope.get(_scope(column.wide), ()):
@@ -375,7 +375,7 @@ def _name(found: list[Column], groups: list[Group]) -> None:
             names.discard("synthetic")
         for name in sorted(names):
             values = {
-                _own_text(name, group.circumstances.get(name))
+                own_text(name, group.circumstances.get(name))
                 for group in column.groups.values()
                 if (group.workload, column.profile, name) in telling
                 and group.circumstances.get(name) is not None
@@ -384,12 +384,12 @@ def _name(found: list[Column], groups: list[Group]) -> None:
                 # Sizes are many numbers, and each workload has its own: Table 2 is the place for them.
                 brief = "own sizes" if name == "sizes" and len(values) > 1 else " / ".join(sorted(values))
                 column.differs.append(text.one_line(brief))
-        column.circumstances = [(name, _wide_text(name, column.wide[name])) for name in _WIDE[1:]]
+        column.circumstances = [(name, wide_text(name, column.wide[name])) for name in _WIDE[1:]]
         for name in sorted(
             {name for group in column.groups.values() for name in group.circumstances} - set(_WIDE)
         ):
             if name not in ("sha256", "sizes"):
-                values = {_own_text(name, group.circumstances.get(name)) for group in column.groups.values()}
+                values = {own_text(name, group.circumstances.get(name)) for group in column.groups.values()}
                 column.circumstances.append(
                     (name.removeprefix("option ").replace("_", " "), " / ".join(sorted(values)))
                 )
@@ -452,7 +452,8 @@ def _number_namesakes(found: list[Column]) -> None:
             column.differs.append(f"set {number}")
 
 
-def _wide_text(name: str, value: Hashable) -> str:
+def wide_text(name: str, value: Hashable) -> str:
+    """Return a circumstance of the host or the software as a short text: "TF 2.21.0", "2 threads"."""
     if name == "threads":
         intra, inter = value if isinstance(value, tuple) else (None, None)
         if not intra:
@@ -470,7 +471,8 @@ def _wide_text(name: str, value: Hashable) -> str:
     return f"{proper[name]} {value}" if name in proper else str(value)
 
 
-def _own_text(name: str, value: Hashable) -> str:
+def own_text(name: str, value: Hashable) -> str:
+    """Return a circumstance of a workload as a short text: "synthetic data", "steps per execution 10"."""
     if name == "synthetic":
         return "data unknown" if value is None else "synthetic data" if value is True else "real data"
     if name == "sha256":

@@ -2,43 +2,21 @@
 
 import argparse
 import functools
-import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from edgebench import output, storage
-
-from edgebench_report import text
+from edgebench_report import overview, text
 from edgebench_report.errors import ReportError
+from edgebench_report.writing import to_stdout
 
 if TYPE_CHECKING:
     from edgebench_report.store import Store
 
 _SHOWN_ROWS = 40
-_OVERVIEW = f"""
-    SELECT host, workload, concat_ws(' ', profile, framework, upper(device),
-        CASE WHEN synthetic THEN 'synthetic' END, nullif(options, '{{}}')) AS circumstances,
-        runs, ok, train_total_s, train_total_s_q1, train_total_s_q3, test_s, quality
-    FROM medians ORDER BY host, workload, circumstances LIMIT {_SHOWN_ROWS}
-"""
-_HEADINGS = (
-    *(
-        "host",
-        "workload",
-        "circumstances",
-        "runs",
-        "ok",
-        "train s",
-        "lower q.",
-        "upper q.",
-        "test s",
-        "quality",
-    ),
-)
+_OVERVIEW = f"FROM medians ORDER BY host, workload, profile, framework, options LIMIT {_SHOWN_ROWS}"
 _EXIT_CODES = """\
 exit codes:
   0  everything named was read
@@ -167,14 +145,8 @@ def _print(store: "Store", query: str, form: str) -> None:
         store.connection.execute(
             f"COPY (\n{query}\n) TO '{str(target).replace(chr(39), chr(39) * 2)}' ({options})"
         )
-        sys.stdout.flush()
-        with storage.named(output.NAME), target.open("rb") as source:
-            try:
-                shutil.copyfileobj(source, sys.stdout.buffer)
-                sys.stdout.buffer.flush()
-            except BrokenPipeError:
-                # Whoever read has seen enough; the interpreter must not complain again at its end.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with target.open("rb") as source:
+            to_stdout(source)
 
 
 def _overview(say: Say, store: "Store") -> None:
@@ -184,21 +156,15 @@ def _overview(say: Say, store: "Store") -> None:
     [(inferences,)] = store.connection.execute("SELECT count(*) FROM inferences").fetchall()
     counted = [text.plural(hosts, "host"), text.plural(runs, "run"), text.plural(inferences, "inference")]
     say(f"{', '.join(counted)}; {text.plural(groups, 'measurement')}", sys.stdout)
-    rows = [[_cell(value) for value in row] for row in store.connection.execute(_OVERVIEW).fetchall()]
-    widths = [max(map(len, column)) for column in zip(_HEADINGS, *rows, strict=True)]
-    for row in [list(_HEADINGS), *rows] if rows else []:
-        cells = [
-            value.ljust(width) if number < 3 else value.rjust(width)
-            for number, (value, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        say("  ".join(cells).rstrip(), sys.stdout)
+    asked = store.connection.execute(_OVERVIEW)
+    names = [each[0] for each in asked.description]
+    rows = [overview.measurement(dict(zip(names, row, strict=True))) for row in asked.fetchall()]
+    for line in overview.table(rows):
+        say(line, sys.stdout)
+    if rows:
+        say(f"The same in all rows: {overview.common(rows) or 'nothing'}.", sys.stdout)
     if groups > len(rows):
-        say(f"… and {groups - len(rows)} more; --csv or --json has all of them.", sys.stdout)
+        more = text.plural(groups - len(rows), "more row")
+        say(f"{more}: edgebench-report aggregate … --csv (or --json) prints all.", sys.stdout)
     if inferences:
-        say("Inferences are single measurements: --sql with FROM inferences has them.", sys.stdout)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.4g}" if isinstance(value, float) else text.shorten(text.one_line(str(value)), 60)
+        say("The table has no inferences. To print them, use --sql with: FROM inferences", sys.stdout)

@@ -9,9 +9,9 @@ from pathlib import Path
 from edgebench_report import export, junit, markup, mlflow_log, text
 from edgebench_report.cli_import import Say
 from edgebench_report.errors import ReportError
-from edgebench_report.load import load
+from edgebench_report.load import Loaded, load
 from edgebench_report.table import Table
-from edgebench_report.writing import write
+from edgebench_report.writing import STDOUT, to_stdout, write
 
 _EXIT_CODES = """\
 exit codes:
@@ -42,7 +42,13 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", say: Sa
         "paths", nargs="+", type=Path, metavar="PATH", help=".jsonl file, or folder searched for them"
     )
     parser.add_argument("--format", choices=[*_TIDY, *_TABLES, "junit"], help="what to write")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="where to write it")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="where to write it; - writes to the standard output, and nothing else there",
+    )
     parser.add_argument(
         "--tables",
         metavar="NUMBERS",
@@ -57,6 +63,28 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", say: Sa
 
 
 def _run(say: Say, given: argparse.Namespace) -> int:
+    out = _checked(given)
+    # The standard output holds the export and nothing else.
+    told = sys.stderr if out == STDOUT else sys.stdout
+    loaded = load(given.paths)
+    for problem in loaded.problems:
+        say(f"left out: {problem.message}", sys.stderr)
+    rows = export.rows(loaded)
+    if out is not None:
+        content, said = _content(given, loaded, rows)
+        if out == STDOUT:
+            to_stdout(content)
+        else:
+            write(out, content)
+            say(f"{said}: {out}", told)
+    if given.mlflow is not None:
+        new = mlflow_log.log(given.mlflow, rows)
+        say(f"{new} of {text.plural(len(rows), 'run')} new in MLflow: {given.mlflow}", told)
+    return 1 if loaded.problems else 0
+
+
+def _checked(given: argparse.Namespace) -> Path | None:
+    """Return the file to write, None without one. Raises ReportError for options that contradict one another."""
     if (given.format is None) != (given.out is None):
         raise ReportError("--format and --out need each other. Give both or neither.", "format-out-mismatch")
     if given.format is None and given.mlflow is None:
@@ -66,32 +94,41 @@ def _run(say: Say, given: argparse.Namespace) -> int:
             f"--tables has no effect with --format {given.format}. Use it with markdown or latex.",
             "tables-not-applicable",
         )
-    loaded = load(given.paths)
-    for problem in loaded.problems:
-        say(f"left out: {problem.message}", sys.stderr)
-    rows = export.rows(loaded)
-    if given.format in _TIDY:
-        write(given.out, _TIDY[given.format](rows))
-        say(f"{text.plural(len(rows), 'row')}: {given.out}", sys.stdout)
-    elif given.format == "junit":
-        suites = junit.of_runs(rows, loaded.problems, loaded.failures)
-        write(given.out, junit.as_xml(suites))
-        said = [f"{sum(each.counted(name) for each in suites)} {name}" for name in junit.OUTCOMES]
-        say(f"{', '.join(said)}: {given.out}", sys.stdout)
-    elif given.format is not None:
-        # With matplotlib behind it, it takes longer to import than other commands take.
-        from edgebench_report import answer, certainty
-        from edgebench_report.build import facts_of, tables_of
+    if given.out is None:
+        return None
+    if len(given.out) > 1:
+        named = " and ".join(text.one_line(f"--out {each}") for each in given.out[:2])
+        raise ReportError(
+            f"{named}: one export writes one file. Run the command once for each.", "out-repeated"
+        )
+    out: Path = given.out[0]
+    if out == STDOUT and given.format == "parquet" and sys.stdout.isatty():
+        raise ReportError(
+            "--format parquet --out -: Parquet is binary, so it is not written to a terminal. Name a file, or "
+            "redirect the output: edgebench-report export … --format parquet --out - > runs.parquet",
+            "stdout-is-terminal",
+        )
+    return out
 
-        facts = facts_of(loaded)
-        present = tables_of(facts, answer.blocks(facts), [], certainty.drifts(facts)[0])
-        tables = _chosen(present, given.tables)
-        write(given.out, "\n".join(_TABLES[given.format](each) for each in tables))
-        say(f"{text.plural(len(tables), 'table')}: {given.out}", sys.stdout)
-    if given.mlflow is not None:
-        new = mlflow_log.log(given.mlflow, rows)
-        say(f"{new} of {text.plural(len(rows), 'run')} new in MLflow: {given.mlflow}", sys.stdout)
-    return 1 if loaded.problems else 0
+
+def _content(
+    given: argparse.Namespace, loaded: Loaded, rows: list[dict[str, export.Value]]
+) -> tuple[str | bytes, str]:
+    """Return what is exported, and its size in words."""
+    if given.format in _TIDY:
+        return _TIDY[given.format](rows), text.plural(len(rows), "row")
+    if given.format == "junit":
+        suites = junit.of_runs(rows, loaded.problems, loaded.failures)
+        counted = [f"{sum(each.counted(name) for each in suites)} {name}" for name in junit.OUTCOMES]
+        return junit.as_xml(suites), ", ".join(counted)
+    # With matplotlib behind it, it takes longer to import than other commands take.
+    from edgebench_report import answer, certainty
+    from edgebench_report.build import facts_of, tables_of
+
+    facts = facts_of(loaded)
+    present = tables_of(facts, answer.blocks(facts), [], certainty.drifts(facts)[0])
+    tables = _chosen(present, given.tables)
+    return "\n".join(_TABLES[given.format](each) for each in tables), text.plural(len(tables), "table")
 
 
 def _chosen(tables: list[Table], numbers: str | None) -> list[Table]:

@@ -60,6 +60,7 @@ CASES: list[tuple[str, str | None, list[str]]] = [
     ("export {good}", "output-missing", ["--format"]),
     ("export {good} --format csv", "format-out-mismatch", ["--out"]),
     ("export {good} --out {new}", "format-out-mismatch", ["--format"]),
+    ("export {good} --format csv --out - --out {new}", "out-repeated", ["--out -", "{new}"]),
     ("export {good} --format docx --out {new}", None, ["docx", "latex"]),
     ("export {none} --format csv --out {new}", "path-missing", ["{none}"]),
     ("export {text} --format csv --out {new}", "records-missing", []),

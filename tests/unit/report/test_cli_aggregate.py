@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from edgebench_report.cli import main
@@ -26,8 +27,108 @@ def test_the_medians_as_a_table(
     printed = capsys.readouterr().out.splitlines()
     # Hosts, runs, inferences and measurements.
     assert re.findall(r"\d+", printed[0]) == ["1", "24", "0", "8"]
-    assert len(printed) == 10
-    assert printed[2].split()[:3] == ["edge-01", "dogs_vs_cats", "quick"]
+    assert len(printed) == 11
+    # Nothing distinguishes two rows of a workload, so what all rows share stands below them once.
+    assert printed[2].split()[:4] == ["edge-01", "dogs_vs_cats", "3", "3"]
+    shared = printed[-1].partition(": ")[2].rstrip(".").split(", ")
+    assert shared[:4] == ["quick", "variant published", "float32", "TF 2.21.0"]
+    assert shared[-2:] == ["CPU", "2 threads"]
+
+
+def _differing(capsys: pytest.CaptureFixture[str], path: Path) -> list[str]:
+    assert main(["aggregate", str(path)]) == 0
+    _, head, *rows, _ = capsys.readouterr().out.splitlines()
+    start, end = head.index("differs in"), head.index("runs")
+    return [row[start:end].strip() for row in rows]
+
+
+OLD = {"version": "1.15.5", "keras": "2.2.4-tf", "numpy": "1.18.5", "python": "3.6.9"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"profile": "paper"}, ["paper", "quick"]),
+        ({"variant": "fused"}, ["variant fused", "variant published"]),
+        ({"precision": "float16"}, ["float16", "float32"]),
+        # Keras, NumPy and Python are those of this TensorFlow.
+        ({"framework": OLD}, ["TF 1.15.5", "TF 2.21.0"]),
+        ({"framework": {"numpy": "1.26.4"}}, ["NumPy 1.26.4", "NumPy 2.4.6"]),
+        ({"device": {"kind": "gpu"}}, ["CPU", "GPU"]),
+        ({"threads": {"intra": 1, "inter": 1}}, ["1 thread", "2 threads"]),
+        # No hash is expected of synthetic data.
+        ({"data": {"synthetic": True, "sha256": None}}, ["real data", "synthetic data"]),
+        ({"data": {"sha256": "c" * 64}}, ["data bbbbbbbb", "data cccccccc"]),
+        ({"data": {"input": "streamed"}}, ["dense float32 input", "streamed input"]),
+        ({"options": {"lookback_rows": 720}}, ["lookback rows 1440", "lookback rows 720"]),
+        (
+            {"sizes": {"epochs": 7}},
+            ["12000+5000 samples, 2 epochs, batch 128", "12000+5000 samples, 7 epochs, batch 128"],
+        ),
+        (
+            {"threads": {"intra": 1, "inter": 1}, "precision": "float16"},
+            ["float16, 1 thread", "float32, 2 threads"],
+        ),
+    ],
+)
+def test_what_distinguishes_two_rows_is_shown_and_nothing_else(
+    make: Maker,
+    records_file: RecordsFile,
+    capsys: pytest.CaptureFixture[str],
+    changes: dict[str, Any],
+    expected: list[str],
+) -> None:
+    other = {"profile": "quick", "run_id": "r2", **changes}
+    assert (
+        sorted(_differing(capsys, records_file([make.run("weather"), make.run("weather", **other)])))
+        == expected
+    )
+
+
+def test_variables_that_differ_are_named_alone(
+    make: Maker, records_file: RecordsFile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = {"TF_NUM_INTEROP_THREADS": "2"}
+    runs = [
+        make.run(environment=both),
+        make.run(environment={**both, "OMP_NUM_THREADS": "1"}, run_id="r2"),
+    ]
+    found = sorted(_differing(capsys, records_file(runs)))
+    assert found == ["OMP_NUM_THREADS unset", "OMP_NUM_THREADS=1"]
+
+
+def test_hosts_and_workloads_are_told_apart_only_where_they_differ(
+    make: Maker, records_file: RecordsFile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = [
+        make.run("imdb"),
+        make.run("reuters"),
+        make.run("imdb", host="edge-02"),
+        make.run("reuters", host="edge-02", framework=OLD),
+    ]
+    assert _differing(capsys, records_file(runs)) == ["-", "TF 2.21.0", "-", "TF 1.15.5"]
+
+
+def test_a_run_that_never_finished_is_not_told_apart_by_what_it_does_not_know(
+    make: Maker, records_file: RecordsFile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lost = make.unfinished("oom", "out of memory", repeat=2, device=None, framework={"keras": None})
+    assert main(["aggregate", str(records_file([make.run(), lost]))]) == 0
+    _, head, *rows, _ = capsys.readouterr().out.splitlines()
+    assert "differs" not in head
+    assert sorted(row.split()[2:4] for row in rows) == [["1", "0"], ["1", "1"]]
+
+
+def test_a_reader_that_has_seen_enough_ends_it_quietly(make: Maker, records_file: RecordsFile) -> None:
+    path = records_file([make.run(run_id=f"r{number}", host=f"edge-{number}") for number in range(600)])
+    command = [sys.executable, "-m", "edgebench_report", "aggregate", str(path), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
+        assert started.stdout is not None
+        assert started.stderr is not None
+        assert started.stdout.readline()
+        started.stdout.close()
+        assert started.stderr.read() == ""
+        assert started.wait(timeout=60) == 0
 
 
 @pytest.mark.parametrize("form", ["--csv", "--json"])

@@ -210,6 +210,65 @@ def test_bad_usage_is_exit_code_2(
     assert not out.exists()
 
 
+def _command(records: Path, form: str, *more: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "edgebench_report", "export", str(records), "--format", form, "--out", "-"),
+        *more,
+    ]
+
+
+@pytest.mark.parametrize("form", [*FORMS, "junit"])
+def test_standard_output_gets_the_export_and_nothing_else(mixed: Path, tmp_path: Path, form: str) -> None:
+    expected = exported(mixed, form, tmp_path / "file").read_bytes()
+    done = subprocess.run(_command(mixed, form), cwd=tmp_path, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == expected
+    assert not (tmp_path / "-").exists()
+
+
+def test_what_was_left_out_is_not_in_standard_output(mixed: Path, forms: dict[str, Path]) -> None:
+    (mixed / "bad.jsonl").write_text("nonsense\n")
+    done = subprocess.run(_command(mixed, "csv"), capture_output=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout == forms["csv"].read_bytes()
+    assert codes(done.stderr.decode()) == ["line-not-json"]
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "parquet"])
+def test_a_reader_that_has_seen_enough_ends_it_quietly(make: Maker, tmp_path: Path, form: str) -> None:
+    # More than a pipe holds.
+    runs = [make.run(run_id=f"r{number}", seed=number * 7919) for number in range(4000)]
+    records = write_records(tmp_path / "all.jsonl", runs)
+    with subprocess.Popen(_command(records, form), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as started:
+        assert started.stdout is not None
+        assert started.stderr is not None
+        assert started.stdout.read(10)
+        started.stdout.close()
+        assert started.stderr.read() == b""
+        assert started.wait(timeout=120) == 0
+
+
+def test_a_full_output_is_one_error(mixed: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            _command(mixed, "csv"), stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, codes(done.stderr)) == (2, ["output-not-written"])
+
+
+def test_parquet_is_not_written_to_a_terminal(mixed: Path) -> None:
+    master, slave = os.openpty()
+    try:
+        done = subprocess.run(
+            _command(mixed, "parquet"), stdout=slave, stderr=subprocess.PIPE, text=True, check=False
+        )
+    finally:
+        os.close(slave)
+        os.close(master)
+    assert (done.returncode, codes(done.stderr)) == (2, ["stdout-is-terminal"])
+    assert "> runs.parquet" in done.stderr
+
+
 def test_what_was_left_out_is_exit_code_1(
     mixed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
