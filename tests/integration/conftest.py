@@ -155,6 +155,25 @@ def sshd(tmp_path: Path) -> Iterator[Sshd]:
 
 
 @pytest.fixture
+def this_machine(provisioned: Path, tmp_path: Path) -> dict[str, object]:
+    """The variables of this machine as a host without SSH, with a home of its own that has a runtime.
+
+    The interpreter is named for what runs before preflight, or without it.
+    """
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "venv").symlink_to(provisioned / "venv")
+    record = json.loads((provisioned / "venv/edgebench-runtime.json").read_text())
+    return {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+        "edgebench_home": str(home),
+        "edgebench_manage_system": False,
+        "runtime_python": record["python"],
+    }
+
+
+@pytest.fixture
 def remote(sshd: Sshd, provisioned: Path, tmp_path: Path) -> Callable[[str], dict[str, object]]:
     """A function that makes the variables of a remote host with a home of its own.
 

@@ -1,6 +1,5 @@
 """Bad input to the playbooks themselves: refused before any work, exit code not 0, one message with value and code."""
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,19 +10,10 @@ from .conftest import Controller
 
 
 @pytest.fixture
-def host(controller: Controller, provisioned: Path, tmp_path: Path) -> Path:
-    """This machine as a host of its own that has a runtime; the folder is its home."""
-    home = tmp_path / "home"
-    home.mkdir()
-    (home / "venv").symlink_to(provisioned / "venv")
-    own = {
-        "ansible_connection": "local",
-        "ansible_python_interpreter": sys.executable,
-        "edgebench_home": str(home),
-        "edgebench_manage_system": False,
-    }
-    controller.inventory({"local": {"frodo": own}})
-    return home
+def host(controller: Controller, this_machine: dict[str, object]) -> Path:
+    """The home of this machine, which is declared as a host."""
+    controller.inventory({"local": {"frodo": this_machine}})
+    return Path(str(this_machine["edgebench_home"]))
 
 
 def _kept(home: Path, controller: Controller) -> list[str]:

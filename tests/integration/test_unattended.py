@@ -87,21 +87,11 @@ class Origin:
 
 
 def test_a_machine_pulls_provisions_and_benchmarks_itself_by_signed_commits_alone(
-    repository: Path, provisioned: Path, tmp_path: Path
+    repository: Path, this_machine: dict[str, object], tmp_path: Path
 ) -> None:
     origin = Origin(repository, tmp_path)
-    home = tmp_path / "home"
-    home.mkdir()
-    (home / "venv").symlink_to(provisioned / "venv")
-    own = {
-        "ansible_connection": "local",
-        # What fetches the repository knows neither our settings nor preflight, which looks for a Python that runs.
-        "ansible_python_interpreter": sys.executable,
-        "edgebench_home": str(home),
-        "runtime_python": json.loads((provisioned / "venv/edgebench-runtime.json").read_text())["python"],
-    }
     inventory = tmp_path / "hosts.yml"
-    inventory.write_text(yaml.safe_dump({"local": {"hosts": {NAME: own}}}))
+    inventory.write_text(yaml.safe_dump({"local": {"hosts": {NAME: this_machine}}}))
 
     def pull(*arguments: str) -> "subprocess.CompletedProcess[str]":
         program = Path(sys.executable).with_name("ansible-pull")
