@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 import shlex
@@ -32,6 +33,9 @@ description:
   - >-
     If the inventory is not the usual one, the commands in messages, such as C(ansible-playbook provision.yml), are
     shown with the options C(-i) of this run.
+  - >-
+    With C(--diff), a new file of more than twenty lines is shown as one line with its number of lines and its SHA-256.
+    C(-v) shows its content. A file that changes is always shown.
 extends_documentation_fragment:
   - default_callback
   - result_format_callback
@@ -45,10 +49,30 @@ HEARTBEAT_S = 10.0
 TICK_S = 0.25
 # Hosts that a line names.
 NAMED = 3
+# Lines of a new file that --diff shows without -v.
+NEW_FILE_LINES = 20
 # They show their own progress.
 OWN_PROGRESS = ("edgebench_run",)
 # A command without options before the playbook; messages may be wrapped.
 COMMAND = re.compile(r"\bansible-playbook(\s+)(?=(?:provision|bench|collect|report|nightly)\.yml\b)")
+
+
+def shorten(diff: dict[str, Any]) -> dict[str, Any]:
+    """Return a difference as it is shown without -v: that of a long new file is one line, others are unchanged.
+
+    The module that made the difference names the file in ``after_header``. It gives no ``before_header`` for a file
+    that is not there, or says so in it; an empty file has one.
+    """
+    before, after, header = diff.get("before"), diff.get("after"), diff.get("after_header")
+    is_new = before == "" and str(diff.get("before_header", "(absent)")).endswith("(absent)")
+    if not is_new or not header or not isinstance(after, str):
+        return diff
+    lines = len(after.splitlines())
+    if lines <= NEW_FILE_LINES:
+        return diff
+    digest = hashlib.sha256(after.encode("utf-8", "surrogateescape")).hexdigest()
+    rest = {key: value for key, value in diff.items() if key not in ("before", "after")}
+    return {**rest, "prepared": f"+++ {header}: new file, {lines} lines, sha256 {digest} (content: add -v)\n"}
 
 
 def inventory_options(sources: Iterable[str], usual: Iterable[str]) -> str:
@@ -140,6 +164,12 @@ class CallbackModule(Default):  # type: ignore[misc]
             super().v2_on_file_diff(result)
         finally:
             self._display = screen
+
+    def _get_diff(self, difflist: Any) -> str:
+        if self._display.verbosity < 1:
+            difflist = difflist if isinstance(difflist, list) else [difflist]
+            difflist = [shorten(each) if isinstance(each, dict) else each for each in difflist]
+        return str(super()._get_diff(difflist))
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """Print the recap."""
