@@ -632,18 +632,7 @@ class Conf:
                     "Add a value or delete the line",
                 )
             )
-        names = {}
-        for label in self.labels:
-            if label.name in names:
-                found.append(
-                    Problem(
-                        label.start + 1,
-                        "label-duplicate",
-                        "label %s is already defined in line %d" % (show(label.name), names[label.name]),
-                        "Rename or delete one of them",
-                    )
-                )
-            names.setdefault(label.name, label.start + 1)
+        found.extend(self._duplicates())
         for index, label in self._repeated:
             found.append(
                 Problem(
@@ -679,6 +668,20 @@ class Conf:
         for label in self.labels:
             found.extend(self._label_problems(label, look))
         return sorted(found, key=lambda problem: problem.line)
+
+    def _duplicates(self, effect="", certain=True):
+        first = {}
+        for label in self.labels:
+            if label.name in first:
+                yield Problem(
+                    label.start + 1,
+                    "label-duplicate",
+                    "label %s is already defined in line %d%s"
+                    % (show(label.name), first[label.name], effect),
+                    "Rename or delete one of them",
+                    certain=certain,
+                )
+            first.setdefault(label.name, label.start + 1)
 
     def _menu_problems(self):
         if not self.labels and not self.includes:
@@ -906,20 +909,7 @@ class LauncherConf(Conf):
     def problems(self, look=None):
         """Return what a boot would stumble over; see `Conf.problems`."""
         found = list(self._menu_problems())
-        names = {}
-        for label in self.labels:
-            if label.name in names:
-                found.append(
-                    Problem(
-                        label.start + 1,
-                        "label-duplicate",
-                        "label %s is already defined in line %d, which L4TLauncher boots"
-                        % (show(label.name), names[label.name]),
-                        "Rename or delete one of them",
-                        certain=False,
-                    )
-                )
-            names.setdefault(label.name, label.start + 1)
+        found.extend(self._duplicates(", which L4TLauncher boots", certain=False))
         for index in self._surplus:
             found.append(
                 Problem(
