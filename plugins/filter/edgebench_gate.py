@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ PYTHON_MIN = (3, 11)
 PYTHON_MAX = (3, 13)
 # The record schema and the file systems of the hosts agree on this.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
-INTERPRETER = re.compile(r"(auto|auto_silent|auto_legacy|auto_legacy_silent|/\S+)\Z")
+INTERPRETER = re.compile(r"(auto|auto_silent|auto_legacy|auto_legacy_silent|/.+)\Z")
 # Variables of the project as a whole; those of the roles stand in their argument specs.
 COMMON_SPEC: dict[str, dict[str, Any]] = {
     "edgebench_home": {"type": "str"},
@@ -70,8 +71,8 @@ COMMON_SPEC: dict[str, dict[str, Any]] = {
 }
 COMMON_RANGES: dict[str, dict[str, Any]] = {
     "edgebench_home": {
-        "pattern": r"(/|~/)\S*[^/\s]",
-        "expected": "an absolute path or one that begins with ~/, without white space",
+        "pattern": r"(/|~/)([^\x00-\x1f\x7f]*[^/\s\x00-\x1f\x7f])",
+        "expected": "an absolute path or one that begins with ~/",
     },
 }
 # What no software can see and no default can guess: group → variable → why it must be declared.
@@ -239,10 +240,17 @@ def _required_problems(variables: Mapping[str, Any]) -> list[str]:
 
 
 def _home_problems(variables: Mapping[str, Any]) -> list[str]:
-    """Return why the home cannot be used: `~` differs between the two users of a managed host."""
+    """Return why a managed host cannot have the home: `~` differs between its two users, and units have the path."""
     home = str(variables.get("edgebench_home") or "")
     managed = variables.get("edgebench_manage_system", "local" not in variables.get("group_names", []))
-    if home.startswith("~/") and str(managed).lower() in {"true", "yes", "on", "1"}:
+    if str(managed).lower() not in {"true", "yes", "on", "1"}:
+        return []
+    if re.search(r"\s", home):
+        return [
+            f"edgebench_home is {home!r}, expected an absolute path without white space if edgebench_manage_system is "
+            "true. Name another folder, or remove it for /home/edgebench; see inventory/README.md [home-white-space]"
+        ]
+    if home.startswith("~/"):
         return [
             f"edgebench_home is {home!r}, expected an absolute path if edgebench_manage_system is true: the folder is "
             "the home of the user edgebench. Remove it for /home/edgebench, or set edgebench_manage_system: false to "
@@ -255,12 +263,18 @@ def _interpreter_problems(variables: Mapping[str, Any]) -> list[str]:
     interpreter = variables.get("ansible_python_interpreter")
     if interpreter is None:
         return []
-    if not INTERPRETER.match(str(interpreter)):
+    try:
+        # Ansible makes it part of a shell's command.
+        words = shlex.split(str(interpreter))
+    except ValueError:
+        words = []
+    if len(words) != 1 or not INTERPRETER.match(words[0]):
+        quote = f" in quotes ({shlex.quote(str(interpreter))!r})" if str(interpreter).startswith("/") else ""
         return [
             f"ansible_python_interpreter is {interpreter!r}, expected auto_silent or an absolute path on the host, "
-            "such as /usr/bin/python3.6. Correct it [interpreter-not-absolute]"
+            f"such as /usr/bin/python3.6{quote}. Correct it [interpreter-not-absolute]"
         ]
-    if variables.get("ansible_connection") != "local" and interpreter == variables.get(
+    if variables.get("ansible_connection") != "local" and words[0] == variables.get(
         "ansible_playbook_python"
     ):
         return [

@@ -219,10 +219,9 @@ def home_problem(home, owner=None):
 
     Where it is to be another one's, `owner`, that one must be able to reach it: root will make it, and can write.
     """
-    if re.search(r"\s", home):
-        return (
-            "the path contains white space, which the launchers of a venv do not support [home-white-space]"
-        )
+    # Units and exports have the path of a managed home.
+    if owner and re.search(r"\s", home):
+        return "the path contains white space [home-white-space]"
     existing = nearest_existing(home)
     if not os.path.isdir(existing):
         return "%s is not a directory [home-not-directory]" % existing

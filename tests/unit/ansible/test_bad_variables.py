@@ -79,7 +79,7 @@ HOSTS: list[tuple[str, dict[str, Any], str, str]] = [
     ("pi", {"ansible_python_interpreter": "python3"}, "interpreter-not-absolute", "'python3'"),
     ("pi", {"ansible_python_interpreter": 3}, "interpreter-not-absolute", "3"),
     ("pi", {"edgebench_home": "bench"}, "variable-invalid", "'bench'"),
-    ("pi", {"edgebench_home": "/a b"}, "variable-invalid", "'/a b'"),
+    ("pi", {"edgebench_home": "/a b"}, "home-white-space", "'/a b'"),
     ("pi", {"edgebench_home": "/"}, "variable-invalid", "'/'"),
     ("pi", {"edgebench_home": "~/x"}, "home-not-absolute", "'~/x'"),
     ("pi", {"edgebench_home": ["/x"]}, "variable-invalid", "['/x']"),

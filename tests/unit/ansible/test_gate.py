@@ -88,7 +88,7 @@ SUPPLIES = "micro_usb, barrel_jack"
         ({"bench_proflie": "quick"}, "variable-unknown", ["bench_proflie", "bench_profile?"]),
         ({"edgebench_hom": "/x"}, "variable-unknown", ["edgebench_hom.", "edgebench_home?"]),
         ({"edgebench_home": "bench"}, "variable-invalid", ["edgebench_home is 'bench'", "absolute path"]),
-        ({"edgebench_home": "/my bench"}, "variable-invalid", ["is '/my bench'", "absolute path"]),
+        ({"edgebench_home": "/my bench"}, "home-white-space", ["is '/my bench'", "/home/edgebench"]),
         ({"edgebench_home": "~/bench"}, "home-not-absolute", ["'~/bench'", "edgebench_manage_system: false"]),
         (
             {"edgebench_manage_system": "perhaps"},

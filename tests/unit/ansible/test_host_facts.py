@@ -46,7 +46,8 @@ def test_a_home_that_cannot_be(facts: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert facts.home_problem(str(tmp_path / "file/home")).endswith(" [home-not-directory]")
     assert facts.home_problem(str(tmp_path / "file/home")).startswith(str(tmp_path / "file"))
-    assert facts.home_problem(str(tmp_path / "my home")).endswith(" [home-white-space]")
+    assert facts.home_problem(str(tmp_path / "my home"), "edgebench-nobody").endswith(" [home-white-space]")
+    assert facts.home_problem(str(tmp_path / "my home")) is None
 
 
 def test_a_home_for_another_user_must_be_within_reach(facts: ModuleType, tmp_path: Path) -> None:
