@@ -10,6 +10,16 @@ PARTS := lint unit browser today local scenario-x86 thorough stacks phenom integ
 	jetson-faults lab-walk
 .PHONY: help bench report verify lab lab-down test test-all packages format fuzz faults audit release $(PARTS) perf perf-fleet perf-kws perf-page perf-report perf-runner perf-explain perf-telemetry perf-tuned lock clean venv venv-test
 
+# A locale that is not UTF-8, or not installed, ends Ansible; `locale` complains of the latter beside its answer.
+ifneq ($(shell locale charmap 2>&1),UTF-8)
+export LC_ALL := C.UTF-8
+endif
+# Settings of other projects would lead Python out of .venv and Ansible away from this checkout.
+unexport PYTHONHOME PYTHONPATH
+unexport ANSIBLE_INVENTORY ANSIBLE_ROLES_PATH ANSIBLE_LIBRARY ANSIBLE_MODULE_UTILS ANSIBLE_ACTION_PLUGINS \
+	ANSIBLE_CALLBACK_PLUGINS ANSIBLE_FILTER_PLUGINS ANSIBLE_INVENTORY_PLUGINS ANSIBLE_HOME ANSIBLE_LOCAL_TEMP \
+	ANSIBLE_CACHE_PLUGIN ANSIBLE_CACHE_PLUGIN_CONNECTION ANSIBLE_PYTHON_INTERPRETER
+export ANSIBLE_CONFIG := ansible.cfg
 export PYTHON
 export UPGRADE
 export STACK
@@ -47,12 +57,13 @@ help:
 	@echo "Variables: PYTHON=/path/to/python3.12, ANSIBLE_ARGS='...', PYTEST_ARGS='...', PERF_ARGS='...', UPGRADE=1 or STACK=NAME (with lock)"
 
 venv:
-	@tools/setup_venv.sh controller
+	@tools/setup_venv.sh controller $(PURPOSE)
 
 venv-test:
 	@command -v git >/dev/null || { echo 'edgebench: git is missing; install the Debian package git' >&2; exit 1; }
 	@tools/setup_venv.sh test
 
+bench: PURPOSE := bench
 bench: venv ## benchmark this machine (quick profile) and show the tables
 	@$(STEP) 'Preparing this machine under .edgebench/' $(BIN)/ansible-playbook provision.yml -l local $(ANSIBLE_ARGS)
 	@$(STEP) 'Benchmarking this machine' $(BIN)/ansible-playbook bench.yml -l local $(ANSIBLE_ARGS)
@@ -144,6 +155,6 @@ lock: venv ## resolve requirements/**/*.in into hash-locked *.txt
 	@tools/lock.sh
 
 clean: ## remove .venv and caches; records, data and .edgebench stay
-	@rm -rf .venv .venv.lock .venv.log .mypy_cache .pytest_cache .ruff_cache .hypothesis .ansible build dist bench/*.egg-info
+	@rm -rf .venv .venv.lock .venv.log .venv.tmp .mypy_cache .pytest_cache .ruff_cache .hypothesis .ansible build dist bench/*.egg-info
 	@find bench tests plugins -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 	@echo 'Removed .venv and caches. Kept: results/ and .edgebench/ (delete them by hand if you mean it).'

@@ -15,20 +15,28 @@ pytestmark = pytest.mark.local
 # All that the set-up calls besides a Python.
 _TOOLS = [
     "cat",
+    "chmod",
     "cut",
     "date",
     "dirname",
+    "find",
     "flock",
     "git",
     "grep",
     "head",
+    "id",
+    "ln",
     "mkdir",
     "mv",
     "printf",
     "rm",
+    "sed",
     "sh",
     "sha256sum",
+    "sleep",
+    "stat",
     "tail",
+    "tr",
 ]
 
 
@@ -46,10 +54,12 @@ def checkout(tmp_path: Path, repository: Path) -> Path:
     return copy
 
 
-def set_up(checkout: Path, *, path: str | None = None, python: str = "") -> subprocess.CompletedProcess[str]:
-    env = dict(os.environ, PATH=path or os.environ["PATH"], PYTHON=python)
+def set_up(
+    checkout: Path, *arguments: str, path: str | None = None, python: str = "", **variables: str
+) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PATH": path or os.environ["PATH"], "PYTHON": python, **variables}
     return subprocess.run(
-        [shutil.which("sh") or "sh", "tools/setup_venv.sh", "controller"],
+        [shutil.which("sh") or "sh", "tools/setup_venv.sh", "controller", *arguments],
         cwd=checkout,
         env=env,
         capture_output=True,
@@ -114,7 +124,7 @@ def test_a_package_that_is_not_the_locked_one_stops_the_setup(checkout: Path) ->
 
 def test_says_what_to_install_where_there_is_no_python(checkout: Path, tmp_path: Path) -> None:
     done = set_up(checkout, path=str(folder_of_tools(tmp_path / "bin")))
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert codes(done.stderr) == ["python-missing"]
     assert "3.11 to 3.13" in done.stderr
     assert "python3-venv" in done.stderr
@@ -131,14 +141,14 @@ def test_says_what_to_install_where_python_makes_no_venvs(checkout: Path, tmp_pa
     python.write_text(f'#!/bin/sh\nPYTHONPATH={library} exec {base_python()} "$@"\n')
     python.chmod(0o755)
     done = set_up(checkout, path=str(tools))
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert codes(done.stderr) == ["venv-missing"]
     assert f"apt-get install python3.{sys.version_info.minor}-venv " in done.stderr
 
 
 def test_refuses_a_named_interpreter_that_does_not_fit(checkout: Path) -> None:
     done = set_up(checkout, python="/bin/true")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert codes(done.stderr) == ["python-unsupported"]
     assert "PYTHON=/bin/true " in done.stderr
     assert "3.11 to 3.13" in done.stderr
@@ -152,3 +162,59 @@ def test_refuses_an_unknown_kind(checkout: Path) -> None:
     assert codes(done.stderr) == ["kind-unknown"]
     for value in ("'all'", "'controller'", "'test'"):
         assert value in done.stderr
+
+
+def refusal(done: subprocess.CompletedProcess[str], checkout: Path) -> str:
+    """Return the one line of a refusal before anything was made."""
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert not (checkout / ".venv").exists()
+    assert not list(checkout.glob(".venv.*[!k]"))
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+@pytest.mark.parametrize(
+    "name", ["a:b", 'a"b', "a$b", "a`b", "a\\b", "a*", "a?", "a[1]", "a{1}", "a|b", "a\nb"]
+)
+def test_refuses_a_path_that_cannot_work(checkout: Path, name: str) -> None:
+    moved = checkout.rename(checkout.with_name(name))
+    line = refusal(set_up(moved), moved)
+    assert codes(line) == ["checkout-path"]
+    assert str(moved).replace("\n", "?") in line
+
+
+def test_refuses_an_index_out_of_reach_with_the_address_of_pips_own_settings(checkout: Path) -> None:
+    pip = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": ""}
+    index = "http://me:secret@127.0.0.1:9/simple"
+    line = refusal(set_up(checkout, python=base_python(), PIP_INDEX_URL=index, **pip), checkout)
+    assert codes(line) == ["index-unreachable"]
+    assert "127.0.0.1:9/simple" in line
+    assert "secret" not in line
+    assert "Connection refused" in line
+    assert "PIP_INDEX_URL=" in line
+
+
+def test_refuses_a_clock_before_the_newest_commit(checkout: Path, tmp_path: Path) -> None:
+    git = ("git", "-c", "user.name=x", "-c", "user.email=x@example.org")
+    for arguments in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "x"]):
+        when = {"GIT_COMMITTER_DATE": "2040-01-02T00:00:00Z"}
+        subprocess.run([*git, *arguments], cwd=checkout, env={**os.environ, **when}, check=True)
+    line = refusal(set_up(checkout, python=base_python()), checkout)
+    assert codes(line) == ["clock-wrong"]
+    assert "2040-01-02" in line
+
+
+def test_settings_of_other_projects_do_not_matter(checkout: Path, tmp_path: Path) -> None:
+    moved = checkout.rename(checkout.with_name("my boards (2) it's 50%"))
+    foreign = {
+        name: str(tmp_path / "other") for name in ("PYTHONPATH", "VIRTUAL_ENV", "PIP_TARGET", "PIP_PREFIX")
+    }
+    # A user's own installation, and a folder for unpacking where nothing can be written.
+    done = set_up(moved, python=base_python(), PIP_USER="1", TMPDIR="/proc", HOME="/proc/none", **foreign)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not (tmp_path / "other").exists()
+    version = [str(moved / ".venv/bin/ansible-playbook"), "--version"]
+    told = subprocess.run(version, cwd=moved, capture_output=True, text=True, check=True).stdout
+    assert f"config file = {moved}/ansible.cfg" in told
+    assert not list(moved.glob(".venv.*[!k]"))
