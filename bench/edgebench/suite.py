@@ -12,6 +12,7 @@ from edgebench import (
     environment,
     keyword_spotting,
     observation,
+    pacing,
     progress,
     recording,
     records,
@@ -66,7 +67,9 @@ class Suite:
                 )
             known = self._known(file, {task.identity: task for task in asked_for})
             pending = [task for task in asked_for if self._is_pending(task, known)]
-            self.display.plan(pending, len(asked_for) - len(pending))
+            pacing.guess(pending, file.records, facts.get("times", {}).get("import_s"))
+            searches = pacing.searches(pending, file.records, settings)
+            self.display.plan(pending, len(asked_for) - len(pending), asides=searches.values())
             if pending:
                 found = self._fit(found)
                 checked = conditions.as_json(found)
@@ -76,8 +79,8 @@ class Suite:
                 file.append(told)
             for task in pending:
                 attempts = known.setdefault(task.identity, [])
-                if task.kind == "run" and ended.status != "unsupported":
-                    self._tune(task, file.records)
+                if task.workload in searches and ended.status != "unsupported":
+                    self._tune(task, file.records, searches[task.workload])
                 while True:
                     record = self._one(task, len(attempts) + 1, facts, ended)
                     file.append(record)
@@ -166,6 +169,10 @@ class Suite:
 
     def _stage_data(self):
         """Fetch what can be fetched, and say what is there; return {data set: its Found} of those that are."""
+        with self.display.during("looking for data"):
+            return self._find_data()
+
+    def _find_data(self):
         settings = self.settings
         finder = self._finder()
         trained = {workloads.get(name).SPEC.dataset for name in settings.workloads if name in workloads.NAMES}
@@ -236,10 +243,15 @@ class Suite:
             settings.models, (settings.data_dir, settings.cache_dir)
         ):
             return
-        self.display.say("kws: converting the reference model to .tflite and ONNX, in float32 and int8, once")
         told = {}  # type: ignore[var-annotated]
         job = convert_job.describe(sets[0], sets[1], settings.cache_dir)
-        end = run_child(job, told, _CONVERT_LIMIT_S, self._log_path("convert.log"), progress.Silent(None))
+        self.display.aside(
+            progress.Step(
+                "kws: converting the reference model to .tflite and ONNX, in float32 and int8, once"
+            )
+        )
+        end = run_child(job, told, _CONVERT_LIMIT_S, self._log_path("convert.log"), self.display)
+        self.display.end()
         for reason in told.get("refused", []):
             self.display.say("kws: converted in part: {}".format(reason))
         if end.status != "ok":
@@ -250,7 +262,9 @@ class Suite:
         told = {}  # type: ignore[var-annotated]
         job = {"kind": "probe", "threads": self.settings.threads, "device": self.settings.device}
         try:
-            end = run_child(job, told, _PROBE_LIMIT_S, self._log_path("probe.log"), progress.Silent(None))
+            self.display.aside(progress.Step("looking at this host"))
+            end = run_child(job, told, _PROBE_LIMIT_S, self._log_path("probe.log"), self.display)
+            self.display.end()
         except UsageError as error:
             # Inference can do without the framework, a training cannot.
             if self.settings.workloads != [keyword_spotting.NAME]:
@@ -258,22 +272,19 @@ class Suite:
             end = End("unsupported", str(error), None)
         return told, end
 
-    def _tune(self, task, known):
-        """Give a training of the tuned profile its settings: those of an earlier repeat, or of a search."""
-        if self.settings.profile != "tuned":
-            return
+    def _tune(self, task, known, step):
+        """Give a training of the tuned profile its settings: those of an earlier repeat, or of a search, a Step."""
         task.tuning = tuning.earlier(task, known)
         if task.tuning is not None:
             return
-        self.display.say("{}: searching settings of execution".format(task.workload))
+        self.display.aside(step)
         told = {}  # type: ignore[var-annotated]
         log_path = self._log_path("{}.tune.log".format(task.workload))
-        silent = progress.Silent(None)
         limit_s = min(self.settings.limit_s, tuning.child_limit_s(self.settings.search_limit_s))
         started = time.monotonic()
-        end = run_child(task.search_job(), told, limit_s, log_path, silent)
+        end = run_child(task.search_job(), told, limit_s, log_path, self.display)
         task.tuning = tuning.outcome(told, end, time.monotonic() - started)
-        self.display.say("{}: {}".format(task.workload, tuning.in_words(task.tuning)))
+        self.display.end("{}: {}".format(task.workload, tuning.in_words(task.tuning)))
 
     def _one(self, task, attempt, facts, probe_end):
         self.display.start(task)
@@ -311,15 +322,18 @@ class Suite:
         return os.path.join(folder, name)
 
 
-def host_facts():
+def host_facts(display):
     """Return (facts, missing) of this host and its framework, which is imported in a process of its own."""
     told = {}  # type: ignore[var-annotated]
     with tempfile.TemporaryDirectory(prefix="edgebench-") as folder:
         log_path = os.path.join(folder, "probe.log")
         try:
-            end = run_child({"kind": "probe"}, told, _PROBE_LIMIT_S, log_path, progress.Silent(None))
+            display.aside(progress.Step("looking at this host"))
+            end = run_child({"kind": "probe"}, told, _PROBE_LIMIT_S, log_path, display)
         except UsageError as error:
             end = End("failed", str(error), None)
+        finally:
+            display.done()
     part = recording.host_part(told, end.reason)
     return part["facts"], part["missing"]
 
@@ -352,6 +366,8 @@ def run_child(job, told, limit_s, log_path, display, python=None, spans=None):
             spans[event["name"]] = (event["start_s"], event["end_s"])
         elif event["event"] == "epoch":
             display.epoch(event["done"], event["of"])
+        elif event["event"] == "expect":
+            display.expect(event["seconds"])
         elif event["event"] == "unusable":
             raise UsageError(event["reason"], event.get("code"))
         elif event["event"] == "end":

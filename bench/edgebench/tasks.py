@@ -1,10 +1,9 @@
 """What a suite does one after another, each in a process and with a record of its own: trainings and inferences.
 
 Both kinds offer the same: ``identity``, equal to ``identity_of`` its record;
-``label`` for people; ``pace``, a word that tasks of about the same length
-share; ``log_stem``; ``python``, the interpreter of its process or None for
-this program's own; ``needs_framework``; ``template``, ``job``, ``is_asked_for``
-and ``differences``.
+``label``, ``pace``, ``guess_s`` and ``scales`` as a progress.Step; ``log_stem``;
+``python``, the interpreter of its process or None for this program's own;
+``needs_framework``; ``template``, ``job``, ``is_asked_for`` and ``differences``.
 """
 
 from edgebench import environment, keyword_spotting, recording, workloads
@@ -27,11 +26,14 @@ class Training:
     """One repeat of one workload."""
 
     kind = "run"
+    guess_s = None
+    scales = True
     python = None
     needs_framework = True
 
     def __init__(self, settings, workload, repeat):
         self._settings = settings
+        self.profile = settings.profile
         self.workload = workload
         self.repeat = repeat
         self.identity = ("run", workload, repeat)
@@ -100,10 +102,14 @@ class Inference:
     """One engine with one model and one number of threads. model: a kws.models.Model."""
 
     kind = "inference"
+    guess_s = None
+    # Its windows are as long on every host.
+    scales = False
 
     def __init__(self, settings, engine, model, threads, inputs):
         self._settings = settings
         self._inputs = inputs
+        self.profile = settings.profile
         self.engine = engine
         self.model = model
         self.threads = threads

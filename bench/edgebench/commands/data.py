@@ -4,7 +4,7 @@ import json
 import sys
 import textwrap
 
-from edgebench import keyword_spotting, workloads
+from edgebench import keyword_spotting, progress, workloads
 from edgebench.commands.common import (
     NOT_ALL_OK,
     OK,
@@ -56,9 +56,16 @@ def _data(options):
     if keyword_spotting.NAME in names:
         datasets.update(keyword_spotting.DATASETS)
     offline = options.offline or not options.fetch
-    result = stage.stage(
-        sorted(datasets), data_dir(options), cache_dir(options), offline, copy=options.fetch, say=_tell
-    )
+    display = progress.display("auto")
+    try:
+        with display.during("looking for {} data sets".format(len(datasets))):
+            result = stage.stage(
+                *(sorted(datasets), data_dir(options), cache_dir(options), offline),
+                copy=options.fetch,
+                say=display.say,
+            )
+    finally:
+        display.done()
     if options.json:
         print(json.dumps(result, indent=2, sort_keys=True))
     else:

@@ -5,6 +5,7 @@ import socket
 import sys
 import time
 
+from edgebench import progress
 from edgebench.commands.common import (
     INTERRUPTED,
     NOT_ALL_OK,
@@ -89,7 +90,7 @@ def _explain(options):
     from edgebench.explain import survey, words
 
     wish = _wish(options)
-    display = _Display(sys.stderr)
+    display = progress.display("auto")
     try:
         results = survey.Survey(wish, display).run()
     except KeyboardInterrupt:
@@ -153,40 +154,3 @@ def _wish(options):
         host=host,
         out=records_path(options, run_id, host),
     )
-
-
-class _Display:
-    """What is being done, a line each; what comes about twice a second says nothing."""
-
-    def __init__(self, stream):
-        self._stream = stream
-        self._workload = ""
-
-    def say(self, line):
-        """Tell one line."""
-        self._stream.write("edgebench: {}\n".format(line))
-        self._stream.flush()
-
-    def start(self, name):
-        """Announce the next workload."""
-        self._workload = name + ": "
-
-    def phase(self, phase):
-        """Tell what a worker does now."""
-        if not phase.startswith("round"):
-            self.say(self._workload + phase)
-
-    def finish(self, record):
-        """Tell how a workload ended."""
-        how = "" if record["status"] == "ok" else ", {}".format(record["reason"])
-        self.say("{}{}{}".format(self._workload, record["status"], how))
-        self._workload = ""
-
-    def epoch(self, done, of):
-        """Nothing here counts epochs."""
-
-    def tick(self):
-        """Called about twice a second."""
-
-    def done(self):
-        """Called in the end."""

@@ -2,7 +2,7 @@
 
 import json
 
-from edgebench import host, suite
+from edgebench import host, progress, suite
 from edgebench.commands.common import OK
 
 
@@ -16,7 +16,7 @@ def add(commands):
 
 
 def _host(options):
-    facts, missing = suite.host_facts()
+    facts, missing = suite.host_facts(progress.display("auto"))
     if options.json:
         print(json.dumps({"facts": facts, "missing": missing}, indent=2, sort_keys=True))
         return OK

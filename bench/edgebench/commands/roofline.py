@@ -3,9 +3,8 @@
 import argparse
 import json
 import math
-import sys
 
-from edgebench import facts
+from edgebench import facts, progress
 from edgebench.commands.common import (
     NOT_ALL_OK,
     OK,
@@ -155,7 +154,7 @@ def _survey(options, tables):
     from edgebench.roofline import networks, peaks_file, survey
 
     names = workload_names(options)
-    display = _Progress(sys.stderr)
+    display = progress.display("auto")
     wish = survey.Wish(
         names=names,
         batch=options.batch,
@@ -171,7 +170,7 @@ def _survey(options, tables):
         ),
     )
     try:
-        result = survey.make(wish, display.say, display.tick)
+        result = survey.make(wish, display)
     finally:
         display.done()
     _print(options, result, tables.survey(result, names if options.workload else [networks.KWS]))
@@ -184,25 +183,3 @@ def _print(options, value, lines):
     else:
         print("\n".join(lines))
     return OK
-
-
-class _Progress:
-    """What is being done, on one line of a terminal, a line each elsewhere."""
-
-    def __init__(self, stream):
-        self._stream = stream
-        self._bar = stream.isatty()
-
-    def say(self, line):
-        """Tell what is done now."""
-        self._stream.write(("\r\x1b[K{}" if self._bar else "edgebench: {}\n").format(line))
-        self._stream.flush()
-
-    def tick(self):
-        """Called about twice a second meanwhile."""
-
-    def done(self):
-        """End the line."""
-        if self._bar:
-            self._stream.write("\r\x1b[K")
-            self._stream.flush()

@@ -14,6 +14,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+from edgebench import progress
 from edgebench.data import files, package
 from edgebench.errors import DataError, UsageError, WrongDataError
 
@@ -167,7 +168,9 @@ class Finder:
         self._download(index, os.path.join(folder, form["index"]), self.say)
         names = _listed(folder, form["index"])
         self.say("fetching the {} files that it names".format(len(names)))
+        amount = progress.Amount(self.say, "fetching files", len(names), ("files", 1))
         for each in names:
+            amount.add(1)
             wanted = {"url": form["url"] + each, "sha256": form["set_sha256"]}
             self._download(wanted, os.path.join(folder, each), lambda line: None)
 
@@ -274,7 +277,12 @@ class Finder:
         try:
             with _open(wanted["url"]) as answer:
                 most = wanted.get("size_bytes", _MOST_BYTES)
-                sha = files.write_whole(path, _at_most(most, answer, wanted["url"]))
+                # Not every server tells the length, and a wrong one is no harm.
+                length = answer.headers.get("Content-Length", "")
+                amount = progress.Amount(
+                    say, os.path.basename(path), int(length) if length.isdigit() else None
+                )
+                sha = files.write_whole(path, _at_most(most, answer, wanted["url"], amount))
         except urllib.error.HTTPError as error:
             raise DataError(
                 "{}: the server answered {} {}".format(wanted["url"], error.code, error.reason),
@@ -318,8 +326,11 @@ def _open(url):
     return urllib.request.build_opener(_OnlyHttps).open(url, timeout=_TIMEOUT_S)
 
 
-def _at_most(most_bytes, answer, url):
-    """Yield what an address answers, in pieces. Raises DataError where that is more than it can rightly be."""
+def _at_most(most_bytes, answer, url, amount):
+    """Yield what an address answers, in pieces. Raises DataError where that is more than it can rightly be.
+
+    amount: a progress.Amount that is told of each piece.
+    """
     size_bytes = 0
     for piece in iter(lambda: answer.read(_CHUNK_BYTES), b""):
         size_bytes += len(piece)
@@ -328,6 +339,7 @@ def _at_most(most_bytes, answer, url):
                 "{}: not used because it is larger than {} bytes".format(url, most_bytes),
                 "download-too-large",
             )
+        amount.add(len(piece))
         yield piece
 
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 
+from edgebench import progress
 from edgebench.data import files, manifest, sources
 from edgebench.errors import DataError
 
@@ -48,7 +49,7 @@ def _staged(finder, name, cache_dir, copy):
         return entry
     folder = os.path.join(cache_dir, finder.manifest[name]["folder"])
     if copy and found.source == "directory":
-        _copy(found, folder)
+        _copy(found, folder, progress.Amount(finder.say, "copying files", len(found.paths), ("files", 1)))
     entry.update(
         state="ready",
         source=found.source,
@@ -63,8 +64,9 @@ def _staged(finder, name, cache_dir, copy):
     return entry
 
 
-def _copy(found, folder):
+def _copy(found, folder, amount):
     for name, path in found.paths.items():
+        amount.add(1)
         target = os.path.join(folder, name)
         if os.path.exists(target) and files.sha256_of(target) == files.sha256_of(path):
             continue

@@ -43,11 +43,14 @@ def run(framework, spec, model, train, job, emit):
         framework, model, _dense(framework, 1), _dense(framework, spec.parameters), train, plan, busy
     )
 
-    def tell(text):
-        emit("phase", phase=text)
+    def tell(done, left_s):
+        emit("epoch", done=done, of=None)
+        emit("expect", seconds=left_s)
 
-    subjects.warm(tell)
+    emit("phase", phase="warmup")
+    subjects.warm()
     own, all_ = _own_cpu_s(), _all_cpu_s()
+    emit("phase", phase="rounds")
     rounds = subjects.rounds(tell)
     told = dict(subjects.told(), rounds=rounds, gpu_busy_share=busy.share, others_cpu_share=None)
     if all_ is not None:

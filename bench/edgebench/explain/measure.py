@@ -173,9 +173,8 @@ class Subjects:
         self._framework, self._network, self._inputs = framework, network, inputs
         self.fed = []
 
-    def warm(self, tell):
-        """Build every graph, and choose how much of the input a training takes; tell(text) says what is done."""
-        tell("warming up")
+    def warm(self):
+        """Build every graph, and choose how much of the input a training takes."""
         self.empty.warm()
         self.update.warm()
         published_s = None
@@ -199,14 +198,16 @@ class Subjects:
             fed.forget()
 
     def rounds(self, tell):
-        """Measure round after round until the budget is spent; tell(text) says which."""
+        """Measure round after round until the budget is spent; tell(done, left_s) says how many are done."""
         sweep = [self.sweep[size].take for size in sorted(self.sweep)]
         order = sweep + [self._take_turn, self.empty.take, self.update.take, self._take_trainings]
         started = time.perf_counter()
         least, most = _ROUNDS
         done = 0
         while done < least or (done < most and time.perf_counter() - started < self.plan.budget_s):
-            tell("round {}".format(done + 1))
+            passed_s = time.perf_counter() - started
+            each_s = passed_s / done if done else 0.0
+            tell(done, max(self.plan.budget_s - passed_s, (least - done) * each_s))
             for take in order if done % 2 == 0 else order[::-1]:
                 take()
             done += 1

@@ -15,7 +15,7 @@ import itertools
 
 import numpy
 
-from edgebench import facts, workloads
+from edgebench import facts, progress, workloads
 from edgebench.errors import UsageError
 from edgebench.roofline import survey
 
@@ -67,7 +67,7 @@ def _work(threads):
         peaks_budget_s=0,
         finder=None,
     )
-    found = survey.make(wish, lambda line: None, lambda: None)
+    found = survey.make(wish, progress.display("auto"))
     if found["missing"]:
         raise UsageError(
             "Counting the operations of the networks failed: {}".format(

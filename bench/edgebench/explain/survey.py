@@ -9,7 +9,8 @@ from edgebench import environment, recording, records, suite
 from edgebench.data import manifest
 from edgebench.data.sources import Finder
 from edgebench.errors import DataError, EdgebenchError, UsageError, with_code
-from edgebench.explain import explanation
+from edgebench.explain import explanation, words
+from edgebench.progress import Step
 from edgebench.roofline import survey
 
 Wish = namedtuple(
@@ -22,6 +23,8 @@ Wish.__doc__ = (
 )
 
 _PROBE_LIMIT_S = 300
+# What a workload takes beside its rounds, on a PC.
+_AROUND_S = 40.0
 
 
 class Survey:
@@ -54,21 +57,25 @@ class Survey:
         """Return {workload: its record}, each of them appended to the file as soon as it is there."""
         wish = self._wish
         facts = self._probe()
-        self._stage_data(names)
+        with self._display.during("looking for data"):
+            self._stage_data(names)
+        threads = wish.threads or survey.processors()
+        of_peaks = survey.peak_steps(threads, wish.peaks_budget_s) if wish.peaks is None else []
+        steps = {name: Step(name, "explanation", wish.budget_s + _AROUND_S) for name in names}
+        kept = len(wish.names) - len(names)
+        self._display.plan(of_peaks + [steps[name] for name in names], kept, noun="step")
         peaks = wish.peaks
         if peaks is None:
-            peaks = survey.peaks_of_host(
-                wish.threads or survey.processors(), wish.peaks_budget_s, self._display.phase, _nothing
-            )
+            peaks = survey.peaks_of_host(threads, wish.peaks_budget_s, of_peaks, self._display)
         found = {}
         file = records.RecordFile(wish.out)
         try:
             file.append(recording.host_record(wish, self._session, facts, None))
             for name in names:
-                self._display.start(name)
+                self._display.start(steps[name])
                 found[name] = self._one(name, peaks)
                 file.append(found[name])
-                self._display.finish(found[name])
+                self._display.end(words.in_a_line(found[name]))
         finally:
             file.close()
         return found
@@ -97,7 +104,9 @@ class Survey:
         """Return what the framework tells of itself; raise UsageError where it is missing or cannot run."""
         told = {}  # type: ignore[var-annotated]
         job = {"kind": "probe", "threads": self._wish.threads, "device": self._wish.device}
+        self._display.aside(Step("looking at this host"))
         end = suite.run_child(job, told, _PROBE_LIMIT_S, self._log_path("probe"), self._display)
+        self._display.end()
         if end.status != "ok":
             raise UsageError(
                 "The framework does not run on this host: {}".format(end.reason), "framework-not-runnable"
@@ -155,7 +164,3 @@ class Survey:
         folder = suite.log_folder_of(self._wish.out)
         os.makedirs(folder, exist_ok=True)
         return os.path.join(folder, "explain.{}.log".format(name))
-
-
-def _nothing():
-    pass

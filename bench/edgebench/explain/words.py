@@ -47,6 +47,20 @@ def told(records):
     return lines
 
 
+def in_a_line(record):
+    """Return what an explanation says in a line, for when it is ready."""
+    if record["status"] != "ok":
+        return "{}: {}, {}".format(record["workload"], record["status"], record["reason"])
+    split = record["parts"]
+    shares = sorted(((split[name] / split["sum_s"], name[: -len("_s")]) for name in _PARTS), reverse=True)
+    return "{}: {:.3g} ms a step: {}; {}".format(
+        record["workload"],
+        1e3 * split["sum_s"],
+        ", ".join("{} {:.0f} %".format(name.replace("_", " "), 100 * share) for share, name in shares[:3]),
+        _most(record),
+    )
+
+
 def _cells(record):
     split, checks = record["parts"], record["checks"]
     whole = split["sum_s"]

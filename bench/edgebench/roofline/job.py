@@ -115,8 +115,8 @@ def _networks(job, emit):
     framework = compat.load(job["threads"], job["device"] != "cpu")
     emit("update", record={"framework": _about(framework)})
     framework.set_precision(job["precision"])
-    for name in job["names"]:
-        emit("phase", phase=name)
+    for done, name in enumerate(job["names"]):
+        emit("phase", phase="{}, {} of {}".format(name, done + 1, len(job["names"])))
         subject = networks.subject(name)
         model = subject.build(framework)
         counted = layers.count(model, subject.input_shape)

@@ -5,8 +5,9 @@ import tempfile
 from collections import namedtuple
 from contextlib import contextmanager
 
-from edgebench import __version__, child, verdict
+from edgebench import __version__, child, tasks, verdict
 from edgebench.errors import UsageError
+from edgebench.progress import Step
 from edgebench.roofline import analysis, networks
 from edgebench.roofline.layers import Layer
 
@@ -21,6 +22,8 @@ peaks_budget_s: seconds for that. finder: a data.sources.Finder for the models o
 _LIMIT_S = 900
 _ENGINE_WINDOW_S = 1.0
 _ENGINE_WINDOWS = 3
+# Before anything was timed: what a part takes beside its measurements, a network, and operators.
+_AROUND_S, _NETWORK_S, _OPERATORS_S = 8.0, 3.0, 15.0
 # OpenBLAS, MKL and OpenMP read these when NumPy is loaded, and never again.
 _THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -32,8 +35,8 @@ def processors():
     return os.cpu_count() or 1
 
 
-def make(wish, say, tick):
-    """Return the survey as plain values. say(line) tells how it goes, tick() is called meanwhile."""
+def make(wish, display):
+    """Return the survey as plain values, telling ``display``, one of ``progress``, how it goes."""
     threads = wish.threads or processors()
     result = {
         "survey": "roofline",
@@ -49,30 +52,48 @@ def make(wish, say, tick):
         "missing": {},
     }
     with tempfile.TemporaryDirectory(prefix="edgebench-") as folder:
-        parts = _Parts(folder, say, tick)
-        if wish.peaks is None and wish.measure:
-            result["peaks"] = _peaks(parts, sorted({1, threads}), wish.peaks_budget_s)
-        _networks(parts, wish, threads, result)
-        if wish.measure and wish.finder is not None and networks.KWS in wish.names:
-            _engines(parts, wish, result)
-        if wish.operators:
-            _operators(parts, wish, result)
+        parts = _Parts(folder, display)
+        of_peaks = peak_steps(threads, wish.peaks_budget_s) if wish.peaks is None and wish.measure else []
+        of_networks = Step("networks", guess_s=_AROUND_S + _NETWORK_S * len(wish.names) * wish.measure)
+        of_engines = _engine_steps(wish, result)
+        of_operators = _operator_steps(wish, result)
+        display.plan(
+            of_peaks + [of_networks] + [step for step, _ in of_engines] + [step for step, _ in of_operators],
+            noun="step",
+        )
+        if of_peaks:
+            result["peaks"] = _peaks(parts, of_peaks, sorted({1, threads}), wish.peaks_budget_s)
+        _networks(parts, of_networks, wish, threads, result)
+        _engines(parts, of_engines, wish, result)
+        _operators(parts, of_operators, wish, result)
     return result
 
 
-def peaks_of_host(threads, budget_s, say, tick):
-    """Return this host's peaks alone, measured with one thread and with ``threads``; see ``peaks`` for their form."""
+def peak_steps(threads, budget_s):
+    """Return the Steps of ``peaks_of_host``."""
+    numbers = sorted({1, threads})
+    share_s = budget_s / float(len(numbers))
+    return [
+        Step("peaks of {} thread{}".format(each, "" if each == 1 else "s"), "peaks", _AROUND_S + share_s)
+        for each in numbers
+    ]
+
+
+def peaks_of_host(threads, budget_s, steps, display):
+    """Return this host's peaks alone, measured with one thread and with ``threads``; see ``peaks`` for their form.
+
+    steps: of ``peak_steps``, in the plan of ``display``.
+    """
     with tempfile.TemporaryDirectory(prefix="edgebench-") as folder:
-        return _peaks(_Parts(folder, say, tick), sorted({1, threads}), budget_s)
+        return _peaks(_Parts(folder, display), steps, sorted({1, threads}), budget_s)
 
 
 class _Parts:
     """Runs parts, each in a worker, and gathers what they tell."""
 
-    def __init__(self, folder, say, tick):
+    def __init__(self, folder, display):
         self._folder = folder
-        self._say = say
-        self._tick = tick
+        self.display = display
         self._count = 0
 
     def run(self, job, threads=None, python=None):
@@ -84,7 +105,9 @@ class _Parts:
             if event["event"] == "update":
                 _merge(told, event["record"])
             elif event["event"] == "phase":
-                self._say(event["phase"])
+                self.display.phase(event["phase"])
+            elif event["event"] == "epoch":
+                self.display.epoch(event["done"], event["of"])
             elif event["event"] == "unusable":
                 ends.append(("unsupported", event["reason"]))
             elif event["event"] == "end" and not ends:
@@ -93,7 +116,7 @@ class _Parts:
         self._count += 1
         log_path = os.path.join(self._folder, "{}.log".format(self._count))
         with _threads_of_libraries(threads):
-            ended = child.run(job, log_path, _LIMIT_S, on_event, self._tick, python=python)
+            ended = child.run(job, log_path, _LIMIT_S, on_event, self.display.tick, python=python)
         status, reason = ends[0] if ends else verdict.judge(ended)
         return told, status, reason
 
@@ -124,9 +147,10 @@ def _merge(told, record):
             told[key] = value
 
 
-def _peaks(parts, numbers_of_threads, budget_s):
+def _peaks(parts, steps, numbers_of_threads, budget_s):
     found = {}  # type: ignore[var-annotated]
-    for threads in numbers_of_threads:
+    for step, threads in zip(steps, numbers_of_threads):
+        parts.display.start(step)
         job = {
             "kind": "roofline",
             "part": "peaks",
@@ -147,13 +171,23 @@ def _peaks(parts, numbers_of_threads, budget_s):
                     "peaks-not-measurable",
                 )
         _merge(found, {key: told[key] for key in _PEAKS if key in told})
+        parts.display.end("{}: {}".format(step.label, _fastest(told["gemm"])))
     return found
+
+
+def _fastest(products):
+    """Return the fastest matrix product of each precision in words."""
+    best = {}  # type: ignore[var-annotated]
+    for each in products:
+        best[each["precision"]] = max(best.get(each["precision"], 0), each["gflop_per_s"])
+    return ", ".join("{} {:.1f} GFLOPS".format(name, best[name]) for name in sorted(best)) or "none"
 
 
 _PEAKS = ("gemm", "bandwidth", "levels", "last_cache_bytes", "cuda_copies", "missing")
 
 
-def _networks(parts, wish, threads, result):
+def _networks(parts, step, wish, threads, result):
+    parts.display.start(step)
     job = {
         "kind": "roofline",
         "part": "networks",
@@ -177,6 +211,7 @@ def _networks(parts, wish, threads, result):
             )
         else:
             result["missing"]["networks." + name] = reason or status
+    parts.display.end("{}: {} of {}".format(step.label, len(result["networks"]), len(wish.names)))
 
 
 def _network(told, precision, peaks, device, threads):
@@ -217,19 +252,40 @@ def _network(told, precision, peaks, device, threads):
     return network
 
 
-def _engines(parts, wish, result):
-    """Measure KWS by every engine and model that this host has, one thread, and set it against the peaks."""
+def _combinations(wish, result, missing, names=None):
+    """Return what KWS can be measured with; none, and the reason as result["missing"][missing], where nothing can."""
+    from edgebench.kws import plan
+
+    if wish.finder is None or networks.KWS not in wish.names:
+        return []
+    try:
+        return plan.combinations(wish.finder, names)
+    except UsageError as error:
+        result["missing"][missing] = str(error)
+        return []
+
+
+def _engine_steps(wish, result):
+    """Return [(Step, (engine, model, threads))] of KWS by every engine and model that this host has, one thread."""
+    if not wish.measure:
+        return []
+    guess_s = _ENGINE_WINDOWS * _ENGINE_WINDOW_S + _AROUND_S / 2
+    return [
+        (Step(tasks.inference_label(engine, model.id, model.form, threads), engine, guess_s), each)
+        for each in _combinations(wish, result, "kws_engines")
+        for engine, model, threads in (each,)
+    ]
+
+
+def _engines(parts, steps, wish, result):
+    """Measure KWS by engines and models and set them against the peaks. steps: of ``_engine_steps``."""
     from edgebench.kws import plan
 
     counted = None
     if networks.KWS in result["networks"]:
         counted = [Layer(**each) for each in result["networks"][networks.KWS]["layers"]]
-    try:
-        combinations = plan.combinations(wish.finder)
-    except UsageError as error:
-        result["missing"]["kws_engines"] = str(error)
-        return
-    for engine, model, threads in combinations:
+    for step, (engine, model, threads) in steps:
+        parts.display.start(step)
         job = {
             "kind": "inference",
             "engine": engine,
@@ -261,6 +317,8 @@ def _engines(parts, wish, result):
                     _judged_engine(counted, model.precision, threads, percentiles[50], result["peaks"])
                 )
         result["kws_engines"].append(entry)
+        how = "median {:.0f} us".format(percentiles[50]) if percentiles else "{}, {}".format(status, reason)
+        parts.display.end("{}: {}".format(step.label, how))
 
 
 def _library(told):
@@ -286,35 +344,38 @@ def _judged_engine(counted, precision, threads, measured_us, peaks):
     return {}
 
 
-def _operators(parts, wish, result):
-    # One by one: what kills one process must not take the others along.
-    for name in wish.names:
-        _operators_of(parts, wish, [name], [], None, result)
-    if networks.KWS not in wish.names:
-        return
+def _operator_steps(wish, result):
+    """Return [(Step, (names, paths, engine))] of operators, one by one: what kills one process takes no other along."""
+    if not wish.operators:
+        return []
+    combinations = _combinations(wish, result, "operators.litert", ("litert",))
+    parts = [([name], [], None) for name in wish.names]  # type: ignore[var-annotated]
+    parts += [([], [model.path], engine) for engine, model, _ in combinations if model.path is not None]
+    return [
+        (Step("operators of " + _subject(names, paths), "operators", _OPERATORS_S), (names, paths, engine))
+        for names, paths, engine in parts
+    ]
+
+
+def _subject(names, paths):
+    return names[0] if names else os.path.basename(paths[0])
+
+
+def _operators(parts, steps, wish, result):
     from edgebench.kws import plan
 
-    try:
-        combinations = plan.combinations(wish.finder, ("litert",))
-    except UsageError as error:
-        result["missing"]["operators.litert"] = str(error)
-        return
-    for engine, model, _ in combinations:
-        if model.path is not None:
-            _operators_of(parts, wish, [], [model.path], plan.python_of(engine), result)
-
-
-def _operators_of(parts, wish, names, paths, python, result):
-    job = {
-        "kind": "roofline",
-        "part": "operators",
-        "names": names,
-        "models": paths,
-        "threads": 1,
-        "device": wish.device,
-    }
-    told, status, reason = parts.run(job, python=python)
-    result["operators"].update(told.get("operators", {}))
-    if status != "ok":
-        subject = names[0] if names else os.path.basename(paths[0])
-        result["missing"]["operators." + subject] = reason or status
+    for step, (names, paths, engine) in steps:
+        parts.display.start(step)
+        job = {
+            "kind": "roofline",
+            "part": "operators",
+            "names": names,
+            "models": paths,
+            "threads": 1,
+            "device": wish.device,
+        }
+        told, status, reason = parts.run(job, python=plan.python_of(engine) if engine else None)
+        result["operators"].update(told.get("operators", {}))
+        if status != "ok":
+            result["missing"]["operators." + _subject(names, paths)] = reason or status
+        parts.display.end("{}: {}".format(step.label, status))

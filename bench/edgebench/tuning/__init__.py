@@ -2,7 +2,8 @@
 
 from edgebench.tuning.search import in_words as settings_in_words
 
-_MOST_SEARCH_S = 600
+_SHARE_OF_TRAINING = 0.5
+_LEAST_SEARCH_S, _MOST_SEARCH_S = 120, 600
 # What a worker takes before and after: the framework, the data, the measurement under way at the limit.
 _AROUND_S = 900
 
@@ -10,6 +11,11 @@ _AROUND_S = 900
 def child_limit_s(search_limit_s):
     """Return after how many seconds a worker that searches is ended; search_limit_s: as asked for, or None."""
     return (search_limit_s or _MOST_SEARCH_S) + _AROUND_S
+
+
+def search_limit_s(training_s):
+    """Return the seconds that a search takes at most by default, for a training of so many seconds."""
+    return min(_MOST_SEARCH_S, max(_LEAST_SEARCH_S, _SHARE_OF_TRAINING * training_s))
 
 
 def earlier(task, known):

@@ -6,7 +6,7 @@ import time
 from collections import namedtuple
 
 from edgebench.errors import EdgebenchError
-from edgebench.tuning import search
+from edgebench.tuning import search, search_limit_s
 
 # A stretch is as long as clocks and schedulers need to agree, and no longer.
 _STRETCH_S = 1.0
@@ -14,8 +14,6 @@ _STRETCH_S = 1.0
 _SHORT_EPOCH_S = 3.0
 # Enough that several executions of several steps are in it, where that does not take too long.
 _LEAST_STEPS, _LEAST_SLOW_STEPS, _SLOW_STEP_S = 50, 10, 0.04
-_SHARE_OF_TRAINING = 0.5
-_LEAST_LIMIT_S, _MOST_LIMIT_S = 120, 600
 _KEPT_MODELS = 3
 
 
@@ -31,14 +29,20 @@ def run(framework, read, build, sizes, job, emit):
     trials.prepare()
     epochs = sizes.epochs
     expected_s = trials.step_s * trials.whole.steps * epochs
-    limit_s = job["search_limit_s"] or min(
-        _MOST_LIMIT_S, max(_LEAST_LIMIT_S, _SHARE_OF_TRAINING * expected_s)
-    )
+    limit_s = job["search_limit_s"] or search_limit_s(expected_s)
     choices, without = trials.choices()
     if choices:
         stretches = float(trials.whole.steps * epochs) / trials.steps
+
+        def tell(tried, known):
+            emit("epoch", done=tried, of=known)
+            # The time of a setting varies with compiling; what all take so far is the best guess.
+            passed_s = time.monotonic() - started
+            if tried:
+                emit("expect", seconds=min(passed_s / tried * (known - tried), limit_s - passed_s))
+
         found = search.Search(
-            choices, trials.measure, stretches, trials.samples, time.monotonic, limit_s, started
+            choices, trials.measure, stretches, trials.samples, time.monotonic, limit_s, started, tell
         ).run()
     else:
         reason = "this framework has nothing to set: " + _reasons(without)

@@ -54,16 +54,28 @@ class Search:
     turn, or raises RefusedError. stretches: how many such stretches make the
     training. samples: of one stretch. clock: seconds. limit_s: no setting is
     tried later, but for the first one, and the winner is proven in what is left
-    or soon after. started: when that time began, None for now.
+    or soon after. started: when that time began, None for now. tell: called with how
+    many settings were tried, and how many there are as far as known.
     """
 
-    def __init__(self, choices, measure, stretches, samples, clock, limit_s, started=None):
+    def __init__(
+        self,
+        choices,
+        measure,
+        stretches,
+        samples,
+        clock,
+        limit_s,
+        started=None,
+        tell=lambda tried, known: None,
+    ):
         self._choices = choices
         self._measure = measure
         self._stretches = stretches
         self._samples = samples
         self._clock = clock
         self._limit_s = limit_s
+        self._tell = tell
         self._started = clock() if started is None else started
         self._tried = []
         self._losses = {}
@@ -102,6 +114,7 @@ class Search:
         for turn in range(_TURNS):
             self._take({}, turn)
         self._entry({})["verdict"] = "default"
+        self._tell_tried()
 
     def _explore(self):
         """Go over all choices again as long as one of them makes the best better: settings help one another."""
@@ -114,6 +127,13 @@ class Search:
                     if not self._is_tried(candidate) and self._wins(candidate):
                         self._best = candidate
                         is_better = True
+                    self._tell_tried()
+
+    def _tell_tried(self):
+        """Tell how many settings were tried, of those that follow from the best so far."""
+        following = [dict(self._best, **{name: value}) for name, values in self._choices for value in values]
+        untried = [each for each in following if not self._is_tried(each)]
+        self._tell(len(self._tried), len(self._tried) + len(untried))
 
     def _wins(self, candidate):
         has_tried = len(self._tried) > 1

@@ -9,6 +9,9 @@ from edgebench.commands.common import NOT_ALL_OK, OK
 from edgebench.commands.kws import shared
 from edgebench.errors import with_code
 
+# Of an engine on a PC, before any was timed.
+_GUESS_S = 8.0
+
 
 def add(commands):
     """Declare the command."""
@@ -30,6 +33,7 @@ def add(commands):
 
 
 def _accuracy(options):
+    from edgebench import progress, tasks
     from edgebench.kws import plan, tables
 
     finder = shared.finder(options)
@@ -39,10 +43,18 @@ def _accuracy(options):
     scored = [each for each in found if each[1].weights != "random"]
     for warning in finder.warnings:
         shared.tell(warning)
-    results = [
-        _one(options, inputs, combination, number, len(scored))
-        for number, combination in enumerate(scored, 1)
+    steps = [
+        progress.Step(tasks.inference_label(name, model.id, model.form, threads), name, _GUESS_S)
+        for name, model, threads in scored
     ]
+    display = progress.display("auto")
+    display.plan(steps, noun="measurement")
+    try:
+        results = [
+            _one(options, inputs, combination, step, display) for combination, step in zip(scored, steps)
+        ]
+    finally:
+        display.done()
     if not results:
         shared.tell(
             with_code(
@@ -62,14 +74,12 @@ def _accuracy(options):
     return OK if all(result["status"] == "ok" for result in results) else NOT_ALL_OK
 
 
-def _one(options, inputs, combination, number, total):
-    from edgebench import progress, suite, tasks
+def _one(options, inputs, combination, step, display):
+    from edgebench import suite
     from edgebench.kws import plan
 
     name, model, threads = combination
-    shared.tell(
-        "[{}/{}] {}".format(number, total, tasks.inference_label(name, model.id, model.form, threads))
-    )
+    display.start(step)
     told = {}  # type: ignore[var-annotated]
     job = {
         "kind": "inference",
@@ -87,9 +97,12 @@ def _one(options, inputs, combination, number, total):
             told,
             options.time_limit,
             os.path.join(folder, "worker.log"),
-            progress.Silent(None),
+            display,
             plan.python_of(name),
         )
+    quality = told.get("quality")
+    scored = "top-1 {:.1%}".format(quality["value"]) if quality else "{}, {}".format(end.status, end.reason)
+    display.end("{}: {}".format(step.label, scored))
     return {
         "engine": dict(
             {"name": name, "library": None, "version": None, "delegate": None}, **told.get("engine", {})
@@ -98,7 +111,7 @@ def _one(options, inputs, combination, number, total):
         "threads": threads,
         "status": end.status,
         "reason": end.reason,
-        "quality": told.get("quality"),
+        "quality": quality,
         "times": dict(told.get("times", {}), wall_s=time.monotonic() - started),
         "framework": told.get("framework"),
     }

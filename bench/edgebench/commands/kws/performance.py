@@ -53,7 +53,7 @@ def _performance(options):
 
     _check_log(options)
     settings = _settings(options)
-    display = progress.display("plain")
+    display = progress.display("auto")
     try:
         results = suite.Suite(settings, display).run()
     except KeyboardInterrupt:
