@@ -4,6 +4,7 @@ import math
 
 from edgebench_report import text
 from edgebench_report.aggregate import Column, Statistic
+from edgebench_report.published import title_of
 from edgebench_report.results import TRAINING, not_as_published
 from edgebench_report.table import MISSING, Cell, Footnotes, Heading, Row, Table
 from edgebench_report.tables import Facts
@@ -28,7 +29,8 @@ def table(facts: Facts) -> Table:
             for each in facts.published.workloads
         }
         times = {name: value for name, value in own.items() if value}
-        rows.append(Row(f"{host['name']} (2019)", host["id"], _cells(facts, times, notes), side="published"))
+        of_each = {each["id"]: times for each in facts.published.hosts}
+        rows.append(Row(title_of(host), host["id"], _cells(facts, of_each, notes), side="published"))
     return Table(
         number="0",
         slug="table_0_beside_published",
@@ -39,7 +41,7 @@ def table(facts: Facts) -> Table:
         "both have, n of them, with the least and the greatest factor among them. Table 4c has each workload.",
         bands=[],
         headings=[
-            Heading(f"vs {host['name']}", side="measured", spread=True, csv=f"vs {host['name']}")
+            Heading(f"vs {facts.published_name(host)}", side="measured", spread=True)
             for host in facts.published.hosts
         ],
         rows=rows,
@@ -47,21 +49,24 @@ def table(facts: Facts) -> Table:
     )
 
 
-def _times(facts: Facts, index: int, column: Column) -> dict[str, float]:
-    found = {}
+def _times(facts: Facts, index: int, column: Column) -> dict[str, dict[str, float]]:
+    """Return, by published host, the training times [s] of the workloads that may be compared with it."""
+    found: dict[str, dict[str, float]] = {host["id"]: {} for host in facts.published.hosts}
     for workload, group in column.groups.items():
         known = facts.statistics.get((index, workload, TRAINING.metric))
-        is_theirs = workload in facts.published.workloads and group.ok and not not_as_published(facts, group)
-        if known is not None and known.median > 0 and is_theirs:
-            found[workload] = known.median
+        if workload not in facts.published.workloads or not group.ok or known is None or known.median <= 0:
+            continue
+        for host in facts.published.hosts:
+            if not not_as_published(facts, group, host):
+                found[host["id"]][workload] = known.median
     return found
 
 
-def _cells(facts: Facts, times: dict[str, float], notes: Footnotes) -> list[Cell]:
+def _cells(facts: Facts, times: dict[str, dict[str, float]], notes: Footnotes) -> list[Cell]:
     cells = []
     for host in facts.published.hosts:
         ratios = []
-        for workload, own in times.items():
+        for workload, own in times[host["id"]].items():
             theirs = facts.published.measured(workload, TRAINING.published, host["id"])
             if theirs:
                 ratios.append(theirs / own)

@@ -6,6 +6,7 @@ from pathlib import Path
 from edgebench_report import (
     aggregate,
     answer,
+    answer_tables,
     beside,
     certainty,
     conditions,
@@ -37,11 +38,12 @@ MAX_HOSTS = 500
 
 @dataclass(frozen=True)
 class Built:
-    """A report that was written: its page, what it shows, and what was read for it."""
+    """A report that was written: its page, what it shows (``answers``: the head as tables), what was read for it."""
 
     page: Path
     summary: Summary
     tables: list[Table]
+    answers: list[Table]
     loaded: Loaded
 
 
@@ -59,6 +61,7 @@ def build(paths: list[Path], out: Path, title: str = DEFAULT_TITLE, against: str
     facts = facts_of(loaded)
     columns = facts.columns
     answers = answer.blocks(facts, against)
+    heads = [answer_tables.tables(each, facts, place) for place, each in enumerate(answers)]
     timelines = timeline.draw(loaded, facts)
     drifts, examined = certainty.drifts(facts)
     head = summary.summarise(loaded, facts, timelines.problems, examined)
@@ -73,13 +76,14 @@ def build(paths: list[Path], out: Path, title: str = DEFAULT_TITLE, against: str
         [*plots.speeds(answers), *plots.draw(facts, facts.samples)] if columns else [],
         latency.draw(loaded.inferences, published_inference),
         published_inference,
-        answers,
+        list(zip(answers, heads, strict=True)),
         evidence.parts(loaded, facts),
         roofline.draw(surveys),
         timelines.charts,
         explanation.section(loaded.explanations),
     )
-    files: dict[str, str | bytes] = {f"{each.slug}.csv": each.csv() for each in present}
+    first = [each for tables in heads for each in tables]
+    files: dict[str, str | bytes] = {f"{each.slug}.csv": each.csv() for each in [*first, *present]}
     if columns:
         files["runs.csv"] = flat.runs_csv(columns, loaded.superseded)
     if loaded.inferences:
@@ -92,7 +96,7 @@ def build(paths: list[Path], out: Path, title: str = DEFAULT_TITLE, against: str
     files["index.html"] = page.html(contents)
     for name, content in files.items():
         write(out / name, content)
-    return Built(out / "index.html", head, present, loaded)
+    return Built(out / "index.html", head, present, first, loaded)
 
 
 def facts_of(loaded: Loaded) -> tables.Facts:

@@ -102,7 +102,7 @@ def _build(given: argparse.Namespace) -> int:
     built = build(given.paths, given.out, given.title, given.against)
     if not given.quiet:
         width = shutil.get_terminal_size((110, 40)).columns
-        _say(terminal.render(built.summary, built.tables, width), sys.stdout)
+        _say(terminal.render(built.summary, built.tables, width, built.answers), sys.stdout)
     for problem in built.loaded.problems:
         _say(f"left out: {problem.message}", sys.stderr)
     _say(str(built.page) if given.quiet else f"Report: {built.page}", sys.stdout)

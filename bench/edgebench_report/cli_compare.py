@@ -14,7 +14,7 @@ from edgebench_report.cli_import import Say
 from edgebench_report.compare import BY, Comparison, Outcome, compare, select
 from edgebench_report.errors import ReportError
 from edgebench_report.load import Loaded, Record, load
-from edgebench_report.statistics import CONFIDENCE
+from edgebench_report.statistics import CONFIDENCE, fewest
 from edgebench_report.table import Cell, Footnotes, Heading, Row, Table
 from edgebench_report.text import Note
 from edgebench_report.writing import write
@@ -230,15 +230,30 @@ def conclusions(found: Comparison) -> list[str]:
         f"(accuracies: {100 * found.accuracy_threshold:g} points)"
         f" among {text.plural(len(found.outcomes), 'comparison')}."
     ]
-    too_few = sum(each.verdict == "too few" for each in found.outcomes)
-    if too_few:
-        lines.append(f"{text.plural(too_few, 'comparison')} with too few repeats to tell.")
+    lines += _more_repeats(found)
     if len(told) >= 10:
         lines.append(
             f"Of {len(told)} comparisons at {100 * CONFIDENCE:g} %, about {(1 - CONFIDENCE) * len(told):.0f} "
             "show a difference by chance."
         )
     lines += [f"set apart, {each.side}: {each.title}, {each.reason}" for each in found.apart]
+    return lines
+
+
+def _more_repeats(found: Comparison) -> list[str]:
+    """Return once, not row by row, how many repeats are too few and what to run for more."""
+    few = [each for each in found.outcomes if each.said == "too few repeats"]
+    if not few:
+        return []
+    needed = fewest()
+    lines = [
+        f"{len(few)} of {text.plural(len(found.outcomes), 'comparison')} show nothing: less than {needed} repeats on a "
+        f"side. For {needed} repeats, run: ansible-playbook bench.yml -e bench_repeats={needed}"
+    ]
+    if any(each.quantity.startswith("latency") for each in few):
+        lines.append(
+            f"Latencies of keyword spotting have one value a run: {needed} runs on each side are needed."
+        )
     return lines
 
 

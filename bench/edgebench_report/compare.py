@@ -444,8 +444,7 @@ def _ratio(
 ) -> Outcome:
     medians = median(first), median(second)
     change = interval = coverage = None
-    needed = statistics.fewest()
-    verdict, said = "too few", f"too few repeats: {len(first)} and {len(second)}, {needed} each needed"
+    verdict, said = "too few", "too few repeats"
     if min(first) <= 0 or min(second) <= 0:
         said = "too small to be measured: there is a zero"
     elif min(len(first), len(second)) < 2:

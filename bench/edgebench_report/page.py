@@ -22,7 +22,7 @@ _TALL_IN = 4.0
 
 @dataclass(frozen=True)
 class Contents:
-    """All that a report shows."""
+    """All that a report shows; ``answers`` are the blocks of its head, each with its tables."""
 
     title: str
     summary: Summary
@@ -31,7 +31,7 @@ class Contents:
     charts: list[Chart]
     inference_charts: list[Chart]
     published_inference: PublishedInference
-    answers: list[Block]
+    answers: list[tuple[Block, list[Table]]]
     evidence: list[Part]
     rooflines: list[Chart]
     timelines: list[Chart]
@@ -86,7 +86,11 @@ def _render(template: str, contents: Contents) -> str:
         inference_source=contents.published_inference.source if contents.facts.inferences else None,
         csv_files=_flat_files(contents.facts),
         answers=contents.answers,
-        spotting=answer.spotting(contents.facts.inferences),
+        spotting=[
+            each
+            for each in answer.spotting(contents.facts.inferences)
+            if not any(block.spotted and block.profile == each.profile for block, _ in contents.answers)
+        ],
         evidence=contents.evidence,
         explained=contents.explained,
         script=Markup(script),  # noqa: S704 - the package's own file

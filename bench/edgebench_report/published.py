@@ -37,6 +37,11 @@ _WORKLOAD_FIELDS = (
 NOT_IN_REPORT = Note("not-in-2019-report", "not part of the 2019 report")
 
 
+def title_of(host: dict[str, Any]) -> str:
+    """Return what a published host is called among measured ones."""
+    return f"{host['name']} (2019 report)"
+
+
 @dataclass(frozen=True)
 class Annotation:
     """What is known to be wrong with one printed value, and the value of the raw logs or the code."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from edgebench_report import telemetry, text
 from edgebench_report.aggregate import Column, Group, Record, Statistic
+from edgebench_report.published import title_of
 from edgebench_report.table import MISSING, Band, Cell, Footnotes, Heading, Row, Table, records_anchor
 from edgebench_report.tables import NOT_RUN, PUBLISHED_BAND, Facts
 from edgebench_report.text import Note
@@ -105,7 +106,7 @@ def _comparison(
         ],
         headings=measured_headings(facts)
         + [
-            Heading(host["name"], side="published", csv=f"{host['name']} (published 2019)")
+            Heading(facts.published_name(host), side="published", csv=title_of(host))
             for host in facts.published.hosts
         ],
         rows=rows,
@@ -304,7 +305,9 @@ def speed_ratio(facts: Facts) -> Table | None:
         bands=[Band(facts.columns[index].label, len(facts.published.hosts), "measured") for index in paper],
         headings=[
             Heading(
-                f"vs {host['name']}", side="measured", csv=f"{facts.columns[index].label} vs {host['name']}"
+                f"vs {facts.published_name(host)}",
+                side="measured",
+                csv=f"{facts.columns[index].label} vs {facts.published_name(host)}",
             )
             for index in paper
             for host in facts.published.hosts
@@ -324,7 +327,7 @@ def _ratio_cell(facts: Facts, index: int, workload: str, host: str, notes: Footn
     if theirs is None:
         why = facts.published.reason(workload, TRAINING.published, host)
         return Cell(MISSING, marks=[notes.mark(Note(why.code, f"published host: {why.text}"))])
-    obstacle = not_as_published(facts, group)
+    obstacle = not_as_published(facts, group, _host(facts, host))
     if obstacle is not None:
         return Cell(MISSING, marks=[notes.mark(obstacle)])
     marks = [notes.mark(each) for each in remarks(group)]
@@ -337,9 +340,16 @@ def _ratio_cell(facts: Facts, index: int, workload: str, host: str, notes: Footn
     )
 
 
-def not_as_published(facts: Facts, group: Group) -> Note | None:
-    """Return why a group is no counterpart of the published runs; None where it is one."""
+def _host(facts: Facts, name: str) -> Record:
+    return next(each for each in facts.published.hosts if each["id"] == name)
+
+
+def not_as_published(facts: Facts, group: Group, host: Record | None = None) -> Note | None:
+    """Return why a group is no counterpart of the published runs, or those of one published host; None if it is."""
     run = group.ok[0]
+    # The one host of 16 bits cast its inputs alone, so that both precisions are the same as its own in part.
+    if host is not None and run["precision"] == "float16" and host["float_bits"] != 16:
+        return Note("precision-differs", f"not comparable: float16, published float{host['float_bits']}")
     if any(each["data"]["synthetic"] for each in group.ok):
         return Note("synthetic-data", "not comparable: synthetic data")
     published_lookback = facts.published.source["lookback_rows"]

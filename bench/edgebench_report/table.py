@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -50,6 +51,8 @@ class Heading:
     spread: bool = False
     numeric: bool = True
     csv: str = ""
+    # What the numbers beside the median are called in the CSV.
+    ends: tuple[str, str, str] = ("min", "max", "repeats")
 
     @property
     def title(self) -> str:
@@ -150,9 +153,7 @@ class Table:
         header = [*(["part"] if self.sectioned else []), self.key_name, "title"]
         for heading, has_notes in zip(self.headings, noted, strict=True):
             header.append(heading.label)
-            header += (
-                [f"{heading.label} {each}" for each in ("min", "max", "repeats")] if heading.spread else []
-            )
+            header += [f"{heading.label} {each}" for each in heading.ends] if heading.spread else []
             header += [f"{heading.label} note"] if has_notes else []
         writer.writerow(header)
         for section, rows in self.sections():
@@ -172,7 +173,8 @@ def _numbers(cell: Cell, heading: Heading) -> list[object]:
     if cell.statistic is None:
         return ["", "", "", 0]
     known = cell.statistic
-    return [*(float(f"{each:.6g}") for each in (known.median, known.low, known.high)), known.count]
+    values = (known.median, known.low, known.high)
+    return [*("" if math.isnan(each) else float(f"{each:.6g}") for each in values), known.count]
 
 
 class Footnotes:

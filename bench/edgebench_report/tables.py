@@ -8,7 +8,7 @@ from typing import Any
 
 from edgebench_report import text
 from edgebench_report.aggregate import Column, Record, Statistic
-from edgebench_report.published import NOT_IN_REPORT, Annotation, Published
+from edgebench_report.published import NOT_IN_REPORT, Annotation, Published, title_of
 from edgebench_report.table import MISSING, Band, Cell, Footnotes, Heading, Row, Table
 from edgebench_report.text import Note
 
@@ -57,6 +57,11 @@ class Facts:
         others = {each["host"] for each in [*self.inferences, *self.explanations]}
         return sorted({column.host for column in self.columns} | others)
 
+    def published_name(self, host: dict[str, Any]) -> str:
+        """Return the name of a published host, with its source if a measured host has the same name."""
+        measured = {each.casefold() for each in self.host_names}
+        return title_of(host) if host["name"].casefold() in measured else str(host["name"])
+
     def title(self, workload: str) -> str:
         """Return the name of a workload for people."""
         if workload in self.published.workloads:
@@ -93,7 +98,10 @@ def hosts(facts: Facts) -> Table:
         caption="The machines measured, beside those of the 2019 report.",
         bands=[Band("Measured", len(measured), "measured"), Band("Published 2019", 4, "published")],
         headings=[Heading(each, side="measured", numeric=False) for each in measured]
-        + [Heading(each["name"], side="published", numeric=False) for each in facts.published.hosts],
+        + [
+            Heading(facts.published_name(each), side="published", numeric=False)
+            for each in facts.published.hosts
+        ],
         rows=rows,
         footnotes=notes.listed(),
     )

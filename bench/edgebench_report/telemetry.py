@@ -75,8 +75,17 @@ def counted(records: list[dict[str, Any]]) -> str:
 
 def train_energy_j(run: dict[str, Any]) -> float | None:
     """Return the joules of a training, of the whole board or of what the record says; None where unknown."""
+    return _energy_j(run, "train")
+
+
+def test_energy_j(run: dict[str, Any]) -> float | None:
+    """Return the joules of a test, as ``train_energy_j`` does."""
+    return _energy_j(run, "test")
+
+
+def _energy_j(run: dict[str, Any], phase: str) -> float | None:
     value: Any = run["telemetry"]
-    for name in ("phases", "train", "energy", "total_j"):
+    for name in ("phases", phase, "energy", "total_j"):
         value = value.get(name) if isinstance(value, dict) else None
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 

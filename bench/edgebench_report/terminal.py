@@ -14,8 +14,11 @@ _FIRST_MAX = 30
 _BETWEEN = 2
 
 
-def render(summary: Summary, tables: list[Table], width: int) -> str:
-    """Return the head and all tables, no line longer than ``width`` (held to 80 … 120 characters)."""
+def render(summary: Summary, tables: list[Table], width: int, answers: Sequence[Table] = ()) -> str:
+    """Return the head and all tables, no line longer than ``width`` (held to 80 … 120 characters).
+
+    The ``answers`` are last: the end is what stands on the screen.
+    """
     width = min(max(width, NARROWEST), WIDEST)
     blocks = ["\n".join(_wrapped(summary.headline, width))]
     blocks += ["\n".join(_wrapped(f"! {each.text}", width, "  ")) for each in summary.banners]
@@ -31,6 +34,7 @@ def render(summary: Summary, tables: list[Table], width: int) -> str:
                 ]
             )
         )
+    blocks += [table_lines(each, width) for each in answers]
     return "\n\n".join(blocks) + "\n"
 
 

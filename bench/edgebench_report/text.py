@@ -50,6 +50,11 @@ def microseconds(value: float) -> str:
     return f"{value:.0f}" if value >= 99.5 else f"{value:.1f}" if value >= 9.95 else f"{value:.2f}"
 
 
+def joules(value: float) -> str:
+    """Format an energy with three significant digits or more, without the unit."""
+    return f"{value:.0f}" if value >= 99.5 else f"{value:.3g}" if value >= 0.001 else f"{value:.1g}"
+
+
 def rate(value: float) -> str:
     """Format a number of inferences a second with three significant digits or more."""
     return microseconds(value)

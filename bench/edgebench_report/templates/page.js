@@ -64,31 +64,59 @@
 
   // The baseline: the same numbers as without the script, for another host.
   const shown = (ratio) => (ratio >= 99.5 ? ratio.toFixed(0) : ratio >= 9.95 ? ratio.toFixed(1) : ratio.toFixed(2));
-  const speed = (own, base, same) => {
+  const speed = (own, base, same, published) => {
     if (!own) return { text: "–", said: "not measured", told: false };
-    if (!base) return { text: "–", said: "no baseline here", told: false };
+    if (!base) return { text: "–", said: "the baseline has no result", told: false };
     if (same) return { text: "1", said: "the baseline", told: false };
-    const text = shown(base[0] / own[0]);
-    if (own.length < 3 || base.length < 3) return { text, said: "no interval", told: false };
-    const gap = Math.log(base[0] / own[0]);
-    const low = Math.exp(gap - Math.hypot(Math.log(base[0] / base[1]), Math.log(own[2] / own[0])));
-    const high = Math.exp(gap + Math.hypot(Math.log(base[2] / base[0]), Math.log(own[0] / own[1])));
+    const count = own.length;
+    const gap = own.reduce((sum, each, at) => sum + Math.log(base[at][0] / each[0]), 0) / count;
+    const text = shown(Math.exp(gap));
+    if ([...own, ...base].some((each) => each.length < 3)) {
+      return { text, said: published ? "published medians have no interval" : "too few repeats for an interval", told: false };
+    }
+    const reach = (one, other) => Math.hypot(...own.flatMap((each, at) => [
+      Math.log(base[at][0] / base[at][one]), Math.log(each[other] / each[0])])) / count;
+    const low = Math.exp(gap - reach(1, 2));
+    const high = Math.exp(gap + reach(2, 1));
     const told = low > 1 || high < 1;
     return { text, said: shown(low) + " to " + shown(high) + (told ? "" : ": no difference shown"), told };
   };
   for (const block of all(".block")) {
-    const lines = JSON.parse(block.querySelector(".numbers").textContent);
+    const numbers = block.querySelector(".numbers");
+    if (!numbers) continue;
+    const { lines, measured, titles } = JSON.parse(numbers.textContent);
     const select = block.querySelector("select");
+    const isPublished = (place) => !measured.includes(Number(place));
+    // What all compared hosts have, the published ones only where one is the baseline.
+    const common = (baseline) => lines.filter((line) => [...measured, baseline].every((place) => line[place]));
+    const of = (line, place, baseline) => {
+      const chosen = line === "all" ? common(baseline) : [lines[line]];
+      const found = chosen.map((each) => each[place]);
+      return found.every(Boolean) && (line !== "all" || found.length > 1) ? found : null;
+    };
+    const first = common(select.value).length;
+    const totals = all(".overall td[data-total]", block).map((cell) => ({ cell, content: cell.innerHTML }));
     select.addEventListener("change", () => {
       const baseline = select.value;
+      const together = common(baseline);
+      const said = block.querySelector('[data-code="overall"]');
+      if (said) {
+        const own = titles.filter((_, at) => together.includes(lines[at]));
+        const left = [...new Set(titles.filter((each) => !own.includes(each)))];
+        said.textContent = said.textContent.replace(/\d+ workloads?/, own.length + (own.length === 1 ? " workload" : " workloads"))
+          .replace(/left out: .*\.$/, () => "left out: " + (left.join(", ") || "none") + ".");
+        // Sums are of the workloads that were common at first.
+        for (const { cell, content } of totals) cell.innerHTML = own.length === first ? content : "–";
+      }
       block.querySelector(".name").textContent = select.selectedOptions[0].textContent;
       for (const cell of all("[data-line]", block)) {
-        const line = lines[cell.dataset.line];
-        const place = cell.dataset.place;
-        const found = speed(line[place], line[baseline], place === baseline);
+        const { line, place } = cell.dataset;
+        const found = speed(of(line, place, baseline), of(line, baseline, baseline), place === baseline,
+          isPublished(place) || isPublished(baseline));
+        if (line === "all" && found.text === "–") found.said = "not all of these workloads";
         const main = cell.querySelector("a.n, b") || cell;
         main.textContent = found.text;
-        const detail = cell.querySelector("small");
+        const detail = cell.querySelector("small.said");
         if (detail) detail.textContent = found.said;
         else {
           cell.title = found.said;

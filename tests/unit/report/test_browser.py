@@ -164,7 +164,7 @@ def test_the_baseline_can_be_chosen(ask: Callable[..., Any], three_hosts: Built)
         select.dispatchEvent(new Event('change'));
         return [document.querySelector('#answer-paper .name').textContent, speeds()];
       };
-      return [before, choose('middle'), choose('slow'), choose('Frodo (published 2019)')];
+      return [before, choose('middle'), choose('slow'), choose('Frodo (2019 report)')];
     """
     (host, first), (name, second), (_, again), (_, published) = ask(three_hosts.page, code)
 

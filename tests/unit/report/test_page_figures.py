@@ -215,7 +215,7 @@ def test_against_published_shows_this_fleet_beside_the_four_hosts(make: Maker, t
     built = build([two], tmp_path / "report", against="published")
     table = next(each for each in built.tables if each.slug == "table_0_beside_published")
     assert [row.name.split(" · ")[0] for row in table.rows] == [
-        "fast", "slow", "Gandalf (2019)", "Bilbo (2019)", "Frodo (2019)", "Boromir (2019)",
+        "fast", "slow", *(f"{each} (2019 report)" for each in ("Gandalf", "Bilbo", "Frodo", "Boromir")),
     ]  # fmt: skip
     assert [heading.text for heading in table.headings] == [
         "vs Gandalf",
@@ -254,7 +254,7 @@ def test_against_a_host_makes_it_the_baseline(make: Maker, tmp_path: Path) -> No
     ("profile", "against", "code", "remedy"),
     [
         ("quick", "published", "published-not-comparable", "edgebench run --profile paper"),
-        ("paper", "nobody", "baseline-unknown", "Bilbo (published 2019), "),
+        ("paper", "nobody", "baseline-unknown", "Bilbo (2019 report), "),
     ],
 )
 def test_what_cannot_be_compared_with_is_exit_code_2(

@@ -277,7 +277,7 @@ def test_csv_holds_the_numbers_and_the_reasons(make: Any) -> None:
         3,
         3,
     ]
-    assert float(first["Gandalf (published 2019)"]) == 33.7
+    assert float(first["Gandalf (2019 report)"]) == 33.7
     assert second["edge-01 · quick"] == ""
     code, said = note(table, "imdb")
     assert code == "out-of-memory"
