@@ -93,6 +93,10 @@ MOST_LINE = 2000
 # A host that has booted takes an interrupted run up within two minutes; more is none that does.
 RESUMING_S = 300
 POLLED = re.compile(r"(running|resuming|lost|none|exit-[0-9]{1,3}) ([0-9]{1,15})\Z")
+# Begins a line of the runner that says only that something still runs, about every ten seconds. Of many hosts, each
+# shows fewer of them, so that all together show about as many as one host alone.
+STILL = ("… ", "... ")
+STILL_S = 8.0
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 
 
@@ -118,6 +122,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     TRANSFERS_FILES = False
     _supports_check_mode = True
     _supports_async = False
+    _hosts = 1
+    _said_at = float("-inf")
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return exit code and last lines; fail where the run cannot be started or its host is lost for good."""
@@ -134,6 +140,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             }
         )
         self._host = (task_vars or {})["inventory_hostname"]
+        self._hosts = len((task_vars or {}).get("ansible_play_hosts") or [self._host])
         self._script = f"{arguments['home']}/bin/edgebench-detached"
         self._run_id = arguments["run_id"]
         self._reconnect_s = arguments["reconnect_s"]
@@ -220,8 +227,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _show(self, text: str) -> None:
         *lines, self._partial = (self._partial + text).split("\n")
         for line in lines:
-            self._lines.append(shown(line))
-            self._say(self._lines[-1])
+            line = shown(line)
+            if line.startswith(STILL):
+                if time.monotonic() - self._said_at < STILL_S * self._hosts:
+                    continue
+            else:
+                self._lines.append(line)
+            self._said_at = time.monotonic()
+            self._say(line)
         # A line without an end would be kept for ever.
         self._partial = self._partial[: 2 * MOST_LINE]
 

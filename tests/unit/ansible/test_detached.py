@@ -216,7 +216,7 @@ def test_a_playbook_follows_a_run_over_a_reboot(
         play = subprocess.Popen(
             [
                 *(Path(sys.executable).with_name("ansible"), "-i", "nano,", "nano", "-c", "local"),
-                *("-m", "edgebench_run", "-a", json.dumps({**words, "arguments": arguments})),
+                *("-v", "-m", "edgebench_run", "-a", json.dumps({**words, "arguments": arguments})),
             ],
             cwd=root,
             env={
@@ -268,6 +268,28 @@ def test_a_playbook_shows_every_line_of_the_progress_once(
     vars(action).update(_host="nano", _run_id="r1", _shown=0, _partial="", _lines=[])
     assert action._follow(0) == "exit-0"
     assert shown == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize("hosts", [1, 20])
+def test_of_many_hosts_each_shows_fewer_lines_without_news(
+    plugin: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, hosts: int
+) -> None:
+    run = plugin("action/edgebench_run")
+    now = 0.0
+    monkeypatch.setattr(run.time, "monotonic", lambda: now)
+    shown: list[str] = []
+    monkeypatch.setattr(run.ActionModule, "_say", lambda _, line: shown.append(line))
+    action = object.__new__(run.ActionModule)
+    vars(action).update(_partial="", _lines=[], _hosts=hosts)
+    for number in range(60):
+        now += 9.5
+        action._show(f"… [1/3] training, {number}\n")
+        if number == 30:
+            action._show("[1/3] ok\n")
+    assert "[1/3] ok" in shown
+    assert len(shown) == (61 if hosts == 1 else 4)
+    # The end of a failed run is no line without news.
+    assert action._lines == ["[1/3] ok"]
 
 
 def test_a_note_that_somebody_took_is_no_error(script: Callable[..., str], home: Path) -> None:
