@@ -263,6 +263,7 @@ REST = (
         (("Walk-through of the lab", ("python", "-m", "tests.fresh.lab_walk")),),
         lab=("container", "emulated"),
         root=True,
+        needs="CPython 3.11 to 3.13 below /usr",
     ),
 )
 PARTS = {part.name: part for part in (*TEST, *REST)}
