@@ -1,10 +1,9 @@
 # Copyright the edgebench authors. Licensed under Apache-2.0.
 """The choice of a TensorFlow stack for a host, with its reason."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 DOCUMENTATION = r"""
@@ -12,7 +11,7 @@ name: edgebench_stack
 short_description: Choose the TensorFlow stack for a host
 description:
   - Takes the first stack of the table that fits the host and whose lock file is there, and says why.
-  - A stack that would leave the GPU of a board idle is taken only if C(name) asks for it.
+  - A stack that would leave the GPU of a board idle is taken only if C(name) or C(gpu) asks for it.
   - Never fails by itself; where nothing fits, C(problem) says what was looked at and what would help.
 positional: stacks, locks
 options:
@@ -37,6 +36,17 @@ options:
   python:
     description: The interpreter the user named, as a path or a command name. No other is looked at.
     type: str
+  gpu:
+    description: >-
+      What is asked of the GPU. C(auto), a board's must be used and another is used where a stack fits; C(required), a
+      GPU must be used; C(never), the stack computes on the CPU.
+    type: str
+    choices: [auto, required, never]
+    default: auto
+  next:
+    description: The command that provisions the host again, for the remedies.
+    type: str
+    default: ansible-playbook provision.yml
   venv_pending:
     description: >-
       Whether the distribution's package that lets its Python make a venv is about to be installed, as in check mode.
@@ -54,11 +64,13 @@ _value:
   description: >-
     C(stack), the entry of the table, and C(python), the interpreter of the fact, or null both;
     C(engines), null or the C(python) and the C(lock) of a venv of their own for the engines of keyword spotting;
-    C(reason), why; C(misfits), the stacks that were passed over, each with the codes of the reasons;
+    C(reason), why; C(headline), the part of it that names the stack and, where the GPU stays unused, says why;
+    C(misfits), the stacks that do not fit, each with the codes of the reasons;
     C(hidden_flags), null or that a hypervisor hides instructions of the CPU, and how to expose them;
     C(crash_remedy), what to do if TensorFlow ends in SIGILL or SIGABRT nevertheless;
-    C(gpu_unused), whether the host has a GPU that the stack does not use; C(problem), null or why no stack was chosen
-    and the remedy, with a code in brackets at its end.
+    C(gpu_unused), null or why the host's GPU stays unused; C(gpu_required), whether the installation must find a GPU;
+    C(problem), null or why no stack was chosen. Its first line holds the verdict, what helps and a code in brackets;
+    the others say what was looked at and what each stack lacks.
   type: dict
 """
 
@@ -69,6 +81,32 @@ class Misfit(NamedTuple):
     code: str
     text: str
 
+
+@dataclass
+class Lacking:
+    """What stands between a host and its stacks, for the remedies."""
+
+    # Stacks that lack nothing but a Python.
+    almost: list[dict[str, Any]] = field(default_factory=list)
+    # Those without a lock file, each with what is wrong about the Pythons.
+    unlocked: list[tuple[dict[str, Any], Misfit | None]] = field(default_factory=list)
+    # Those that fit, but leave a GPU idle that must be used.
+    on_cpu: list[dict[str, Any]] = field(default_factory=list)
+    # How the drivers come that a stack for the GPU lacks.
+    drivers: list[str] = field(default_factory=list)
+    # Releases of L4T with a stack for the board.
+    other_releases: list[str] = field(default_factory=list)
+    # Pythons of the host that lack only the module venv.
+    without_venv: list[str] = field(default_factory=list)
+
+    @property
+    def ready_but_unlocked(self) -> list[dict[str, Any]]:
+        """The stacks that lack nothing but a lock file."""
+        return [stack for stack, lack in self.unlocked if lack is None]
+
+
+# Three lines of a terminal, with the host's name.
+HEADLINE_CHARS = 320
 
 # What the CPU of a 32-bit system may run instead.
 SIXTY_FOUR_BIT = {"armv7l": "aarch64", "i686": "x86_64"}
@@ -169,11 +207,23 @@ def _is_later(known: str, release: str | None) -> bool:
     return _version_key(release) > _version_key(known.rstrip("+"))
 
 
-def _idle_misfit(host: dict[str, Any], stack: dict[str, Any]) -> Misfit | None:
-    """Return that a stack would compute on the CPU of a board that has a GPU, or None."""
-    if host["gpu"] != "tegra" or stack["gpu"]:
+def gpu_is_required(host: dict[str, Any], gpu: str) -> bool:
+    """Return whether a stack must use the host's GPU: on a board that has one, or where the user says so."""
+    return gpu == "required" or (gpu == "auto" and host["gpu"] == "tegra")
+
+
+def _gpu_misfit(host: dict[str, Any], stack: dict[str, Any], gpu: str) -> Misfit | None:
+    """Return that a stack would leave a GPU idle that must be used, or use one that must not be, or None."""
+    if gpu == "never" and stack["gpu"]:
+        return Misfit("gpu-unwanted", "computes on the GPU, and runtime_gpu is never")
+    if not gpu_is_required(host, gpu) or stack["gpu"]:
         return None
-    return Misfit("gpu-idle", "computes on the CPU and would leave the board's GPU idle")
+    return Misfit("gpu-idle", "computes on the CPU and would leave the host's GPU idle")
+
+
+def _alternatives(words: list[str]) -> str:
+    """Return the words as a choice: a, b or c."""
+    return " or ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
 
 
 def _minor(version: str) -> str:
@@ -191,7 +241,7 @@ def _pick_python(
     for python in fitting:
         if python["venv"]:
             return python, None
-    wanted = " or ".join(versions)
+    wanted = _alternatives(versions)
     if fitting:
         names = ", ".join(python["path"] for python in fitting)
         return None, Misfit(
@@ -261,62 +311,85 @@ def describe(host: dict[str, Any], named: str | None) -> str:
     return "; ".join(parts)
 
 
+def _in_short(host: dict[str, Any]) -> str:
+    """Return what decides on a host's stack, for a headline: aarch64, L4T 36.3.0, CPython 3.10.12."""
+    parts = [host["architecture"]]
+    missing = [flag for flag in _HIDEABLE if flag not in host["cpu_flags"]]
+    if host["architecture"] == "x86_64" and missing:
+        parts.append(f"without {', '.join(missing)}")
+    if host["l4t"]:
+        parts.append(f"L4T {host['l4t']}")
+    newest = list(dict.fromkeys(python["version"] for python in host["pythons"]))[:3]
+    return ", ".join([*parts, f"CPython {' and '.join(newest)}" if newest else "no CPython"])
+
+
 def choose(
     host: dict[str, Any],
     stacks: list[dict[str, Any]],
     locks: Iterable[str],
     name: str | None = None,
     python: str | None = None,
+    gpu: str = "auto",
+    next: str = "ansible-playbook provision.yml",  # noqa: A002
     venv_pending: bool = False,
 ) -> dict[str, Any]:
     """Return stack, python, reason and problem for the host; see RETURN."""
-    candidates = stacks
+    if gpu == "required" and not host["gpu"]:
+        return _refusal(
+            "runtime_gpu is required, but the host has no GPU that NVIDIA's driver drives. Set runtime_gpu to auto, or "
+            "install the driver and restart the host [gpu-missing]"
+        )
+    candidates, device = stacks, gpu
     if name:
+        # The name of a stack is a choice in itself.
+        device = "any" if gpu == "auto" else gpu
         candidates = [stack for stack in stacks if stack["name"] == name]
         if not candidates:
             known = ", ".join(stack["name"] for stack in stacks)
             return _refusal(
-                f"runtime_stack is {name!r}, expected a stack of files/tensorflow_stacks.yml: {known}. Correct it, or "
-                "remove it for the first that fits [stack-unknown]"
+                f"runtime_stack is {name!r}, expected a stack of files/tensorflow_stacks.yml. Correct it, or remove it "
+                f"for the first that fits [stack-unknown]\nKnown: {known}"
             )
     pythons = _with_venvs(_pythons_of(host, python), venv_pending)
     if python and not pythons:
         return _refusal(
             f"runtime_python is {python!r}, expected a CPython 3 that runs on this host. Correct it, or remove it to "
-            f"use any. Looked at: {describe(host, python)} [python-unknown]"
+            f"use any [python-unknown]\nLooked at: {describe(host, python)}."
         )
     there = set(locks)
-    passed_over: dict[str, list[Misfit]] = {}
-    unlocked: list[tuple[dict[str, Any], Misfit | None]] = []
-    almost: list[dict[str, Any]] = []
-    on_cpu: list[dict[str, Any]] = []
+    unfit: dict[str, list[Misfit]] = {}
+    lacking = Lacking()
     for stack in candidates:
         misfits = stack_misfits(host, stack)
         chosen, lack = _pick_python(pythons, stack["python"])
         locked = stack["lock"] in there
-        idle = None if name else _idle_misfit(host, stack)
-        if idle:
+        wrong_device = _gpu_misfit(host, stack, device)
+        if wrong_device:
             if not misfits and chosen and locked:
-                on_cpu.append(stack)
-            misfits = [idle, *misfits]
+                lacking.on_cpu.append(stack)
+            misfits = [wrong_device, *misfits]
         if not misfits and chosen and locked:
             engines, remark = _engines(stack, _with_venvs(host["pythons"], venv_pending))
+            unused = _gpu_unused(host, stack, device, candidates, unfit)
+            headline = _headline(host, stack, chosen, unused, asked_for=bool(name))
             return {
                 "stack": stack,
                 "python": chosen,
                 "engines": engines,
-                "reason": _reason(host, stack, chosen, passed_over, asked_for=bool(name)) + remark,
-                "misfits": _codes(passed_over),
+                "reason": f"{headline}{remark}{_others(unfit)}",
+                "headline": headline,
+                "misfits": _codes(unfit),
                 "hidden_flags": hidden_flags(host),
                 "crash_remedy": crash_remedy(host, stack, stacks),
-                "gpu_unused": _gpu_unused(host, stack),
+                "gpu_unused": unused,
+                "gpu_required": bool(stack["gpu"]) and gpu_is_required(host, gpu),
                 "problem": None,
             }
         reasons = misfits + ([lack] if lack else [])
         if not misfits and locked:
-            almost.append(stack)
+            lacking.almost.append(stack)
         elif not misfits:
-            unlocked.append((stack, lack))
+            lacking.unlocked.append((stack, lack))
             reasons.append(
                 Misfit(
                     "lock-missing",
@@ -324,52 +397,96 @@ def choose(
                     f"locked: {_lock_remedy(stack)}",
                 )
             )
-        passed_over[stack["name"]] = reasons
-    foreign = [each for each, misfits in passed_over.items() if not name and _for_other_machines(misfits)]
-    without_venv = [
+        if reasons and all(each.code.startswith("driver-") for each in reasons):
+            lacking.drivers.append(f"{stack['needs']['remedy']} ({stack['needs']['driver']} or later)")
+        unfit[stack["name"]] = reasons
+    lacking.without_venv = [
         minor
         for minor in dict.fromkeys(_minor(each["version"]) for each in pythons if not each["venv"])
-        if any(minor in stack["python"] for stack in almost)
+        if any(minor in stack["python"] for stack in lacking.almost)
     ]
-    idle_names = [each for each, misfits in passed_over.items() if each not in foreign and _is_idle(misfits)]
-    tried = "\n".join(
+    lacking.other_releases = [] if name or gpu == "never" else _other_releases(host, candidates, unfit)
+    return _no_stack(host, unfit, lacking, name=name, python=python, gpu=gpu, next_command=next)
+
+
+def _no_stack(
+    host: dict[str, Any],
+    unfit: dict[str, list[Misfit]],
+    lacking: Lacking,
+    *,
+    name: str | None,
+    python: str | None,
+    gpu: str,
+    next_command: str,
+) -> dict[str, Any]:
+    """Return the refusal: a headline with the verdict and what helps most, then everything that was looked at."""
+    remedies = _remedies(host, lacking, asked_for=bool(name), python=python, next_command=next_command)
+    hidden, shown = hidden_flags(host), remedies
+    if hidden:
+        headline = f"{hidden[0].upper()}{hidden[1:]}, then rerun: {next_command} [cpu-flags-hidden]"
+    else:
+        idle = any(map(_is_idle, unfit.values()))
+        ready = lacking.ready_but_unlocked
+        code = "lock-missing" if ready else "gpu-would-be-idle" if idle else "no-stack-fits"
+        verdict = (
+            f"{ready[0]['name']} fits the host, but its packages are not locked yet"
+            if ready
+            else f"{name} cannot be installed on the host ({_in_short(host)})"
+            if name
+            else f"no TensorFlow stack {'uses the GPU of' if idle else 'fits'} the host ({_in_short(host)})"
+        )
+        shown = remedies[:1]
+        if len(f"{verdict}{'; or '.join(remedies[:2])}") < HEADLINE_CHARS:
+            shown = remedies[:2]
+        headline = f"{verdict}. {_sentence('; or '.join(shown))} [{code}]"
+    foreign = [each for each, misfits in unfit.items() if not name and _for_other_machines(misfits)]
+    unwanted = [
+        each
+        for each, misfits in unfit.items()
+        if each not in foreign and misfits[0].code in ("gpu-idle", "gpu-unwanted") and len(unfit) > 1
+    ]
+    details = [f"Looked at: {describe(host, python)}."]
+    details += [
         f"- {each} {'; '.join(f'{misfit.text} [{misfit.code}]' for misfit in misfits)}"
-        for each, misfits in passed_over.items()
-        if each not in foreign and each not in idle_names
-    )
-    if idle_names:
-        misfit = passed_over[idle_names[0]][0]
-        tried += f"\n- {misfit.text}: {', '.join(idle_names)} [{misfit.code}]"
+        for each, misfits in unfit.items()
+        if each not in foreign and each not in unwanted
+    ]
+    if unwanted:
+        misfit = unfit[unwanted[0]][0]
+        details.append(f"- {misfit.text}: {', '.join(unwanted)} [{misfit.code}]")
     if foreign:
-        tried += f"\n- for other machines: {', '.join(foreign)}"
-    remedy = _help(
-        host,
-        almost,
-        unlocked,
-        _other_releases(host, candidates, passed_over),
-        on_cpu,
-        asked_for=bool(name),
-        python=python,
-        without_venv=without_venv,
-    )
-    which = " that uses its GPU" if idle_names else ""
-    hidden = hidden_flags(host)
-    first = (
-        f"{hidden[0].upper()}{hidden[1:]}, then rerun this playbook [cpu-flags-hidden]\n" if hidden else ""
-    )
-    return _refusal(
-        f"{first}No TensorFlow stack{which} can be installed on this host.\nLooked at: {describe(host, python)}.\n"
-        f"{tried}\nWhat would help: {remedy} [{'gpu-would-be-idle' if on_cpu else 'no-stack-fits'}]",
-        passed_over,
-    )
+        details.append(f"- for other machines: {', '.join(foreign)}")
+    if hidden or len(remedies) > len(shown):
+        details.append(f"What helps: {'; or '.join(remedies)}")
+    return _refusal("\n".join([headline, *details]), unfit)
 
 
 def _codes(passed_over: dict[str, list[Misfit]]) -> dict[str, list[str]]:
     return {name: [misfit.code for misfit in misfits] for name, misfits in passed_over.items()}
 
 
-def _gpu_unused(host: dict[str, Any], stack: dict[str, Any]) -> bool:
-    return bool(host["gpu"]) and not stack["gpu"]
+def _gpu_unused(
+    host: dict[str, Any],
+    stack: dict[str, Any],
+    gpu: str,
+    stacks: list[dict[str, Any]],
+    unfit: dict[str, list[Misfit]],
+) -> str | None:
+    """Return why the host's GPU stays unused, None if it has none or the stack uses it."""
+    if not host["gpu"] or stack["gpu"]:
+        return None
+    if gpu in ("never", "any"):
+        return f"asked for by {'runtime_gpu' if gpu == 'never' else 'runtime_stack'}"
+    others = [
+        each["name"]
+        for each in stacks
+        if each["gpu"] and each["name"] in unfit and not _for_other_machines(unfit[each["name"]])
+    ]
+    if not others:
+        return "no stack of files/tensorflow_stacks.yml is for this GPU and CPU"
+    # The one that lacks the least is the nearest to what would help.
+    nearest = min(others, key=lambda name: len(unfit[name]))
+    return f"{nearest} {unfit[nearest][0].text}"
 
 
 def _for_other_machines(misfits: list[Misfit]) -> bool:
@@ -402,43 +519,31 @@ def _lock_remedy(stack: dict[str, Any]) -> str:
     return f"run `make lock STACK={stack['name']}`{where}"
 
 
-def _help(
-    host: dict[str, Any],
-    almost: list[dict[str, Any]],
-    unlocked: list[tuple[dict[str, Any], Misfit | None]],
-    other_releases: list[str],
-    on_cpu: list[dict[str, Any]],
-    *,
-    asked_for: bool,
-    python: str | None,
-    without_venv: list[str],
-) -> str:
-    """Return the remedies.
-
-    `almost` are the stacks that lack nothing but a Python, `unlocked` those without a lock file, each with what is
-    wrong about the Pythons, `other_releases` those of L4T with a stack for the board, `on_cpu` the stacks that fit but
-    leave the board's GPU idle, `without_venv` the Pythons that the host has and that only lack the module venv.
-    """
-    remedies = [
-        f"{_lock_remedy(stack)}, then rerun this playbook{f' (it also {lack.text})' if lack else ''}"
-        for stack, lack in unlocked
-    ]
-    if without_venv:
-        packages = " or ".join(f"python{version}-venv" for version in without_venv)
+def _remedies(
+    host: dict[str, Any], lacking: Lacking, *, asked_for: bool, python: str | None, next_command: str
+) -> list[str]:
+    """Return what helps, the nearest first."""
+    remedies = [f"{_lock_remedy(stack)}, then rerun: {next_command}" for stack in lacking.ready_but_unlocked]
+    if lacking.without_venv:
+        packages = " or ".join(f"python{version}-venv" for version in lacking.without_venv)
         remedies.append(f"on Debian and Ubuntu: sudo apt install {packages}")
-    elif almost:
-        versions = sorted({version for stack in almost for version in stack["python"]}, key=_version_key)
+    elif lacking.almost:
+        versions = sorted(
+            {version for stack in lacking.almost for version in stack["python"]}, key=_version_key
+        )
         where = (
             "and set runtime_python to it"
             if python
             else "and set runtime_python to it if it is not on the PATH"
         )
-        remedies.append(f"install CPython {' or '.join(versions)} with its venv module on the host {where}")
-    if other_releases and not asked_for:
-        known = ", ".join(each.replace("+", " or later") for each in other_releases)
+        remedies.append(f"install CPython {_alternatives(versions)} with its venv module on the host {where}")
+    if lacking.drivers:
+        remedies.append(_alternatives(list(dict.fromkeys(lacking.drivers))))
+    if lacking.other_releases:
+        known = ", ".join(each.replace("+", " or later") for each in lacking.other_releases)
         remedies.append(f"flash JetPack with L4T {known}, if the board supports it")
-    if on_cpu:
-        remedies.append(f"to benchmark the CPU all the same, set runtime_stack to {on_cpu[0]['name']}")
+    if lacking.on_cpu:
+        remedies.append(f"to benchmark the CPU instead: {next_command} -e runtime_gpu=never")
     if not remedies and asked_for:
         remedies.append("remove runtime_stack, so that the role chooses a stack that fits")
     if host["architecture"] in SIXTY_FOUR_BIT:
@@ -446,40 +551,53 @@ def _help(
             f"install a 64-bit operating system ({SIXTY_FOUR_BIT[host['architecture']]}) if the CPU can run one: "
             "PyPI has wheels for it"
         )
-    return "; or ".join(remedies) or "use another host, or add a stack to files/tensorflow_stacks.yml"
+    remedies += [
+        f"{_lock_remedy(stack)}, then rerun: {next_command} (it also {lack.text})"
+        for stack, lack in lacking.unlocked
+        if lack
+    ]
+    return remedies or ["use another host, or add a stack to files/tensorflow_stacks.yml"]
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _version_key(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
-def _reason(
+def _headline(
     host: dict[str, Any],
     stack: dict[str, Any],
     python: dict[str, Any],
-    passed_over: dict[str, list[Misfit]],
+    unused: str | None,
     *,
     asked_for: bool,
 ) -> str:
+    """Return which stack was chosen and what a person should know of the choice."""
     text = (
         f"{stack['name']} (TensorFlow {stack['tensorflow']}, Keras {stack['keras']}) with CPython {python['version']}"
         f" ({python['real']}): {'asked for by runtime_stack' if asked_for else 'the first of the table that fits'}"
     )
-    # Only stacks that are made for such a machine, but that this host cannot have.
-    notable = [
-        f"{name} {'; '.join(misfit.text for misfit in misfits)}"
-        for name, misfits in passed_over.items()
-        if not _for_other_machines(misfits)
-    ]
-    if notable:
-        text += f". Passed over: {'. '.join(notable)}"
     later = [each.rstrip("+") for each in stack["l4t"] if _is_later(each, host["l4t"])]
     if later and not any(_leads(each.rstrip("+"), host["l4t"]) for each in stack["l4t"]):
         text += f". L4T {host['l4t']} is later than the table knows, and taken for one of its series ({later[-1]})"
-    if _gpu_unused(host, stack):
-        text += f". The host's GPU ({host['gpu']}) stays unused: the stack computes on the CPU"
+    if unused:
+        text += f". The host's GPU ({host['gpu']}) stays unused: {unused}"
     hidden = hidden_flags(host)
     return f"{hidden[0].upper()}{hidden[1:]}. {text}." if hidden else f"{text}."
+
+
+def _others(unfit: dict[str, list[Misfit]]) -> str:
+    """Return which stacks come before the chosen one in the table but do not fit, a line each; may be empty."""
+    # Only stacks that are made for such a machine, but that this host cannot have.
+    notable = [
+        f"\n- {name} {'; '.join(misfit.text for misfit in misfits)}"
+        for name, misfits in unfit.items()
+        if not _for_other_machines(misfits)
+    ]
+    return f"\nNot chosen:{''.join(notable)}" if notable else ""
 
 
 def _refusal(problem: str, passed_over: dict[str, list[Misfit]] | None = None) -> dict[str, Any]:
@@ -488,10 +606,12 @@ def _refusal(problem: str, passed_over: dict[str, list[Misfit]] | None = None) -
         "python": None,
         "engines": None,
         "reason": problem,
+        "headline": problem.splitlines()[0],
         "misfits": _codes(passed_over or {}),
         "hidden_flags": None,
         "crash_remedy": None,
-        "gpu_unused": False,
+        "gpu_unused": None,
+        "gpu_required": False,
         "problem": problem,
     }
 

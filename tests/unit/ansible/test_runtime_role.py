@@ -292,12 +292,20 @@ class Provision:
         return self._folder / "homes" / host
 
     def __call__(
-        self, stacks: dict[str, str], *arguments: str, facts: dict[str, dict[str, Any]] | None = None
+        self,
+        stacks: dict[str, str],
+        *arguments: str,
+        facts: dict[str, dict[str, Any]] | None = None,
+        gpu: dict[str, str] | None = None,
     ) -> "subprocess.CompletedProcess[str]":
-        """Play the role for the hosts with their stacks. facts: {host: facts that are not this machine's}."""
+        """Play the role for the hosts with their stacks.
+
+        facts: {host: facts that are not this machine's}; gpu: {host: runtime_gpu}.
+        """
         hosts = {
             host: {
                 "runtime_stack": stack,
+                "runtime_gpu": (gpu or {}).get(host, "auto"),
                 "edgebench_home": str(self.home(host)),
                 "runtime_python": sys.executable,
                 "other_facts": (facts or {}).get(host, {}),
@@ -410,7 +418,9 @@ def test_the_role_from_a_lock_to_a_probed_venv(
     assert {"lock-missing", "python-packages-missing"} <= set(codes(output))
     assert f"make lock STACK={names['unlocked']}`" in output
     assert untouched.url in output
-    assert f"- {names['forced']} " in output
+    # What was looked at comes with -v.
+    assert f"{names['forced']} " in output
+    assert f"- {names['forced']} " not in output
     if MACHINE == "x86_64":
         assert "cpu-flags-missing" in codes(output)
         assert "no_such_flag" in output
@@ -465,6 +475,39 @@ def test_numpy_that_dies_when_it_asks_the_cpu(
     assert output.count("OPENBLAS_CORETYPE=ARMV8") == 1
     assert codes(output).count("static-tls-exhausted") == 1
     assert f"LD_PRELOAD={GOMP} " in output
+
+
+@pytest.mark.local
+def test_a_gpu_that_tensorflow_does_not_find(root: Path, tmp_path: Path, checkout: Checkout) -> None:
+    """It stops the hosts that must use it, and no package is installed again once it is found."""
+    found = tmp_path / "gpu"
+    code = TENSORFLOW.replace("lambda kind: []", f"lambda kind: [0] * os.path.exists({str(found)!r})")
+    checkout.pypi.add("tensorflow", "9.9.9", code="import os\n" + code)
+    stack = f"py3{MINOR}-gpu-tf9.9.9"
+    checkout.stack(stack, None, "tensorflow==9.9.9\n", gpu="cuda")
+    checkout.stack(f"py3{MINOR}-tegra-tf9.9.9", None, "tensorflow==9.9.9\n", gpu="tegra")
+    for name in (stack, f"py3{MINOR}-tegra-tf9.9.9"):
+        done = checkout.lock(name)
+        assert done.returncode == 0, done.stdout
+    provision = Provision(root, tmp_path, checkout)
+    stacks = {"pc": stack, "must": stack, "board": f"py3{MINOR}-tegra-tf9.9.9"}
+    facts = {"pc": {"gpu": "cuda"}, "must": {"gpu": "cuda"}, "board": {"gpu": "tegra", "l4t": "36.4"}}
+    gpu = {"must": "required"}
+
+    done = provision(stacks, facts=facts, gpu=gpu)
+    output = " ".join(done.stdout.replace("\\n", " ").split())
+    assert [recap(done, host)["failed"] for host in stacks] == [0, 1, 1], done.stdout
+    assert codes(output).count("gpu-not-seen") == 3
+    assert f"-i {tmp_path}/hosts.yml provision.yml -l board -e runtime_gpu=never" in output  # not prose
+    records = [provision.home(host) / "venv/edgebench-runtime.json" for host in stacks]
+    assert [json.loads(record.read_text())["gpus"] for record in records] == [0, 0, 0]
+
+    found.touch()
+    asked = len(checkout.pypi.requests)
+    again = provision(stacks, facts=facts, gpu=gpu)
+    assert [recap(again, host)["failed"] for host in stacks] == [0, 0, 0], again.stdout
+    assert len(checkout.pypi.requests) == asked
+    assert [json.loads(record.read_text())["gpus"] for record in records] == [1, 1, 1]
 
 
 @pytest.mark.local

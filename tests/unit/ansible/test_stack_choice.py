@@ -71,10 +71,21 @@ def releases(text: str) -> list[str]:
     return re.findall(r"(?<![\d.a-z])3\.\d+\b(?!\.\d)", text)
 
 
+def headline(choice: dict[str, Any], code: str) -> str:
+    """Return the first line of a refusal with this code, which holds the verdict and what helps most."""
+    first = str(choice["problem"]).splitlines()[0]
+    assert codes(first) == [code]
+    assert first.endswith(f" [{code}]")
+    # Three lines of a terminal, with the host's name.
+    assert len(first) < 360
+    return first
+
+
 def remedy(choice: dict[str, Any]) -> str:
-    """Return the last line of a refusal, which names the remedies."""
-    assert codes(choice["problem"])[-1] == "no-stack-fits"
-    return str(choice["problem"]).splitlines()[-1]
+    """Return what a refusal of a host that no stack fits says of the ways out."""
+    first, *rest = str(choice["problem"]).splitlines()
+    assert headline(choice, "no-stack-fits")
+    return " ".join([first, *[line for line in rest if line.startswith("What helps: ")]])
 
 
 def line_of(stack: str, choice: dict[str, Any]) -> str:
@@ -107,8 +118,8 @@ def test_x86_with_avx(choose: Choose, distribution: str, gpu: str | None) -> Non
     assert choice["stack"]["name"] == (WITH_CUDA.get(stack, stack) if gpu else stack)
     assert choice["reason"].startswith(f"{choice['stack']['name']} (TensorFlow")
     unused = gpu is not None and stack not in WITH_CUDA
-    assert choice["gpu_unused"] is unused
-    assert ("GPU (cuda)" in choice["reason"]) is unused
+    assert bool(choice["gpu_unused"]) is unused
+    assert ("GPU (cuda)" in choice["headline"]) is unused
 
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
@@ -162,7 +173,8 @@ def test_a_jetson_gets_nvidias_wheels(choose: Choose, jetpack: str) -> None:
     l4t, python, stack = JETPACKS[jetpack]
     choice = choose(jetson(l4t, python), vendors=True)
     assert choice["stack"]["name"] == stack
-    assert choice["gpu_unused"] is False
+    assert choice["gpu_unused"] is None
+    assert choice["gpu_required"]
     assert "(tegra)" not in choice["reason"]
 
 
@@ -173,13 +185,12 @@ def test_a_jetson_without_the_lock_is_told_how_to_make_it(choose: Choose, jetpac
     assert choice["stack"] is None
     assert choice["misfits"][stack] == ["lock-missing"]
     assert codes(line_of(stack, choice)) == ["lock-missing"]
-    ways_out = choice["problem"].splitlines()[-1]
+    ways_out = headline(choice, "lock-missing")
+    assert ways_out.startswith(stack)
     assert f"make lock STACK={stack}`" in ways_out
     assert "https://developer.download.nvidia.com/" in ways_out
     # PyPI has wheels for the newer Pythons, for the CPU.
-    is_installable = python != "3.6.9"
-    assert codes(ways_out) == ["gpu-would-be-idle" if is_installable else "no-stack-fits"]
-    assert ("runtime_stack" in ways_out) is is_installable
+    assert ("runtime_gpu=never" in choice["problem"]) is (python != "3.6.9")
     for found in ("GPU tegra", f"L4T {l4t}", f"Pythons {python} ("):
         assert found in choice["problem"]
 
@@ -202,25 +213,73 @@ WITHOUT_A_STACK = {
 @pytest.mark.parametrize("jetpack", WITHOUT_A_STACK)
 def test_a_jetson_never_computes_on_the_cpu_unless_asked_for(choose: Choose, jetpack: str) -> None:
     l4t, python, stack, flash = WITHOUT_A_STACK[jetpack]
-    choice = choose(jetson(l4t, python), vendors=True)
+    choice = choose(jetson(l4t, python), vendors=True, next="ansible-playbook provision.yml -l orin")
     assert choice["stack"] is None
-    assert codes(choice["problem"])[-1] == "gpu-would-be-idle"
     assert choice["misfits"][stack] == ["gpu-idle"]
     (line,) = [each for each in choice["problem"].splitlines() if codes(each) == ["gpu-idle"]]
     assert stack in line
-    ways_out = choice["problem"].splitlines()[-1]
-    assert f"set runtime_stack to {stack} " in ways_out
-    assert re.findall(r"L4T (\d+)", ways_out) == ([flash] if flash else [])
+    ways_out = headline(choice, "gpu-would-be-idle")
+    assert "ansible-playbook provision.yml -l orin -e runtime_gpu=never [" in ways_out  # not prose
+    assert re.findall(r"JetPack with L4T (\d+)", ways_out) == ([flash] if flash else [])  # not prose
     assert "make lock" not in ways_out
-    asked_for = choose(jetson(l4t, python), vendors=True, name=stack)
-    assert (asked_for["stack"]["name"], asked_for["gpu_unused"]) == (stack, True)
-    assert "(tegra)" in asked_for["reason"]
+    for asked, why in (({"name": stack}, "runtime_stack"), ({"gpu": "never"}, "runtime_gpu")):
+        choice = choose(jetson(l4t, python), vendors=True, **asked)
+        assert choice["stack"]["name"] == stack
+        assert why in choice["gpu_unused"]
+        assert "(tegra)" in choice["headline"]
+        assert not choice["gpu_required"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "gpu", "stack", "code"),
+    [
+        (host(), "required", None, "gpu-missing"),
+        (host(), "never", "py311-tf2.21.0", None),
+        (host(gpu="cuda", nvidia_driver="535.1"), "auto", "py311-cuda-tf2.21.0", None),
+        (host(gpu="cuda", nvidia_driver="535.1"), "required", "py311-cuda-tf2.21.0", None),
+        (host(gpu="cuda", nvidia_driver="535.1"), "never", "py311-tf2.21.0", None),
+        (host(gpu="cuda", nvidia_driver="535.1", pythons=["3.9.2"]), "auto", "py39-tf2.15.1", None),
+        (host(gpu="cuda", nvidia_driver="535.1", pythons=["3.9.2"]), "required", None, "gpu-would-be-idle"),
+        (jetson("35.4.1", "3.8.10"), "auto", "py38-jetpack51-tf2.12.0", None),
+        (jetson("35.4.1", "3.8.10"), "required", "py38-jetpack51-tf2.12.0", None),
+        (jetson("35.4.1", "3.8.10"), "never", "py38-tf2.13.1", None),
+        (jetson("38.4", "3.12.3"), "required", None, "gpu-would-be-idle"),
+    ],
+)
+def test_what_is_asked_of_the_gpu(
+    choose: Choose, facts: dict[str, Any], gpu: str, stack: str | None, code: str | None
+) -> None:
+    choice = choose(facts, vendors=True, gpu=gpu)
+    assert (choice["stack"] or {}).get("name") == stack
+    if code:
+        headline(choice, code)
+        return
+    assert bool(choice["gpu_unused"]) is (facts["gpu"] is not None and choice["stack"]["gpu"] is None)
+    assert choice["gpu_required"] is (
+        choice["stack"]["gpu"] == "tegra" or (gpu == "required" and choice["stack"]["gpu"] == "cuda")
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "gpu", "code"),
+    [
+        ("py38-tf2.13.1", "required", "gpu-would-be-idle"),
+        ("py38-jetpack51-tf2.12.0", "never", "no-stack-fits"),
+    ],
+)
+def test_a_stack_and_a_wish_that_exclude_each_other_are_refused(
+    choose: Choose, name: str, gpu: str, code: str
+) -> None:
+    choice = choose(jetson("35.4.1", "3.8.10"), vendors=True, name=name, gpu=gpu)
+    assert choice["stack"] is None
+    assert name in headline(choice, code)
+    named = choose(jetson("35.4.1", "3.8.10"), vendors=True, name="py38-jetpack51-tf2.12.0")
+    assert named["gpu_required"]
 
 
 def test_a_jetson_is_not_told_to_install_a_python_for_the_cpu(choose: Choose) -> None:
     choice = choose(jetson("36.3.0", "3.14.0"), vendors=True)
-    assert codes(choice["problem"])[-1] == "no-stack-fits"
-    assert releases(choice["problem"].splitlines()[-1]) == []
+    assert releases(headline(choice, "gpu-would-be-idle")) == []
 
 
 @pytest.mark.parametrize(
@@ -248,7 +307,7 @@ def test_raspbian_9(choose: Choose) -> None:
     assert choose(facts, vendors=True)["stack"]["name"] == "py35-armv7-tf1.13.1"
     refused = choose(facts)
     for part in ("make lock STACK=py35-armv7-tf1.13.1`", "https://www.piwheels.org/simple"):
-        assert part in remedy(refused)
+        assert part in headline(refused, "lock-missing")
     assert "architecture armv7l" in refused["problem"]
 
 
@@ -320,6 +379,8 @@ def test_an_old_driver_leaves_the_cpu(choose: Choose, driver: str, code: str) ->
     assert codes(line_of("py311-cuda-tf2.21.0", forced)) == [code]
     for part in ("525.60.13", driver):
         assert part in line_of("py311-cuda-tf2.21.0", forced)
+        assert part in choice["gpu_unused"]
+    assert "525.60.13 " in headline(choose(facts, gpu="required"), "gpu-would-be-idle")
     assert f"driver {driver or 'unknown'};" in forced["problem"]
 
 
@@ -373,6 +434,7 @@ def test_a_stack_the_cpu_cannot_run_is_refused_although_named(choose: Choose) ->
 def test_an_unknown_stack_is_refused_with_the_known_ones(choose: Choose) -> None:
     problem = choose(host(), name="py311-tf9")["problem"]
     assert codes(problem) == ["stack-unknown"]
+    assert len(problem.splitlines()[0]) < 240
     assert "'py311-tf9'" in problem
     assert "py311-tf2.21.0" in problem
 
@@ -469,7 +531,7 @@ def test_engines_get_a_venv_of_a_newer_python_beside_an_old_stack(
         assert f"CPython {version} (" in choice["reason"]
     else:
         assert choice["engines"] is None
-        assert releases(choice["reason"])[-3:] == ["3.11", "3.10", "3.9"]
+        assert releases(choice["reason"].splitlines()[0])[-3:] == ["3.11", "3.10", "3.9"]
 
 
 def test_engines_of_a_stack_that_holds_them_get_none(choose: Choose) -> None:
@@ -509,14 +571,14 @@ def test_a_hypervisor_that_hides_avx_is_named_before_all_else(
     choice = choose(host(**changes))
     assert choice["stack"] is None
     first, *rest = choice["problem"].splitlines()
-    assert codes(first) == ["cpu-flags-hidden"]
+    assert first == headline(choice, "cpu-flags-hidden")
     assert [flag for flag in ("sse4_1", "sse4_2", "avx") if flag in first] == [
         flag for flag in ("sse4_1", "sse4_2", "avx") if flag not in changes["cpu_flags"]
     ]
     for way in ("-cpu host", "host-passthrough", "Proxmox", "EVC"):
         assert way in first
     assert "hypervisor" not in "".join(rest)
-    assert releases(remedy(choice)) == ["3.6"]
+    assert releases(rest[-1]) == ["3.6"]
 
 
 def test_a_guest_that_gets_the_oldest_stack_is_warned(choose: Choose) -> None:
@@ -573,4 +635,4 @@ def test_the_case_of_a_guest_without_avx(choose: Choose, plugin: Callable[[str],
     choice = choose(
         host(cpu_model=texts.cpu_model(text), cpu_flags=texts.cpuinfo(text)[1], pythons=["3.13.5"])
     )
-    assert codes(choice["problem"].splitlines()[0]) == ["cpu-flags-hidden"]
+    assert headline(choice, "cpu-flags-hidden")
