@@ -27,6 +27,10 @@ options:
       - The user that is to own the home, who need not exist yet. Where the module runs as another user, the folders
         above the home are judged by what every user may do there.
     type: str
+  measure:
+    description: Whether to add up what the home takes, which takes seconds on a slow disk.
+    type: bool
+    default: false
   pythons:
     description: The interpreters that an earlier look found, as it returned them. They are then not asked again.
     type: list
@@ -62,6 +66,8 @@ ansible_facts:
         home_problem: {description: "Why the home cannot be written, with a code at the end, or null.", type: str}
         apt: {description: "Whether the system has apt-get.", type: bool}
         apt_lists: {description: "Whether apt has any list of packages.", type: bool}
+        gpu_name: {description: "Name of the GPU, of a board without one that of the board, or null.", type: str}
+        home_bytes: {description: "What the home takes on the disk, null unless asked for by O(measure).", type: int}
         governor: {description: "The frequency governor of the CPUs, several joined by commas, or null.", type: str}
         os: {description: "Name and version of the operating system.", type: str}
         os_codename: {description: "Its release's name, such as bionic; may be empty.", type: str}
@@ -254,6 +260,32 @@ def gpu_kind():
     return None
 
 
+def gpu_name(board):
+    """Return the name of the first GPU that NVIDIA's driver lists, on its boards that of the board; None without."""
+    for path in sorted(glob.glob("/proc/driver/nvidia/gpus/*/information")):
+        named = re.search(r"^Model:\s*(\S.*?)\s*$", read_text(path) or "", re.MULTILINE)
+        if named:
+            return named.group(1)
+    if gpu_kind() != "tegra" or not board:
+        return None
+    return re.sub(r"\s*(Engineering Reference )?Developer Kit.*", "", board)
+
+
+def disk_usage(folder):
+    """Return the bytes that a folder takes on its disk; a file with several names counts once."""
+    total, seen = 0, set()
+    for path, _, names in os.walk(folder):
+        for name in names + [""]:  # noqa: RUF005
+            try:
+                status = os.lstat(os.path.join(path, name))
+            except (IOError, OSError):
+                continue
+            if (status.st_dev, status.st_ino) not in seen:
+                seen.add((status.st_dev, status.st_ino))
+                total += status.st_blocks * 512
+    return total
+
+
 def read_os_release():
     """Return the fields of the system's os-release."""
     return host_texts.os_release(read_text("/etc/os-release") or read_text("/usr/lib/os-release"))
@@ -320,6 +352,7 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "home": {"type": "str", "required": True},
+            "measure": {"type": "bool", "default": False},
             "owner": {"type": "str"},
             "python": {"type": "str"},
             "pythons": {"type": "list", "elements": "dict"},
@@ -329,6 +362,7 @@ def main():
     home = os.path.abspath(os.path.expanduser(module.params["home"]))
     owner = module.params["owner"]
     cpuinfo = read_text("/proc/cpuinfo")
+    board = host_texts.board_model(read_text("/proc/device-tree/model"), cpuinfo)
     disk = os.statvfs(nearest_existing(home))
     name, os_id, version, codename = os_names(read_os_release())
     pythons = module.params["pythons"]
@@ -338,12 +372,14 @@ def main():
         "apt": has_program("apt-get"),
         "apt_lists": bool(glob.glob("/var/lib/apt/lists/*_Packages*")),
         "architecture": host_texts.architecture(platform.machine(), struct.calcsize("P") * 8),
-        "board": host_texts.board_model(read_text("/proc/device-tree/model"), cpuinfo),
+        "board": board,
         "cpu_flags": host_texts.cpuinfo(cpuinfo)[1],
         "cpu_model": host_texts.cpu_model(cpuinfo, read_text("/proc/device-tree/compatible")),
         "disk_free_bytes": disk.f_bavail * disk.f_frsize,
         "governor": host_texts.governors(map(read_text, glob.glob(GOVERNORS))),
         "gpu": gpu_kind(),
+        "gpu_name": gpu_name(board),
+        "home_bytes": disk_usage(home) if module.params["measure"] else None,
         "home": home,
         "home_problem": home_problem(home, owner),
         "l4t": host_texts.l4t_release(read_text("/etc/nv_tegra_release")),

@@ -84,7 +84,7 @@ def test_a_playbook_shows_changes_and_names_new_files(play: Callable[..., str]) 
     (line,) = [each for each in text.splitlines() if digest in each]
     assert "script.sh" in line
     assert "+line 5" not in text
-    assert "-line 7\n+changed 7\n" in text
+    assert "-line 7\n+changed 7\n" in text  # not prose
     assert "+filled 29\n" in text
     assert "+two\n" in text
     full = play("-v")

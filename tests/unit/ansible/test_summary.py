@@ -12,14 +12,15 @@ from tests.messages import codes
 
 ACCESS = {"manage_system": True, "become": True, "user": "edgebench"}
 FACTS = {
-    "governor": "ondemand",
-    "pythons": [{"real": "/usr/bin/python3.11", "version": "3.11.2"}],
+    "disk_free_bytes": 23_000_000_000,
+    "gpu": None,
+    "home_bytes": 1_300_000_000,
     "runner": True,
-    "runtime": {"tensorflow": "2.21.0", "python": "/usr/bin/python3.11"},
+    "runtime": {"tensorflow": "2.21.0", "keras": "3.15.1", "python": "/usr/bin/python3.11", "gpus": 0},
     "user": "edgebench",
     "user_exists": True,
 }
-BARE = {**FACTS, "runner": False, "runtime": None, "user": "root", "user_exists": False}
+BARE = {**FACTS, "home_bytes": None, "runner": False, "runtime": None, "user": "root", "user_exists": False}
 
 
 def data(**states: str) -> dict[str, str]:
@@ -53,43 +54,95 @@ def summary(plugin: Callable[[str], ModuleType]) -> Callable[..., list[str]]:
     return call
 
 
-def test_a_host_that_is_ready_has_one_line_and_nothing_below(summary: Callable[..., list[str]]) -> None:
-    title, _, headings, rule, line = summary(bilbo=host())
-    assert "check mode" not in title
-    assert cells(headings) == [
-        *["host", "state", "user", "packages", "TensorFlow", "runner", "data sets", "governor", "share"]
-    ]
+STACK = "TensorFlow 2.21.0, Keras 3.15.1"  # not prose
+
+
+def rows(lines: list[str]) -> list[list[str]]:
+    """Return the cells of the table's lines, without headings and rule."""
+    return [cells(line) for line in lines[4 : lines.index("", 4) if "" in lines[4:] else None]]
+
+
+def entries(lines: list[str]) -> list[list[str]]:
+    """Return the paragraphs below the table, each with its lines."""
+    text = "\n".join(lines)
+    return [each.splitlines() for each in text.split("\n\n")[2:]]
+
+
+def test_a_host_that_is_ready_has_one_line_and_its_next_command(summary: Callable[..., list[str]]) -> None:
+    lines = summary(bilbo=host())
+    title, _, headings, rule, line, *_ = lines
+    assert title.split() == ["Hosts:", "1", "ready"]
+    assert cells(headings) == ["host", "state", "device", "stack", "disk used", "data"]
     assert set(rule) == {"-"}
-    assert cells(line) == [
-        *["bilbo", "ready", "edgebench", "ready", "2.21.0, Python 3.11.2", "ready", "2/2", "ondemand", "–"]
+    assert cells(line) == ["bilbo", "ready", "CPU", STACK, "1.3 GB, 23 free", "2/2"]  # not prose
+    ((who, command),) = entries(lines)
+    assert who.startswith("bilbo: ")
+    assert command == "    next: ansible-playbook bench.yml -l bilbo"  # not prose
+
+
+def test_columns_are_aligned_and_the_hosts_sorted(summary: Callable[..., list[str]]) -> None:
+    unknown = {**FACTS, "home_bytes": None}
+    lines = summary(
+        node10=host(),
+        node2=host(ansible_facts={"edgebench_host": unknown}),
+        zed=host(edgebench_provisioned=None),
+        bad=host(__preflight_failure={"stage": "runtime", "message": "no"}),
+    )
+    assert [row[:2] for row in rows(lines)] == [
+        ["bad", "failed"],
+        ["zed", "incomplete"],
+        ["node2", "ready"],
+        ["node10", "ready"],
     ]
+    assert lines[0].split(": ")[1].split(", ") == ["2 ready", "1 incomplete", "1 failed"]
+    start = lines[2].index("disk used")
+    assert [line[start:].split()[0] for line in lines[4:8]] == ["1.3", "1.3", "–", "1.3"]
 
 
-def test_columns_are_aligned(summary: Callable[..., list[str]]) -> None:
-    lines = summary(a=host(), a_long_name=host(ansible_facts={"edgebench_host": {**FACTS, "governor": None}}))
-    start = lines[2].index("state")
-    assert lines[4][start:].startswith("ready")
-    assert lines[5][start:].startswith("ready")
-    assert lines[4].index("ondemand") == lines[2].index("governor") == lines[5].rindex("–", 0, -3)
+@pytest.mark.parametrize(
+    ("facts", "choice", "device", "code"),
+    [
+        ({}, {}, "CPU", None),
+        ({"gpu": "cuda", "gpu_name": "NVIDIA T4"}, {"stack": {}}, "GPU NVIDIA T4", None),
+        ({"gpu": "tegra", "gpu_name": None}, {"stack": {}}, "GPU tegra", None),
+        ({"gpu": "cuda"}, {"gpu_unused": "old driver"}, "GPU unused: old driver", "gpu-unused"),
+        ({"gpu": "tegra"}, {"gpu_unused": "asked for by x"}, "GPU unused: asked for by x", None),
+        # The role runtime was not played: what its record says.
+        ({"gpu": "cuda"}, {}, "GPU unused: TensorFlow 2.21.0 finds none", "gpu-unused"),
+        ({"gpu": "cuda", "runtime": {"tensorflow": "2.21.0", "gpus": 1}}, {}, "GPU cuda", None),
+        ({"gpu": "cuda", "runtime": {"tensorflow": "2.21.0"}}, {}, "GPU cuda", None),
+    ],
+)
+def test_the_device(
+    summary: Callable[..., list[str]],
+    facts: dict[str, Any],
+    choice: dict[str, Any],
+    device: str,
+    code: str | None,
+) -> None:
+    lines = summary(a=host(ansible_facts={"edgebench_host": {**FACTS, **facts}}, runtime_choice=choice))
+    cell = rows(lines)[0][2]
+    assert cell == device
+    assert ("gpu-unused" in codes("\n".join(lines))) is (code is not None)
+    assert rows(lines)[0][1] == "ready"
 
 
 def test_a_bare_host_in_check_mode_is_told_what_would_come(summary: Callable[..., list[str]]) -> None:
     bare = host(
         ansible_facts={"edgebench_host": BARE},
-        edgebench_runtime_reason="py311-tf2.21.0, the first that fits\n",
+        runtime_choice={"stack": {"tensorflow": "2.21.0", "keras": "3.15.1"}},
         __base_packages_query={"rc": 1, "stdout_lines": ["acl ii "]},
         __preflight_data={"skipped": True},
     )
     lines = summary(check=True, frodo=bare)
     assert "check mode" in lines[0]
-    assert cells(lines[4]) == ["frodo", "incomplete", *["missing"] * 4, "–", "ondemand", "–"]
+    assert rows(lines) == [["frodo", "incomplete", "CPU", "missing", "–", "–"]]
     assert lines[-1] == "    next: ansible-playbook provision.yml -l frodo"  # not prose
     assert max(map(len, lines)) <= 112
     text = " ".join(" ".join(lines[6:-1]).split())
     assert text.startswith("frodo: ")
     assert codes(text) == ["user-missing", "packages-missing", "runtime-missing", "runner-missing"]
-    assert "edgebench" in text
-    assert "(chosen: py311-tf2.21.0," in text
+    assert STACK in text
 
 
 def test_one_missing_part_is_brought_by_its_tag(summary: Callable[..., list[str]]) -> None:
@@ -99,20 +152,63 @@ def test_one_missing_part_is_brought_by_its_tag(summary: Callable[..., list[str]
 
 
 def test_a_host_that_failed_is_told_why_and_only_that(summary: Callable[..., list[str]]) -> None:
-    failed = host(
-        ansible_facts={"edgebench_host": BARE},
-        edgebench_provisioned=None,
-        __preflight_failure={"stage": "runtime", "message": "frodo: no stack fits\nLooked at: armv6l"},
-    )
-    lines = summary(bilbo=host(), frodo=failed)
-    assert [line.split()[1] for line in lines[4:6]] == ["ready", "failed"]
-    first, *others = lines[7:]
-    assert first.startswith("frodo: runtime ")
-    assert first.endswith("no stack fits")
+    def failed(name: str) -> dict[str, Any]:
+        said = f"{name}: none fits, see -l {name} -e x=1 [no-stack-fits]\nLooked at: armv6l (in: Stop where)"
+        return host(
+            ansible_facts={"edgebench_host": BARE},
+            edgebench_provisioned=None,
+            __preflight_failure={"stage": "runtime", "message": said},
+        )
+
+    lines = summary(bilbo=host(), frodo=failed("frodo"), sam=failed("sam"))
+    assert [row[1] for row in rows(lines)] == ["failed", "failed", "ready"]
+    # Both for the same reason, and each command for both.
+    (first, *others), ready = entries(lines)
+    assert first.startswith("frodo, sam: runtime ")
+    assert first.endswith(": none fits, see -l frodo,sam -e x=1 [no-stack-fits]")  # not prose
     assert others == [
         "    Looked at: armv6l",
-        "    next: ansible-playbook provision.yml -l frodo",  # not prose
+        "    next: ansible-playbook provision.yml -l frodo,sam",  # not prose
     ]
+    assert ready[0].startswith("bilbo: ")
+
+
+def fleet(groups: dict[str, list[str]]) -> dict[str, dict[str, Any]]:
+    """Fifty hosts with long names and one reason each that many share."""
+    reason = "py311-cuda-tf2.21.0 needs NVIDIA's driver 525.60.13 or later, the host has 470.1"
+    hosts = {}
+    for number, name in enumerate(groups["all"]):
+        facts = {**FACTS, "gpu": "cuda" if number % 2 else None, "gpu_name": "NVIDIA GeForce RTX 4090 Laptop"}
+        unused = {"gpu_unused": reason if number % 4 == 1 else None}
+        hosts[name] = host(
+            ansible_facts={"edgebench_host": facts}, groups=groups, runtime_choice={"stack": {}, **unused}
+        )
+        if number % 10 == 3:
+            hosts[name]["__preflight_failure"] = {"stage": "runtime", "message": f"{name}: disk [disk-full]"}
+    return hosts
+
+
+def test_fifty_hosts_fit_a_screen_of_120_columns(summary: Callable[..., list[str]]) -> None:
+    names = [f"a-board-with-a-name-of-many-parts-{number}" for number in range(50)]
+    lines = summary(**fleet({"all": names, "odd": names[1::4]}))
+    assert max(map(len, lines)) <= 112
+    # The table, two reasons and the hosts that are ready.
+    assert len(lines) < 50 + 20
+    assert [row[1] for row in rows(lines)] == ["failed"] * 5 + ["ready"] * 45
+    assert len({row[0] for row in rows(lines)}) == 50
+    assert codes("\n".join(lines)) == ["disk-full", "gpu-unused"]
+
+
+def test_hosts_that_share_a_reason_share_a_command(summary: Callable[..., list[str]]) -> None:
+    names = [f"n{number}" for number in range(50)]
+    without_failures = {
+        name: {key: value for key, value in each.items() if key != "__preflight_failure"}
+        for name, each in fleet({"all": names, "old": names[1::4]}).items()
+    }
+    gpu, ready = entries(summary(**without_failures))
+    assert gpu[0].startswith("n1, n5, n9 and 10 more: ")  # not prose
+    assert gpu[-1].endswith("provision.yml -l old --tags runtime")  # not prose
+    assert ready[-1] == "    next: ansible-playbook bench.yml"  # not prose
 
 
 @pytest.mark.parametrize(
@@ -131,7 +227,7 @@ def test_a_host_of_which_nothing_is_known(
     summary: Callable[..., list[str]], variables: dict[str, Any], state: str, told: str
 ) -> None:
     lines = summary(gone=variables)
-    assert lines[4].split() == ["gone", state, *["–"] * 7]
+    assert lines[4].split() == ["gone", state, *["–"] * 4]
     assert re.fullmatch(f"gone: {told}", lines[6])
 
 
@@ -149,8 +245,7 @@ def test_what_a_benchmark_can_do_without_leaves_the_host_ready(summary: Callable
         )
     )
     assert lines[4].split()[1] == "ready"
-    assert "1/2" in lines[4]
-    assert lines[4].endswith("no answer")
+    assert lines[4].endswith("1/2")
     (lacking,) = [line for line in lines if "data-missing" in codes(line)]
     assert "imdb" in lacking
     assert "mnist" not in lacking
@@ -171,18 +266,18 @@ def test_a_boards_warnings_are_said_and_leave_it_ready(summary: Callable[..., li
     assert any(line.endswith("--tags jetson_fan") for line in lines)
 
 
-def test_the_share_and_an_unmanaged_host(summary: Callable[..., list[str]]) -> None:
+def test_what_another_host_manages_is_not_missed(summary: Callable[..., list[str]]) -> None:
     lines = summary(
         server=host(data_share_state={"role": "server", "answers": False}),
         client=host(data_share_state={"role": "client", "answers": True}),
         mine=host(
             edgebench_access={"manage_system": False, "become": False, "user": "me"},
-            ansible_facts={"edgebench_host": {**FACTS, "user": "me"}},
+            ansible_facts={"edgebench_host": {**FACTS, "user": "me", "user_exists": False}},
+            __base_packages_query={"rc": 1, "stdout_lines": []},
         ),
     )
-    assert lines[4].endswith("serves")
-    assert lines[5].endswith("mounted")
-    assert lines[6].split()[2:4] == ["me", "–"]
+    assert [row[1] for row in rows(lines)] == ["ready"] * 3
+    assert codes("\n".join(lines)) == []
 
 
 def test_the_command_names_another_inventory(plugin: Callable[[str], ModuleType]) -> None:
