@@ -49,7 +49,8 @@ _value:
     C(problems), why the mode is refused; C(change), whether C(wanted) is to be set, with its number in C(id);
     C(present), the present mode; C(modes), the board's; C(tools), paths by name; C(running), whether a benchmark runs;
     C(warnings), each with a remedy; C(needed_w) and C(supply_w), the budget (C(supply_w) is null if the supply is
-    unknown); C(report), lines for a person. Each problem and each warning ends with its code in brackets.
+    unknown); C(report), lines for a person. The first line of each problem and each warning ends with its code in
+    brackets; a problem may have more lines, with details.
   type: dict
 """
 
@@ -260,20 +261,27 @@ def refusal(
     if not (without_limit or too_much) or override.strip().rstrip(".") == sentence(mode, supply):
         return None
     draws = f"draws about {supply.shown(watts)} under load" if watts is not None else "has no limit"
-    remedy = (
-        boards["j48"]
+    way_out = (
+        boards["j48_remedy"].strip()
         if supply.kind == "micro_usb"
-        else (
-            f"What to do: feed {supply.known['of_name']} with at least {supply.shown(watts or 0)} and declare that in "
-            "jetson_power_supply_a, or set jetson_power_mode to a smaller mode. Otherwise the board shuts down during "
-            "a run, without a message."
-        )
+        else f"feed {supply.known['of_name']} with at least {supply.shown(watts or 0)} and declare that in "
+        "jetson_power_supply_a"
     )
-    given = f" (it is {override!r} now)" if override else ""
-    return (
-        f"the power mode {mode} {draws}, but the supply at {supply.known['of_name']} gives only "
-        f"{supply.amperes:g} A at {supply.volts:g} V. {remedy.strip()} To override, set jetson_power_override to this "
-        f'exact sentence{given}: "{sentence(mode, supply)}" [supply-too-weak]'
+    wish = f'To override, set jetson_power_override to this exact sentence: "{sentence(mode, supply)}"'
+    # Who has tried to override knows the rest.
+    remedy = (
+        f"jetson_power_override is {override!r}. {wish}"
+        if override
+        else f"Set jetson_power_mode to a smaller mode, or {way_out}"
+    )
+    details = [boards["j48"].strip()] if supply.kind == "micro_usb" else []
+    details += [] if override else [wish]
+    return "\n".join(
+        [
+            f"the power mode {mode} {draws}, but the supply at {supply.known['of_name']} gives only "
+            f"{supply.amperes:g} A at {supply.volts:g} V. {remedy} [supply-too-weak]",
+            *details,
+        ]
     )
 
 
@@ -288,7 +296,7 @@ def declared_problems(declared: Mapping[str, Any], boards: Mapping[str, Any]) ->
     if limit is not None and supply.amperes is not None and supply.amperes > limit:
         problems.append(
             f"jetson_power_supply_a is {supply.amperes:g}, but micro-USB gives at most {limit:g} A from any supply. "
-            f"{boards['j48'].strip()} [supply-current-wrong]"
+            f"Correct it, or {boards['j48_remedy'].strip()} [supply-current-wrong]\n{boards['j48'].strip()}"
         )
     problems += _micro_usb_problems(supply)
     mode = str(declared.get("mode") or "")
@@ -334,7 +342,7 @@ def power(lines: Iterable[str], declared: Mapping[str, Any], boards: Mapping[str
     warnings = [
         *pending,
         *_mode_warnings(look, in_use, watts),
-        *_budget_warnings(budget, needed, look, module, supply),
+        *_budget_warnings(budget, needed, look, module, supply, boards),
         *_event_warnings(look, supply, boards),
     ]
     return {
@@ -437,6 +445,7 @@ def _budget_warnings(
     look: Look,
     module: Module,
     supply: Supply,
+    boards: Mapping[str, Any],
 ) -> list[str]:
     if supply.watts is None or supply.feeds(needed):
         return []
@@ -448,7 +457,7 @@ def _budget_warnings(
     ]
     ways = []
     if supply.kind == "micro_usb":
-        ways.append("feed the board through the barrel jack (with a jumper on J48, 5 V, 4 A or more)")
+        ways.append(boards["j48_remedy"].strip())
     ways.append(
         f"use a supply of {supply.shown(needed)} or more at "
         f"{'the barrel jack' if supply.kind == 'micro_usb' else supply.known['of_name']} and declare it in "
@@ -471,7 +480,7 @@ def _budget_warnings(
 def _event_warnings(look: Look, supply: Supply, boards: Mapping[str, Any]) -> list[str]:
     found = []
     weak = (
-        f"The supply, its cable or its plug is too weak for the load. {boards['j48'].strip()}"
+        f"The supply, its cable or its plug is too weak for the load: {boards['j48_remedy'].strip()}"
         if supply.kind == "micro_usb"
         else "The supply, its cable or its plug is too weak for the load. Try a stronger supply, a shorter and thicker "
         "cable, fewer USB devices, or a smaller mode in jetson_power_mode"
@@ -609,7 +618,7 @@ def _jumper(module: Module, supply: Supply, boards: Mapping[str, Any]) -> list[t
     if not module.known.get("j48"):
         return []
     if supply.kind == "micro_usb":
-        return [("J48", f"MAXN and USB disks need the barrel jack. {boards['j48'].strip()}")]
+        return [("J48", f"for MAXN and USB disks, {boards['j48_remedy'].strip()}")]
     return [
         (
             "J48",

@@ -99,8 +99,13 @@ def test_maxn_on_micro_usb_is_refused_with_the_jumper_and_the_sentence(
     assert decide("present 5W", supply="micro_usb", mode="MAXN", override=SENTENCE)["problems"] == []
     (wrong,) = decide("present 5W", supply="micro_usb", mode="MAXN", override="yes")["problems"]
     assert codes(wrong) == ["supply-too-weak"]
+    # Three lines of a terminal; the sentence is only for those who have tried to write it.
+    for text, told in ((problem, "jetson_power_supply: barrel_jack"), (wrong, f'"{SENTENCE}"')):
+        first = text.splitlines()[0]
+        assert len(first) < 360
+        assert told in first
+        assert first.endswith(" [supply-too-weak]")
     assert "'yes'" in wrong
-    assert f'"{SENTENCE}"' in wrong
 
 
 def test_a_supply_too_weak_for_the_mode_at_the_barrel_jack_is_refused_with_its_own_remedy(
