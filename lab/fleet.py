@@ -2,11 +2,14 @@
 
 import fcntl
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from edgebench import progress
 
 from . import boards, containers, identity, images, machines, network, paths, qemu
 from .commands import remove_tree, succeeds
@@ -37,7 +40,12 @@ def up(lab: Lab, hosts: Sequence[Host], say: Callable[[str], None], like: Host |
         # The folder keeps the network from being taken down while images are built.
         (paths.STATE / lab.name).mkdir(exist_ok=True)
         network.up()
-    built = {host.image: images.build(host.image) for host in hosts}
+    names = list(dict.fromkeys(host.image for host in hosts))
+    guesses_s = {name: seconds for name in names if (seconds := images.guess_s(name))}
+    if guesses_s:
+        minutes = sum(guesses_s.values()) / 60
+        say(f"{len(guesses_s)} images to build, about {minutes:.0f} min; later starts use them again")
+    built = {name: images.build(name) for name in names}
     with _lock():
         identity.prepare(lab.name, lab.hosts)
         for host in hosts:
@@ -45,9 +53,10 @@ def up(lab: Lab, hosts: Sequence[Host], say: Callable[[str], None], like: Host |
                 continue
             _start(lab, host, built[host.image], like)
             say(f"{host.name} starting at {host.address} ({host.kind} from {host.image})")
-    for host in hosts:
-        took_s = wait_for(lab, host)
-        say(f"{host.name} answers ({took_s:.0f} s)")
+    with progress.display("auto", sys.stdout).during(f"lab: waiting until {len(hosts)} hosts answer"):
+        for host in hosts:
+            took_s = wait_for(lab, host)
+            say(f"{host.name} answers ({took_s:.0f} s)")
 
 
 def build(names: Sequence[str], say: Callable[[str], None]) -> None:

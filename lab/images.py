@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from edgebench import progress
 
 from . import disks, interpreters, network, paths
 from .commands import remove_tree, run, succeeds
@@ -30,6 +32,8 @@ _WITH_CREDENTIALS = (
 )
 # Written into every image's checksum: raise it where the code below makes something else of the same recipe.
 _EDITION = 4
+# Seconds of building on two cores, about.
+_CONTAINER_S, _BOOTABLE_S, _EMULATED_S = 60.0, 120.0, 240.0
 _DISK_MB = 10_000
 _SD_MB = 4_000
 _MASKED = ("systemd-firstboot.service", "systemd-networkd-wait-online.service")
@@ -122,15 +126,30 @@ def build(name: str) -> Image:
         raise LabError(f"unknown image {name!r}; expected one of: {', '.join(recipes())}", "image-unknown")
     recipe = recipes()[name]
     source = _prefix(recipe.cpython) if recipe.cpython else None
-    key = json.dumps([_EDITION, network.APT_PROXY, network.PIP_INDEX, str(recipe), str(source)])
-    home = paths.cache() / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+    home = _home(recipe, source)
     if recipe.architecture in _EMULATORS:
         _emulate(recipe.architecture)
     with _locked(home.with_name(f"{name}.lock")):
         if not home.is_dir():
-            print(f"lab: building {name} ({recipe.summary})", flush=True)
-            _build(recipe, source, home)
+            display = progress.display("auto", sys.stdout)
+            with display.during(f"lab: building {name} ({recipe.summary})", guess_s(name)):
+                _build(recipe, source, home, display)
     return Image(home / "tree", home / "disk.raw", home / "tree/vmlinuz", home / "tree/initrd.img")
+
+
+def _home(recipe: Recipe, source: Path | None) -> Path:
+    key = json.dumps([_EDITION, network.APT_PROXY, network.PIP_INDEX, str(recipe), str(source)])
+    return paths.cache() / f"{recipe.name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+
+
+def guess_s(name: str) -> float:
+    """Return about how many seconds building an image takes on two cores; 0 where it is in the cache or unknown."""
+    recipe = recipes().get(name)
+    if recipe is None or _home(recipe, _prefix(recipe.cpython) if recipe.cpython else None).is_dir():
+        return 0
+    if recipe.architecture in _EMULATORS:
+        return _EMULATED_S
+    return _BOOTABLE_S if recipe.kernel or isinstance(recipe, BoardRecipe) else _CONTAINER_S
 
 
 def lacking(name: str) -> str | None:
@@ -159,12 +178,13 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _build(recipe: Recipe, source: Path | None, home: Path) -> None:
+def _build(recipe: Recipe, source: Path | None, home: Path, display: progress.Silent) -> None:
     for left in home.parent.glob(f"building-{recipe.name}.*"):
         remove_tree(left)
     building = Path(tempfile.mkdtemp(prefix=f"building-{recipe.name}.", dir=home.parent))
     try:
         tree = building / "tree"
+        display.phase("installing Debian packages")
         run(
             *(
                 "mmdebstrap",
@@ -179,6 +199,7 @@ def _build(recipe: Recipe, source: Path | None, home: Path) -> None:
             f"--include={','.join(recipe.packages)}",
             *(recipe.suite, tree),
         )
+        display.phase("configuring")
         # mmdebstrap's own directory mode would keep others from the root.
         tree.chmod(0o755)
         if source:
@@ -189,6 +210,7 @@ def _build(recipe: Recipe, source: Path | None, home: Path) -> None:
                 drop_in = tree / f"etc/systemd/system/{service}.service.d/emulated.conf"
                 drop_in.parent.mkdir()
                 drop_in.write_text("[Service]\nLoadCredential=\n")
+        display.phase("writing disks")
         if recipe.kernel:
             run("systemctl", f"--root={tree}", "enable", "systemd-networkd.service")
             (tree / "etc/fstab").write_text("LABEL=root / ext4 errors=remount-ro 0 1\n")

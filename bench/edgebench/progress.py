@@ -172,9 +172,9 @@ class Silent:
         """Called about twice a second while a step is under way."""
 
     @contextmanager
-    def during(self, label):
+    def during(self, label, guess_s=None):
         """Show a step that is not counted while the body runs, which needs not tick."""
-        self.aside(Step(label))
+        self.aside(Step(label, guess_s=guess_s))
         ended = threading.Event()
 
         def watch():
@@ -189,6 +189,7 @@ class Silent:
             ended.set()
             watcher.join()
             self._step = None
+            self.done()
 
     def disturbed(self, record):
         """Tell that the run under way was disturbed, and is to be repeated once the host has calmed down."""
