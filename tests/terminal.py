@@ -5,6 +5,7 @@ import os
 import pty
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -42,7 +43,11 @@ class Program:
             own, other = pty.openpty()
         else:
             own, other = os.pipe()
-        words = [str(each) for each in command]
+        # What starts the tests may ignore SIGINT, as a shell makes its background jobs do, and children would as well.
+        reset = (
+            "import os, signal, sys; signal.signal(2, signal.SIG_DFL); os.execvp(sys.argv[1], sys.argv[1:])"
+        )
+        words = [sys.executable, "-c", reset, *(str(each) for each in command)]
         if on_terminal:
             # `setsid -c` makes the terminal the controlling one, without which Ctrl-C reaches nobody.
             words = ["setsid", "-c", "-w", *words]
