@@ -33,7 +33,7 @@ options:
     type: dict
     required: true
   boards:
-    description: The content of files/jetson_boards.yml.
+    description: The content of files/jetson_boards.yml and of files/l4t_releases.yml.
     type: dict
     required: true
 author: The edgebench authors
@@ -241,6 +241,8 @@ def mode_watts(mode: str, module: Mapping[str, Any]) -> float | None:
     modes = module.get("modes", {})
     if mode in modes:
         return float(modes[mode]) * 5
+    if mode in module.get("watts", {}):
+        return float(module["watts"][mode])
     named = WATTS.search(mode)
     return float(named.group(1)) if named else None
 
@@ -538,7 +540,28 @@ def jetpack(l4t: str | None, boards: Mapping[str, Any]) -> str:
         return series.get(release, "")
     earlier = [each for each in series if each < release]
     nearest = f"{series[max(earlier)]} or later" if earlier else f"before {series[min(series)]}"
-    return f"{nearest}; L4T {l4t} is not in files/jetson_boards.yml"
+    return f"{nearest}; L4T {l4t} is not in files/l4t_releases.yml"
+
+
+def loader(l4t: str | None, module: Module, boards: Mapping[str, Any]) -> str:
+    """Return the key of the module's boot loader in ``loaders`` of the boards, empty if it is unknown."""
+    chip = boards["chips"].get(module.known.get("chip"), {})
+    series = (l4t or "").split(".")[0]
+    earlier = [each for each in chip.get("loaders", {}) if series.isdigit() and int(each) <= int(series)]
+    return str(chip["loaders"][max(earlier, key=int)]) if earlier else ""
+
+
+def _boot(l4t: str | None, module: Module, boards: Mapping[str, Any]) -> str:
+    """Return the boot loader and how root gets to USB, in words; empty if it is unknown."""
+    known = boards["loaders"].get(loader(l4t, module, boards))
+    if not known:
+        return ""
+    by = (
+        "NVIDIA's flashing tool (docs/usb-root.md)"
+        if "flash" in known["usb_root"]
+        else "role jetson_usb_root"
+    )
+    return f"{known['name']}; root to USB: {by}"
 
 
 def _numbers(release: str) -> tuple[int, ...]:
@@ -580,8 +603,10 @@ def _report(
     ]
     rows = [
         ("board", ", ".join(part for part in board if part)),
+        *([("boot", boot)] if (boot := _boot(declared.get("l4t"), module, boards)) else []),
         ("supply", supply.described),
         *_jumper(module, supply, boards),
+        *_fan(module, declared),
         ("mode", mode + (f" (the board has {', '.join(look.modes)})" if look.modes else "")),
         (
             "budget",
@@ -611,6 +636,15 @@ def _report(
     for warning in warnings:
         lines += _wrapped("  Warning: ", warning)
     return lines
+
+
+def _fan(module: Module, declared: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return whether a fan is counted, if it is known whether the kit comes with one."""
+    if "fan" not in module.known:
+        return []
+    kit = f"the developer kit comes {'with one' if module.known['fan'] else 'without'}"
+    counted = "counted" if declared.get("fan") else "not counted (jetson_fan_fitted is false)"
+    return [("fan", f"{counted}; {kit}")]
 
 
 def _jumper(module: Module, supply: Supply, boards: Mapping[str, Any]) -> list[tuple[str, str]]:

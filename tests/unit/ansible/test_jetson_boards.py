@@ -25,6 +25,7 @@ ORIN = [
     "compatible nvidia,tegra234",
 ]
 UNKNOWN = ["compatible nvidia,p5000-0000+p4999-0008"]
+TX2_MODES = ["MAXQ", "MAXP_CORE_ALL", "MAXP_CORE_ARM", "MAXP_CORE_DENVER"]
 MODES = ["tool nvpmodel /usr/sbin/nvpmodel", "mode 0 15W", "mode 1 25W", "mode 2 MAXN_SUPER", "mode 3 MAXN"]
 
 Decide = Callable[..., dict[str, Any]]
@@ -37,7 +38,12 @@ def power(plugin: Callable[[str], ModuleType]) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def table(root: Path) -> dict[str, Any]:
-    return dict(yaml.safe_load((root / "files/jetson_boards.yml").read_text()))
+    names = ("jetson_boards", "l4t_releases")
+    return {
+        key: value
+        for name in names
+        for key, value in yaml.safe_load((root / f"files/{name}.yml").read_text()).items()
+    }
 
 
 @pytest.fixture
@@ -87,7 +93,8 @@ def row(found: dict[str, Any], name: str) -> str:
         (["nvidia,p3542-0000+p3448-0003"], "p3448-0003", "Jetson Nano, 2 GB"),
         (["nvidia,p3768-0000+p3767-0005", "nvidia,p3767-0005"], "p3767-0005", "Jetson Orin Nano, 8 GB, developer kit"),
         (["nvidia,p3509-0000+p3767-0000", "nvidia,p3767-0000"], "p3767-0000", "Jetson Orin NX, 16 GB"),
-        (["nvidia,p3737-0000+p3701-0005", "nvidia,tegra234"], "p3701-0005", "Jetson AGX Orin"),
+        (["nvidia,p3737-0000+p3701-0005", "nvidia,tegra234"], "p3701-0005", "Jetson AGX Orin, 64 GB"),
+        (["nvidia,p3737-0000+p3701-0000", "nvidia,tegra234"], "p3701-0000", "Jetson AGX Orin"),
         (["nvidia,p3509-0000+p3668-0001", "nvidia,tegra194"], "p3668-0001", "Jetson Xavier NX"),
         (["nvidia,p3509-0000+p3636-0001"], "p3636-0001", "Jetson TX2 NX"),
         (["nvidia,p2972-0000", "nvidia,tegra194"], "p2972-0000", "Jetson AGX Xavier"),
@@ -116,6 +123,8 @@ def test_no_fact_of_the_nano_is_told_of_another_board(decide: Decide, lines: lis
 def test_the_table_holds_only_what_holds_for_each_module(table: dict[str, Any]) -> None:
     for name, module in table["modules"].items():
         assert module["name"], name
+        assert module["chip"] in table["chips"], name
+        assert set(module.get("watts", {})) <= {"MAXN", "MAXN_SUPER", *TX2_MODES}, name
         assert set(module.get("supplies", {})) <= set(table["supplies"]), name
         for socket in module.get("supplies", {}).values():
             assert "mode" not in socket or socket["mode"] in module["modes"], name
@@ -128,7 +137,14 @@ def test_the_table_holds_only_what_holds_for_each_module(table: dict[str, Any]) 
 def test_a_new_release_and_a_new_module_are_one_edit_each(
     power: ModuleType, table: dict[str, Any], decide: Decide
 ) -> None:
-    invented = {"name": "Jetson Invented", "volts": [20, 48], "supplies": {"barrel_jack": {"volts": 48.0}}}
+    invented = {
+        "name": "Jetson Invented",
+        "chip": "tegra264",
+        "fan": False,
+        "volts": [20, 48],
+        "supplies": {"barrel_jack": {"volts": 48.0}},
+        "watts": {"MAXN": 200},
+    }
     more = {
         **table,
         "jetpack": {**table["jetpack"], "41": {"41.1": "8.0"}},
@@ -137,8 +153,71 @@ def test_a_new_release_and_a_new_module_are_one_edit_each(
     assert power.jetpack("41.1.0", more) == "8.0"
     found = decide(*UNKNOWN, *MODES, "present 15W", boards=more, l4t="41.1.0")
     assert (found["problems"], found["supply_w"]) == ([], None)
-    for part in ("p4999-0008 (Jetson Invented)", "L4T 41.1.0 (JetPack 8.0)", "48 V (assumed)"):
+    for part in ("p4999-0008 (Jetson Invented)", "L4T 41.1.0 (JetPack 8.0)", "48 V (assumed)", "UEFI"):
         assert part in report(found)
+    assert row(found, "fan").startswith("counted")
+    weak = decide(*UNKNOWN, *MODES, "present 15W", mode="MAXN", volts=48.0, amperes=4.0, boards=more)
+    assert codes("\n".join(weak["problems"])) == ["supply-too-weak"]
+    assert "200.0 W" in weak["problems"][0]
+
+
+@pytest.mark.parametrize(
+    ("compatible", "mode", "watts"),
+    [
+        ("nvidia,p2597-0000+p3310-1000", "MAXQ", 7.5),
+        ("nvidia,p2597-0000+p3310-1000", "MAXP_CORE_ARM", 15),
+        ("nvidia,p2597-0000+p3310-1000", "MAXN", None),
+        ("nvidia,p3509-0000+p3668-0001", "MODE_20W_6CORE", 20),
+        ("nvidia,p3768-0000+p3767-0000", "MAXN_SUPER", 40),
+        ("nvidia,p3768-0000+p3767-0005", "MAXN_SUPER", None),
+        ("nvidia,p3737-0000+p3701-0005", "MAXN", 60),
+        ("nvidia,p3971-0089+p3834-0008", "MAXN", 130),
+        ("nvidia,p3449-0000-b00+p3448-0000-b00", "MAXN", 20),
+    ],
+)
+def test_the_watts_of_a_mode_are_those_of_its_module(
+    power: ModuleType, table: dict[str, Any], compatible: str, mode: str, watts: float | None
+) -> None:
+    module = power.module_of([compatible], table)
+    assert power.mode_watts(mode, module.known) == watts
+
+
+# Series of L4T that boards with a chip run.
+SERIES = {
+    "tegra210": ["32"],
+    "tegra186": ["32"],
+    "tegra194": ["32", "34", "35"],
+    "tegra234": ["34", "35", "36", "39"],
+    "tegra264": ["38", "39"],
+}
+
+
+def test_the_boot_loaders_are_those_that_the_role_for_the_usb_disk_knows(
+    power: ModuleType, table: dict[str, Any], plugin: Callable[[str], ModuleType]
+) -> None:
+    """What a report tells of root on USB is what the role then does."""
+    rules = plugin("module_utils/edgebench_usb_root")
+    assert table["loaders"].keys() == rules.LOADERS.keys()
+    assert {key: each["name"] for key, each in table["loaders"].items()} == rules.LOADERS
+    for number, known in table["modules"].items():
+        for series in SERIES[known["chip"]]:
+            for release in table["jetpack"][series]:
+                loader = power.loader(release, power.Module(number, known), table)
+                assert loader == rules.loader_of(release, f"nvidia,{known['chip']}", False), (number, release)
+                path, problem, _ = rules.boot_path(release, True, False, loader)
+                ways = table["loaders"][loader]["usb_root"]
+                assert (path in ways) if path else ways == ["flash"], (number, release, problem)
+
+
+def test_a_chip_before_its_first_series_and_an_unknown_one_have_no_loader(
+    power: ModuleType, table: dict[str, Any]
+) -> None:
+    thor = power.module_of(["nvidia,p3971-0089+p3834-0008"], table)
+    assert power.loader("36.4", thor, table) == ""
+    assert power.loader("40.1", thor, table) == "uefi"
+    for l4t in ("32.7.1", None, "nonsense"):
+        assert power.loader(l4t, power.Module("p4999", {}), table) == ""
+        assert power.loader(None, thor, table) == ""
 
 
 # Supplies
@@ -272,7 +351,7 @@ def test_a_release_that_is_not_listed_is_matched_to_its_series_and_reported(
     told = power.jetpack(l4t, table)
     assert told.startswith(nearest)
     assert f"L4T {l4t} " in told
-    assert "files/jetson_boards.yml" in told
+    assert "files/l4t_releases.yml" in told
     assert nearest in report(decide(*NANO, "present MAXN", l4t=l4t))
 
 

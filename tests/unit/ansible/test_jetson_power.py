@@ -28,7 +28,12 @@ def module(plugin: Callable[[str], ModuleType]) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def boards(root: Path) -> dict[str, Any]:
-    return dict(yaml.safe_load((root / "files/jetson_boards.yml").read_text()))
+    names = ("jetson_boards", "l4t_releases")
+    return {
+        key: value
+        for name in names
+        for key, value in yaml.safe_load((root / f"files/{name}.yml").read_text()).items()
+    }
 
 
 @pytest.fixture
