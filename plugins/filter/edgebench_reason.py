@@ -41,6 +41,8 @@ EMPTY = re.compile(
 MARKED = re.compile(r"(\w*error|fatal|[\w./-]+: (error|fatal)|E) *:", re.IGNORECASE)
 # Remarks of pip, and lines without a word.
 NOISE = re.compile(r"\[notice\]|WARNING:|DEPRECATION:|\W*\Z")
+# What the filter edgebench_brief adds for the terminal.
+MORE = "For details, add -v."
 MOST_ITEMS = 3
 MOST_LINE = 500
 
@@ -71,7 +73,7 @@ def _label(item: Mapping[str, Any]) -> str:
 def _of_one(result: Mapping[str, Any]) -> str:
     message = str(result.get("msg") or "").strip()
     if not EMPTY.match(message):
-        return message
+        return message.removesuffix(MORE).strip()
     lines = [*_telling(result)]
     last = lines[0] if lines else message or "no message"
     exit_code = result.get("rc")

@@ -310,6 +310,8 @@ def summary(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str], che
         names = [host.name for host in ready]
         command = command_for("HOST", sources, "bench.yml").replace(" -l HOST", _limit(names, groups))
         text += ["", *_wrapped(f"{_who(names)}: ready"), f"    next: {command}"]
+    if any(host.problem for host, _ in told):
+        text += ["", "For details of what failed, add -v."]
     return "\n".join(text)
 
 

@@ -163,7 +163,8 @@ def test_a_host_that_failed_is_told_why_and_only_that(summary: Callable[..., lis
     lines = summary(bilbo=host(), frodo=failed("frodo"), sam=failed("sam"))
     assert [row[1] for row in rows(lines)] == ["failed", "failed", "ready"]
     # Both for the same reason, and each command for both.
-    (first, *others), ready = entries(lines)
+    (first, *others), ready, (more,) = entries(lines)
+    assert "-v" in more
     assert first.startswith("frodo, sam: runtime ")
     assert first.endswith(": none fits, see -l frodo,sam -e x=1 [no-stack-fits]")  # not prose
     assert others == [
