@@ -1,4 +1,4 @@
-# edgebench: entry points for people and CI. Needs CPython 3.11 to 3.13 with venv, GNU make and git.
+# edgebench: entry points for people and CI. Needs CPython 3.11 to 3.14 with venv, GNU make and git.
 # `make` alone prints what there is.
 
 .DEFAULT_GOAL := help
@@ -21,6 +21,7 @@ unexport ANSIBLE_INVENTORY ANSIBLE_ROLES_PATH ANSIBLE_LIBRARY ANSIBLE_MODULE_UTI
 	ANSIBLE_CACHE_PLUGIN ANSIBLE_CACHE_PLUGIN_CONNECTION ANSIBLE_PYTHON_INTERPRETER
 export ANSIBLE_CONFIG := ansible.cfg
 export PYTHON
+export EDGEBENCH_ANSIBLE
 export UPGRADE
 export STACK
 export PYTEST_ARGS

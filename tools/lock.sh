@@ -187,8 +187,10 @@ else
     compile controller 3.11 --universal
     compile test 3.11 --universal
     compile execution-environment 3.11 --universal
-    complete controller x86_64,aarch64 3.11 3.12 3.13
-    complete test x86_64,aarch64 3.11 3.12 3.13
+    compile ansible-core-newest 3.11 --universal --no-deps
+    complete controller x86_64,aarch64 3.11 3.12 3.13 3.14
+    complete test x86_64,aarch64 3.11 3.12 3.13 3.14
+    complete ansible-core-newest x86_64,aarch64 3.11 3.12 3.13 3.14
     complete execution-environment x86_64,aarch64 3.12
     # Nothing in it depends on the Python, and uv knows none before 3.6.
     compile bootstrap-py35 3.6

@@ -6,7 +6,9 @@
 #
 # What cannot work is refused before anything is made; with `bench` that includes the space that `make bench` needs.
 #
-# PYTHON names the interpreter to use; without it the first CPython 3.11 to 3.13 on PATH is taken.
+# PYTHON names the interpreter to use; without it the first CPython 3.11 to 3.14 on PATH is taken.
+# EDGEBENCH_ANSIBLE=newest takes the newest ansible-core for that Python, EDGEBENCH_ANSIBLE=2.16 the one of the lock, which
+# still manages hosts with Python 3.6. The choice is kept in .edgebench/ansible-core for later runs.
 # Safe to run twice at once, and after having been cut short: the stamp is written last.
 set -eu
 
@@ -95,11 +97,11 @@ check_clock() {
     fi
 }
 
-# The release of an interpreter ("3.12.1"), or nothing when it does not run or is not CPython 3.11 to 3.13.
+# The release of an interpreter ("3.12.1"), or nothing when it does not run or is not CPython 3.11 to 3.14.
 supported_release() {
     "$1" -c '
 import platform, sys
-if platform.python_implementation() == "CPython" and (3, 11) <= sys.version_info[:2] <= (3, 13):
+if platform.python_implementation() == "CPython" and (3, 11) <= sys.version_info[:2] <= (3, 14):
     print(platform.python_version())
 ' 2>/dev/null || true
 }
@@ -107,7 +109,7 @@ if platform.python_implementation() == "CPython" and (3, 11) <= sys.version_info
 find_python() {
     without_venv=
     # Its path may have blanks.
-    if [ -n "${PYTHON:-}" ]; then set -- "$PYTHON"; else set -- python3 python3.13 python3.12 python3.11; fi
+    if [ -n "${PYTHON:-}" ]; then set -- "$PYTHON"; else set -- python3 python3.14 python3.13 python3.12 python3.11; fi
     for candidate in "$@"; do
         command -v "$candidate" >/dev/null 2>&1 || continue
         [ -n "$(supported_release "$candidate")" ] || continue
@@ -123,21 +125,33 @@ find_python() {
         fail "$without_venv cannot make virtual environments. Run: sudo apt-get install python$minor-venv" venv-missing
     fi
     if [ -n "${PYTHON:-}" ]; then
-        fail "PYTHON=$PYTHON is not CPython 3.11 to 3.13. Name another interpreter, or unset PYTHON." python-unsupported
+        fail "PYTHON=$PYTHON is not CPython 3.11 to 3.14. Name another interpreter, or unset PYTHON." python-unsupported
     fi
     found=$(python3 --version 2>/dev/null || echo 'no python3')
-    fail "no CPython 3.11 to 3.13 on PATH (found: $found). Run: sudo apt-get install python3 python3-venv; \
+    fail "no CPython 3.11 to 3.14 on PATH (found: $found). Run: sudo apt-get install python3 python3-venv; \
 or name an interpreter: make PYTHON=/path/to/python3.12" python-missing
+}
+
+# Sets `overlay` to the lock of the chosen ansible-core, or to nothing for the one of the controller's lock.
+choose_ansible() {
+    kept=.edgebench/ansible-core overlay=
+    choice=${EDGEBENCH_ANSIBLE:-$(cat "$kept" 2>/dev/null || echo 2.16)}
+    case $choice in
+    2.16) ;;
+    newest) overlay=requirements/ansible-core-newest.txt ;;
+    *) fail "EDGEBENCH_ANSIBLE is '$choice', expected 2.16 or newest. Run: make venv EDGEBENCH_ANSIBLE=newest" ansible-unknown ;;
+    esac
 }
 
 # The part of pyproject.toml about the project is in the checksum because the editable install takes the commands
 # from it; the settings of linters, which follow it, are not.
-checksum() { { cat "requirements/$1.txt" && sed '/^\[tool\.ruff\]/,$d' pyproject.toml; } | sha256sum | cut -d' ' -f1; }
+checksum() { { cat "requirements/$1.txt" ${overlay:+"$overlay"} && sed '/^\[tool\.ruff\]/,$d' pyproject.toml; } | sha256sum | cut -d' ' -f1; }
 
 current() {
     [ -x "$venv/bin/python" ] && "$venv/bin/python" -c '' 2>/dev/null && grep -qsxF "$1 $(checksum "$1") $root" "$stamp"
 }
 
+choose_ansible
 check_path
 check_writable
 # All of it before the minutes that the first part takes.
@@ -191,7 +205,14 @@ count=$(grep -c '^[A-Za-z0-9]' "requirements/$kind.txt")
 tools/step.sh -q "$log" "Installing $count packages of requirements/$kind.txt into $venv" \
     "$venv/bin/python" -m pip install --disable-pip-version-check --no-input \
     --require-hashes --only-binary :all: -r "requirements/$kind.txt"
+if [ -n "$overlay" ]; then
+    tools/step.sh -q "$log" "Installing the newest ansible-core into $venv" \
+        "$venv/bin/python" -m pip install --disable-pip-version-check --no-input \
+        --no-deps --require-hashes --only-binary :all: -r "$overlay"
+fi
 tools/step.sh -q "$log" "Installing edgebench from this checkout" \
     "$venv/bin/python" -m pip install --disable-pip-version-check --no-input \
     --no-deps --no-build-isolation --editable .
 printf '%s %s %s\n' "$kind" "$sum" "$root" >>"$stamp"
+mkdir -p .edgebench
+echo "$choice" >"$kept"

@@ -126,7 +126,7 @@ def test_says_what_to_install_where_there_is_no_python(checkout: Path, tmp_path:
     done = set_up(checkout, path=str(folder_of_tools(tmp_path / "bin")))
     assert done.returncode == 2
     assert codes(done.stderr) == ["python-missing"]
-    assert "3.11 to 3.13" in done.stderr
+    assert "3.11 to 3.14" in done.stderr
     assert "python3-venv" in done.stderr
     assert not (checkout / ".venv").exists()
 
@@ -151,7 +151,15 @@ def test_refuses_a_named_interpreter_that_does_not_fit(checkout: Path) -> None:
     assert done.returncode == 2
     assert codes(done.stderr) == ["python-unsupported"]
     assert "PYTHON=/bin/true " in done.stderr
-    assert "3.11 to 3.13" in done.stderr
+    assert "3.11 to 3.14" in done.stderr
+
+
+def test_refuses_an_unknown_ansible_core(checkout: Path) -> None:
+    done = set_up(checkout, EDGEBENCH_ANSIBLE="2.9")
+    assert done.returncode == 2
+    assert codes(done.stderr) == ["ansible-unknown"]
+    assert "'2.9'" in done.stderr
+    assert not (checkout / ".venv").exists()
 
 
 def test_refuses_an_unknown_kind(checkout: Path) -> None:

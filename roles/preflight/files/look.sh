@@ -1,8 +1,10 @@
 # One look at a host, before anything is known of it: any POSIX shell, no Python, nothing changed.
-# Arguments: the name of edgebench's user, then the interpreters to try, the preferred one first.
-# One line a finding, `KEY VALUE`. `python` comes once for every interpreter that Ansible can use (2.7 or 3.6 and newer).
-user=$1
-shift
+# Arguments: the name of edgebench's user, the Pythons that this ansible-core manages ("2.7 3.6": 2.7, or 3.6 and newer),
+# then the interpreters to try, the preferred one first.
+# One line a finding, `KEY VALUE`. `python` comes once for every interpreter that Ansible can use, `python_old` with its
+# release for every other one that runs.
+user=$1 managed=$2
+shift 2
 have() { command -v "$1" > /dev/null 2>&1; }
 check() {
     key=$1
@@ -12,9 +14,10 @@ check() {
 
 for python in "$@"; do
     "$python" -c 'import sys
-v = sys.version_info[:2]
-if v == (2, 7) or v >= (3, 6):
-    print("python %s" % sys.executable)' 2> /dev/null
+release = sys.version_info[:2]
+managed = [tuple(map(int, each.split("."))) for each in sys.argv[1].split()]
+usable = release in managed or release >= managed[-1]
+print("python %s" % sys.executable if usable else "python_old %d.%d %s" % (release + (sys.executable,)))' "$managed" 2> /dev/null
 done
 
 # How this user becomes root: it is root, by sudo without a password, or (as far as can be seen without one) not at all.

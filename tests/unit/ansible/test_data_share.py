@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar
 
+from tests import templating
 from tests.messages import codes
 
 Variables = dict[str, dict[str, Any]]
@@ -183,15 +182,15 @@ class Rendered:
         self.variables["__data_share_part"] = share.share(host, hosts)
         self.variables.update(extra)
         self.folder = role / "templates"
-        self.templar = Templar(DataLoader(), variables=self.variables)
 
     def value(self, name: str) -> Any:
-        return self.templar.template("{{ " + name + " }}")
+        return templating.evaluate("{{ " + name + " }}", self.variables)
 
     def file(self, name: str) -> str:
         # As the module template does.
-        text: str = self.templar.template(
+        text: str = templating.evaluate(
             (self.folder / f"{name}.j2").read_text(),
+            self.variables,
             escape_backslashes=False,
             preserve_trailing_newlines=True,
         )

@@ -28,10 +28,10 @@ def program(folder: Path, name: str, text: str) -> None:
 
 @pytest.fixture
 def look(root: Path, bin_dir: Path) -> Look:
-    def call(user: str = "edgebench", *pythons: str) -> list[str]:
+    def call(user: str = "edgebench", *pythons: str, managed: str = "2.7 3.6") -> list[str]:
         script = root / "roles/preflight/files/look.sh"
         done = subprocess.run(
-            ["/bin/sh", script, user, *pythons],
+            ["/bin/sh", script, user, managed, *pythons],
             env={**os.environ, "PATH": str(bin_dir)},
             capture_output=True,
             text=True,
@@ -57,14 +57,27 @@ def test_pythons_that_ansible_can_use_in_the_order_asked_for(look: Look, bin_dir
     assert [line for line in lines if line.startswith("python ")] == [f"python {sys.executable}"]
 
 
-@pytest.mark.parametrize(("release", "is_named"), [((2, 7), True), ((3, 5), False), ((3, 6), True)])
-def test_a_python_that_is_too_old_is_not_named(
-    look: Look, bin_dir: Path, release: tuple[int, int], is_named: bool
+@pytest.mark.parametrize(
+    ("managed", "release", "is_usable"),
+    [
+        ("2.7 3.6", (2, 7), True),
+        ("2.7 3.6", (3, 5), False),
+        ("2.7 3.6", (3, 6), True),
+        ("3.9", (2, 7), False),
+        ("3.9", (3, 8), False),
+        ("3.9", (3, 9), True),
+        ("3.9", (3, 14), True),
+    ],
+)
+def test_a_python_that_is_too_old_is_named_as_that(
+    look: Look, bin_dir: Path, managed: str, release: tuple[int, int], is_usable: bool
 ) -> None:
-    text = f"import sys; sys.version_info = {(*release, 9)}; exec(sys.argv[1])"
-    program(bin_dir, "python", f"exec {sys.executable} -c '{text}' \"$2\"")
-    found = [line for line in look("edgebench", "python") if line.startswith("python ")]
-    assert bool(found) == is_named
+    text = f"import sys; sys.version_info = {(*release, 9)}; exec(sys.argv.pop(1))"
+    program(bin_dir, "python", f'exec {sys.executable} -c \'{text}\' "$2" "$3"')
+    lines = look("edgebench", "python", managed=managed)
+    (found,) = (line for line in lines if line.startswith(("python ", "python_old ")))
+    old = f"python_old {release[0]}.{release[1]} {sys.executable}"
+    assert found == (f"python {sys.executable}" if is_usable else old)
 
 
 def test_sudo_without_a_password(look: Look, bin_dir: Path) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import init_plugin_loader, lookup_loader
-from ansible.template import Templar
 from edgebench import cli, workloads
+
+from tests import templating
 
 ROLES = sorted(
     path.name for path in (Path(__file__).resolve().parents[3] / "roles").iterdir() if path.is_dir()
@@ -136,12 +136,13 @@ def test_bench_gives_the_runner_what_is_declared(
     variables = {"inventory_hostname": "frodo", "__bench_run_id": "r1"}
     for path in ("defaults/main.yml", "vars/main.yml"):
         variables |= yaml.safe_load((root / "roles/bench" / path).read_text())
-    templar = Templar(DataLoader(), variables={**variables, **declared})
 
     def parsed(words: list[str]) -> dict[str, Any]:
         return dict(vars(cli._parser().parse_args(words)))
 
-    given = parsed([str(each) for each in templar.template("{{ __bench_arguments }}")])
+    given = parsed(
+        [str(each) for each in templating.evaluate("{{ __bench_arguments }}", {**variables, **declared})]
+    )
     usual = ["--repeats", "3", "--time-limit", "900", "--engine-threads", "1", "--seed", "0"]
     own = ["run", "--offline", "--progress", "plain", "--run-id", "r1", "--host", "frodo", *usual]
     assert given == {**parsed(own), **expected}
@@ -153,7 +154,7 @@ def _limit_s(root: Path, **declared: Any) -> int:
     variables: dict[str, Any] = {"role_path": str(root / "roles/bench")}
     for path in ("defaults/main.yml", "vars/main.yml"):
         variables |= yaml.safe_load((root / "roles/bench" / path).read_text())
-    return int(Templar(DataLoader(), variables={**variables, **declared}).template("{{ __bench_limit_s }}"))
+    return int(templating.evaluate("{{ __bench_limit_s }}", {**variables, **declared}))
 
 
 def test_the_limit_of_a_run_counts_the_workloads_there_are(root: Path) -> None:
