@@ -58,11 +58,11 @@ help:
 	@echo "Variables: PYTHON=/path/to/python3.12, ANSIBLE_ARGS='...', PYTEST_ARGS='...', PERF_ARGS='...', UPGRADE=1 or STACK=NAME (with lock)"
 
 venv:
-	@tools/setup_venv.sh controller $(PURPOSE)
+	@sh tools/setup_venv.sh controller $(PURPOSE)
 
 venv-test:
 	@command -v git >/dev/null || { echo 'edgebench: git is missing; install the Debian package git' >&2; exit 1; }
-	@tools/setup_venv.sh test
+	@sh tools/setup_venv.sh test
 
 bench: PURPOSE := bench
 bench: venv ## benchmark this machine (quick profile) and show the tables

@@ -155,9 +155,13 @@ choose_ansible
 check_path
 check_writable
 # All of it before the minutes that the first part takes.
-space=0
+case $kind in
+controller) venv_mb=$controller_mb ;;
+test) venv_mb=$test_mb ;;
+esac
+space=20
 if [ "$purpose" = bench ] && [ ! -e .edgebench/venv/edgebench-runtime.json ]; then space=$bench_mb; fi
-check_space $((space + 20))
+if [ -e "$stamp" ]; then check_space "$space"; else check_space $((space + venv_mb)); fi
 
 if command -v flock >/dev/null 2>&1; then
     exec 9>.venv.lock
@@ -171,10 +175,7 @@ if current test || current "$kind"; then
     exit 0
 fi
 
-case $kind in
-controller) check_space $((space + controller_mb)) ;;
-test) check_space $((space + test_mb)) ;;
-esac
+check_space $((space + venv_mb))
 check_clock
 python=$(find_python) || exit
 said=$("$python" roles/runtime/files/reach_index.py) || {

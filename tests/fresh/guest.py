@@ -40,6 +40,15 @@ class Result:
     disk_mb: int
 
 
+@dataclass(frozen=True)
+class Output:
+    """What a script printed in a guest, standard error included, and how it ended."""
+
+    exit_code: int
+    seconds: float
+    lines: list[str]
+
+
 def _cache() -> Path:
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgebench" / "fresh"
     folder.mkdir(parents=True, exist_ok=True)
@@ -108,30 +117,35 @@ class Guest:
         (root / "etc/hostname").write_text("fresh\n")
         (root / "etc/hosts").write_text(Path("/etc/hosts").read_text() + "\n127.0.1.1 fresh\n")
 
-    def clone(self, checkout: Path) -> None:
-        """Clone the checkout's HEAD into ~/edgebench, as the user. Raises LabError."""
+    def clone(self, checkout: Path, target: str = "edgebench") -> None:
+        """Clone the checkout's HEAD into a folder, relative to the home, as the user. Raises LabError."""
         head = run("git", "-C", checkout, "rev-parse", "HEAD").strip()
         git = run("git", "-C", checkout, "rev-parse", "--path-format=absolute", "--git-common-dir").strip()
         # The repository belongs to another user, which git refuses unless it is told otherwise.
         upload = f"git -c safe.directory={_REPOSITORY} upload-pack"
         script = (
-            f"git clone --quiet --upload-pack {shlex.quote(upload)} file://{_REPOSITORY} edgebench"
-            f" && git -C edgebench checkout --quiet --detach {head}"
+            f"git clone --quiet --upload-pack {shlex.quote(upload)} file://{_REPOSITORY} {shlex.quote(target)}"
+            f" && git -C {shlex.quote(target)} checkout --quiet --detach {head}"
         )
-        if self._print_lines(self._nspawn(script, f"--bind-ro={git}:{_REPOSITORY}")):
+        if self.run(script, f"--bind-ro={git}:{_REPOSITORY}").exit_code:
             raise LabError(
                 f"git clone of {checkout} in the guest failed; git's message is above", "clone-failed"
             )
 
     def execute(self, command: str) -> Result:
         """Run a shell command in ~/edgebench; print its output line by line, as it comes."""
-        started = time.monotonic()
-        exit_code = self._print_lines(self._nspawn(f"cd edgebench && {command}"))
-        seconds = time.monotonic() - started
+        output = self.run(f"cd edgebench && {command}")
         used = run("du", "--summarize", "--block-size=1M", f"{self._root}{self._home}").split()[0]
-        return Result(command, exit_code, seconds, int(used))
+        return Result(command, output.exit_code, output.seconds, int(used))
 
-    def _print_lines(self, command: list[str]) -> int:
+    def run(self, script: str, *options: str) -> Output:
+        """Run a script of bash in the home, with options of systemd-nspawn; print its lines as they come."""
+        started = time.monotonic()
+        lines: list[str] = []
+        exit_code = self._print_lines(self._nspawn(script, *options), lines)
+        return Output(exit_code, time.monotonic() - started, lines)
+
+    def _print_lines(self, command: list[str], lines: list[str]) -> int:
         # A session of its own: Ctrl-C reaches this program only, which then ends the container.
         process = subprocess.Popen(
             command,
@@ -147,6 +161,7 @@ class Guest:
         try:
             for line in process.stdout:
                 if not line.startswith(_NOISE):
+                    lines.append(line.rstrip())
                     print(f"{self._label} | {line.rstrip()}", flush=True)
             return process.wait()
         finally:
