@@ -9,6 +9,7 @@ import os
 import platform
 import re
 import shlex
+import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,17 @@ def environment_problems(environment: Mapping[str, str]) -> list[str]:
             "[variable-invalid]"
         ]
     return []
+
+
+def program_problems(hostvars: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return what the controller lacks to reach the hosts."""
+    remote = [each for each in hostvars if each.get("ansible_connection", "ssh") in {"ssh", "smart"}]
+    if not remote or shutil.which("ssh"):
+        return []
+    return [
+        f"ssh is not on the PATH of the controller, but {len(remote)} host(s) are reached by it. Run: "
+        "sudo apt-get install openssh-client [ssh-missing]"
+    ]
 
 
 def folder_problem(value: str, kind: str) -> str | None:
@@ -387,6 +399,7 @@ def gate(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str], roles_
     """Return all problems of the controller and of the hosts; see DOCUMENTATION."""
     specs = load_specs(roles_dir)
     problems: list[str] = []
+    hosts = list(hosts)
     for host in hosts:
         variables = hostvars[host]
         if not variables["groups"]["all"]:
@@ -394,6 +407,7 @@ def gate(hostvars: Mapping[str, Mapping[str, Any]], hosts: Iterable[str], roles_
         if not problems:
             problems += controller_problems(variables["ansible_version"]["full"], platform.python_version())
             problems += environment_problems(os.environ)
+            problems += program_problems(hostvars[each] for each in hosts)
         problems += host_problems(host, variables, specs)
     return list(dict.fromkeys(problems))
 

@@ -1,5 +1,6 @@
 """What is refused before any host is touched."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -345,3 +346,34 @@ def test_folders_that_the_environment_names(gate: ModuleType, tmp_path: Path) ->
     (problem,) = gate.environment_problems({"EDGEBENCH_DATA_DIR": str(tmp_path / "none")})
     assert codes(problem) == ["variable-invalid"]
     assert str(tmp_path / "none") in problem
+
+
+def test_hosts_that_are_reached_by_ssh_need_it_on_the_controller(
+    gate: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    local = {"ansible_connection": "local"}
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (problem,) = gate.program_problems([local, {}, {"ansible_connection": "ssh"}])
+    assert codes(problem) == ["ssh-missing"]
+    assert "2 host(s)" in problem
+    assert "apt-get install openssh-client " in problem
+    assert gate.program_problems([local]) == []
+    (tmp_path / "ssh").touch(0o755)
+    assert gate.program_problems([{}]) == []
+
+
+@pytest.mark.parametrize("path", ["/my boards (2)/bin/python", "/it's 50%/bin/python"])
+def test_an_interpreter_with_blanks_is_quoted(problems: Callable[..., list[str]], path: str) -> None:
+    """As inventory/group_vars/local.yml does: Ansible makes it part of a shell's command."""
+    assert problems(ansible_python_interpreter=shlex.quote(path)) == []
+    (problem,) = problems(ansible_python_interpreter=path)
+    assert codes(problem) == ["interpreter-not-absolute"]
+    assert repr(path) in problem
+    own = {"ansible_playbook_python": path, "ansible_python_interpreter": shlex.quote(path)}
+    assert codes(problems(**own)[0]) == ["interpreter-of-controller"]
+
+
+def test_a_home_with_blanks_where_nothing_is_managed(problems: Callable[..., list[str]]) -> None:
+    assert problems(edgebench_home="/my boards (2)/x", edgebench_manage_system=False) == []
+    (problem,) = problems(edgebench_home="/my boards\n/x", edgebench_manage_system=False)
+    assert codes(problem) == ["variable-invalid"]
