@@ -125,7 +125,7 @@ def cases(root: Path) -> Iterator[Case]:
     # From here on with a home that nobody can write to, as a container or a kiosk has.
     frozen = f"--bind-ro={root}/home/{USER}:/home/{USER}"
     wrong = "make bench ANSIBLE_ARGS='-e bench_repeats=three'"
-    interrupted = f"{there}python3 -c {shlex.quote(INTERRUPT)} {shlex.quote(BENCH)}"
+    interrupted = f"{there}python3 -u -c {shlex.quote(INTERRUPT)} {shlex.quote(BENCH)}"
     yield Case("read-only HOME, Ctrl-C", interrupted, (frozen,))
     report = f"{there}{FOREIGN}; {BENCH} <&- && test -s results/walk/report/index.html"
     yield Case("the same again, offline", report, (OFFLINE,))
