@@ -265,6 +265,17 @@ REST = (
         root=True,
         needs="CPython 3.11 to 3.13 below /usr",
     ),
+    Part(
+        "fresh-walk",
+        "the first hour of a newcomer on fresh Debian systems: odd paths, no network, small disks, Ctrl-C",
+        15,
+        tuple(
+            (f"A walk through Debian {release}", ("python", "-m", "tests.fresh.walk", "--release", release))
+            for release in ("bookworm", "trixie")
+        ),
+        packages=("mmdebstrap", "systemd-container"),
+        root=True,
+    ),
 )
 PARTS = {part.name: part for part in (*TEST, *REST)}
 TIERS = {"test": TEST, "test-all": (*TEST, *REST)}
