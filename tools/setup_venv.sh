@@ -30,7 +30,7 @@ export PIP_USER
 venv=.venv
 stamp=$venv/edgebench-stamp
 # Megabytes that are free for this: .venv with packages being unpacked, and what role preflight expects.
-controller_mb=250
+controller_mb=500
 test_mb=900
 bench_mb=3000
 log=$venv/setup.log

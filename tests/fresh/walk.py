@@ -100,7 +100,7 @@ def cases(root: Path) -> Iterator[Case]:
     yield Case("no procps", PROCESSES)
     yield refused("colon in path", within(f"{FOLDER}/a:b", "make bench"), "checkout-path", f"{FOLDER}/a:b")
     yield refused(
-        "1 GB disk", within("/small/x", "make bench"), "disk-full", "/small/x", "3250 MB", options=small
+        "1 GB disk", within("/small/x", "make bench"), "disk-full", "/small/x", "3500 MB", options=small
     )
     yield refused("noexec", within("/noexec/x", "make bench"), "checkout-noexec", "/noexec", options=noexec)
     # As `sudo make` leaves it behind.
