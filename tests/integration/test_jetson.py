@@ -284,7 +284,8 @@ def test_a_reboot_and_a_killed_daemon_keep_mode_and_fan(
 def test_maxn_on_micro_usb_is_refused_before_any_host_is_touched_unless_the_sentence_is_repeated(
     boards: Boards, provisioned: "subprocess.CompletedProcess[str]"
 ) -> None:
-    refused = boards.play("-l", "Denethor", "-e", "jetson_power_mode=MAXN")
+    # The jumper and the sentence come with the details.
+    refused = boards.play("-v", "-l", "Denethor", "-e", "jetson_power_mode=MAXN")
     assert refused.returncode != 0
     told = message(refused.stdout)
     assert "supply-too-weak" in codes(told)
