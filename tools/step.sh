@@ -65,6 +65,10 @@ if [ -n "$log" ]; then
     printf '%sfailed\n' "$again"
     tail -n 40 "$log" >&2
     printf 'edgebench: these are the last lines of %s\n' "$log" >&2
+    # The line that counts: the last that says it is an error, else the last with a word, without pip's advice.
+    reason=$(grep -iE '^ *[a-z]*(error|fatal) *:' "$log" | tail -n 1)
+    [ -n "$reason" ] || reason=$(grep '[[:alnum:]]' "$log" | grep -v '^\[notice\]' | tail -n 1)
 fi
-printf 'edgebench: %s failed after %d s with exit status %d: %s [step-failed]\n' "$title" "$elapsed" "$status" "$*" >&2
+printf 'edgebench: %s failed after %d s with exit status %d: %s [step-failed]\n' "$title" "$elapsed" "$status" \
+    "${reason:+$reason; command: }$*" >&2
 exit "$status"

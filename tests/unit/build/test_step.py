@@ -40,6 +40,33 @@ def test_a_failed_quiet_step_shows_its_log(tmp_path: Path) -> None:
     assert codes(program.text) == ["step-failed"]
 
 
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        ("one\nlast\n\n[notice] a new pip\n", "last"),
+        ("ERROR: first\nERROR: no match\nadvice\n", "ERROR: no match"),
+        ("OSError: [Errno 28] full\nend\n", "OSError: [Errno 28] full"),
+    ],
+)
+def test_the_last_line_names_the_reason(tmp_path: Path, output: str, reason: str) -> None:
+    (tmp_path / "told").write_text(output)
+    command = [
+        str(STEP),
+        "-q",
+        str(tmp_path / "log"),
+        "Title",
+        "sh",
+        "-c",
+        'cat "$0"; exit 3',
+        str(tmp_path / "told"),
+    ]
+    program = Program(command, tmp_path, os.environ, on_terminal=False)
+    assert program.wait(10) == 3
+    last = program.lines[-1].text
+    assert codes(last) == ["step-failed"]
+    assert f": {reason}; command: sh " in last
+
+
 @pytest.mark.parametrize("quiet", [True, False])
 def test_ctrl_c_ends_a_step_and_its_command(tmp_path: Path, quiet: bool) -> None:
     options = ["-q", str(tmp_path / "log")] if quiet else []
