@@ -43,8 +43,9 @@ program = Program(shlex.split(sys.argv[1]), Path.cwd(), os.environ, on_terminal=
 shown = 0
 while "[1/" not in program.text and program.process.poll() is None:
     time.sleep(0.2)
-    print(*(line.text for line in program.lines[shown:-1]), sep="\\n", end="")
-    shown = max(shown, len(program.lines) - 1)
+    for line in program.lines[shown:]:
+        print(line.text)
+        shown += 1
 program.interrupt()
 code = program.wait(60)
 print(*(line.text for line in program.lines[shown:]), sep="\\n")
