@@ -25,7 +25,7 @@ _PHASES = {
     "warmup": "warming up",
     "accuracy": "scoring",
     "windows": "measuring",
-    "tune": "settings of execution",
+    "tune": "trying",
     "rounds": "measuring",
 }
 # What an "epoch" is in each phase that tells of some.
@@ -39,6 +39,7 @@ _COUNTED = {
 # The playbook looks every ten seconds, and finds a line each time.
 _HEARTBEAT_S = 9
 _TICK_S = 0.5
+_LEAST_SHARE = 0.1
 # Begins a line that says only that something still runs; the playbook shows fewer of them for many hosts.
 STILL = "\u2026 "
 
@@ -216,22 +217,37 @@ class Silent:
     def left_s(self):
         """Return the seconds left; None while they are unknown."""
         waiting = [each for each in self._upcoming + self._asides if each is not self._step]
-        expected_s = [self._paces.expected_s(each) for each in waiting]
+        expected_s = [self._expected_s(each) for each in waiting]
         if self._step is not None:
             expected_s.append(self._left_of_step_s())
         if not expected_s or None in expected_s:
             return None
         return sum(expected_s)
 
+    def _expected_s(self, step):
+        """Return what a step to come takes: no less than the one under way of its pace, where none has ended."""
+        expected_s = self._paces.expected_s(step)
+        under_way = self._step
+        if (
+            expected_s is None
+            or under_way is None
+            or under_way.pace != step.pace
+            or self._paces.is_known(step)
+        ):
+            return expected_s
+        return max(expected_s, time.monotonic() - self._started)
+
     def _left_of_step_s(self):
         now = time.monotonic()
+        # Of a step that takes longer than expected, nothing is known but that it is not over.
+        least_s = _LEAST_SHARE * (now - self._started)
         if self._until is not None:
-            return max(0.0, self._until - now)
+            return max(least_s, self._until - now)
         if self._phase == "train" and self._epoch and self._epoch[0] and not self._paces.is_known(self._step):
             done, of = self._epoch
             return (now - self._phase_started) * (of - done) / done
         expected_s = self._paces.expected_s(self._step)
-        return None if expected_s is None else max(0.0, expected_s - (now - self._started))
+        return None if expected_s is None else max(least_s, expected_s - (now - self._started))
 
     def _left(self):
         """Return the time left as text, "" while it is unknown."""
@@ -244,7 +260,7 @@ class Silent:
 
     def _now(self):
         doing = _PHASES.get(self._phase, self._phase)
-        if self._epoch and self._phase in _COUNTED:
+        if self._epoch and (self._epoch[0] or self._epoch[1]) and self._phase in _COUNTED:
             done, of = self._epoch
             counted = str(done) if of is None else "{}/{}".format(done, of)
             doing += ", {} {} done".format(_COUNTED[self._phase], counted)

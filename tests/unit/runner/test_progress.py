@@ -116,7 +116,7 @@ def test_a_search_tells_candidates_and_counts_until_it_has_ended(shown: Shown, c
     clock.now += 10
     shown.display.tick()
     assert (
-        shown.lines[-1] == "… s0: search: settings of execution, setting 3/8 done, 10 s; about 1:20 min left"
+        shown.lines[-1] == "… s0: search: trying, setting 3/8 done, 10 s; about 1:20 min left"
     )
     shown.display.end("s0: found")
     assert shown.lines[-1] == "s0: found"
