@@ -3,6 +3,9 @@
 import argparse
 import shutil
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -13,6 +16,8 @@ from edgebench_report.errors import ReportError, with_code
 _DESCRIPTION = (
     "Turns the records of edgebench runs, and logs of other programs, into tables, charts and a page."
 )
+# Most reports are ready by then, and show nothing but themselves.
+_PATIENCE_S = 5.0
 _EXIT_CODES = """\
 exit codes:
   0  the report was built from everything named
@@ -35,7 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
     output.prepare()
     given = parser.parse_args(arguments)
     try:
-        code: int = given.run(given)
+        with _shown_while_it_lasts(given.command):
+            code: int = given.run(given)
         output.flush()
     except OSError as error:
         if error.filename != output.NAME:
@@ -50,6 +56,28 @@ def main(arguments: list[str] | None = None) -> int:
         _say(f"edgebench-report: {with_code(error, error.code)}", sys.stderr)
         return 2
     return code
+
+
+@contextmanager
+def _shown_while_it_lasts(command: str) -> Iterator[None]:
+    """Show on standard error that a command is at work, if it is for long."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        if not ended.wait(_PATIENCE_S):
+            from edgebench import progress
+
+            # Not a bar: tables come on the same terminal.
+            with progress.display("plain").during(f"edgebench-report {command}: reading and computing"):
+                ended.wait()
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
 
 
 def _add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", named: str | None = None) -> None:
