@@ -66,7 +66,7 @@ venv-test:
 
 bench: PURPOSE := bench
 bench: venv ## benchmark this machine (quick profile) and show the tables
-	@$(STEP) 'Preparing this machine under .edgebench/' $(BIN)/ansible-playbook provision.yml -l local $(ANSIBLE_ARGS)
+	@$(STEP) 'Preparing this machine under .edgebench/ (minutes the first time, then seconds)' $(BIN)/ansible-playbook provision.yml -l local $(ANSIBLE_ARGS)
 	@$(STEP) 'Benchmarking this machine' tools/bench.sh $(BIN)/ansible-playbook $(ANSIBLE_ARGS)
 
 report: venv ## build the report again from the records in results/

@@ -203,7 +203,7 @@ fi
 # Taken before the lock is read: one that changes meanwhile is installed the next time.
 sum=$(checksum "$kind")
 count=$(grep -c '^[A-Za-z0-9]' "requirements/$kind.txt")
-tools/step.sh -q "$log" "Installing $count packages of requirements/$kind.txt into $venv" \
+tools/step.sh -q "$log" "Installing $count packages of requirements/$kind.txt into $venv (about a minute)" \
     "$venv/bin/python" -m pip install --disable-pip-version-check --no-input \
     --require-hashes --only-binary :all: -r "requirements/$kind.txt"
 if [ -n "$overlay" ]; then
