@@ -26,7 +26,6 @@ PUBLISHED = "published"
 # The place, in the page's elements, of what holds for all workloads together.
 ALL = "all"
 _LEAST_MOST = 1e-9
-_NAMES = 3
 
 
 @dataclass(frozen=True)
@@ -108,6 +107,14 @@ class Block:
     def has_too_few(self) -> bool:
         """Whether any measurement has too few repeats for an interval."""
         return any(each.interval_s is None for line in self.lines for each in line.measured)
+
+    @property
+    def disturbed(self) -> dict[str, int]:
+        """The hosts that were disturbed while they were measured, with the number of workloads."""
+        found: dict[str, int] = {}
+        for each in (each for line in self.lines for each in line.measured if each.disturbed):
+            found[self.names[each.place]] = found.get(self.names[each.place], 0) + 1
+        return found
 
     @property
     def slug(self) -> str:
@@ -554,18 +561,12 @@ def _remarks(fastest: int, measured: dict[int, list[Entry]], block: Block) -> tu
     if len(measured) == 1:
         remarks.append(Note("no-rival", "the only host with this workload"))
     if rivals:
-        remarks.append(Note("not-told-apart", f"not told apart from {_some(rivals)}"))
+        remarks.append(Note("not-told-apart", f"not told apart from {text.some(rivals)}"))
     if disturbed:
         # The fastest host first: it is the one that the row is about.
         named = sorted(disturbed, key=lambda each: each != block.names[fastest])
-        remarks.append(Note("run-disturbed", f"disturbed while measured: {_some(named)}"))
+        remarks.append(Note("run-disturbed", f"disturbed: {text.some(named)}"))
     return remarks, is_shown and not disturbed
-
-
-def _some(names: list[str]) -> str:
-    if len(names) <= _NAMES:
-        return text.spoken_list(names)
-    return f"{', '.join(names[:_NAMES])} and {len(names) - _NAMES} more"
 
 
 def _accuracy_of(best: list[Entry], entries: dict[int, list[Entry]], block: Block) -> tuple[str, Note | None]:

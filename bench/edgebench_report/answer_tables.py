@@ -1,6 +1,7 @@
 """The answer as tables, for all forms of the report: what one host can do, or which of several is the fastest."""
 
 import math
+from typing import Any
 
 from edgebench_report import statistics, text
 from edgebench_report.aggregate import Statistic
@@ -44,6 +45,12 @@ def notices(block: Block, facts: Facts) -> list[Note]:
         needed = statistics.fewest()
         said = f"Fewer than {needed} repeats have no interval, and show no difference. For {needed}, run: "
         found.append(Note("too-few-repeats", said + _MORE_REPEATS.format(needed)))
+    if block.disturbed and not block.is_single:
+        named = [f"{name} ({text.plural(count, 'workload')})" for name, count in block.disturbed.items()]
+        said = (
+            f"Disturbed while measured: {text.some(named)}. At these workloads no host is called the fastest."
+        )
+        found.append(Note("hosts-disturbed", said))
     if block.is_single or block.profile != "paper":
         found += _not_beside_published(block, facts)
     return found
@@ -86,12 +93,12 @@ def _abilities(block: Block, facts: Facts) -> Table:
             cells.append(_energy_cell(each.energy_j, 1e3))
         rows.append(Row(each.title, "kws", cells))
     headings = [
-        Heading("Training [samples/s]", spread=True, ends=_INTERVAL),
-        Heading("Inference [samples/s]", spread=True, ends=_INTERVAL),
-        Heading("Accuracy [%]", spread=True, ends=("low", "high", "samples")),
+        _heading("Training", "samples/s", spread=True, ends=_INTERVAL),
+        _heading("Inference", "samples/s", spread=True, ends=_INTERVAL),
+        _heading("Accuracy", "%", spread=True, ends=("low", "high", "samples")),
     ]
-    headings += [Heading("Energy of a training [J]")] * has_energy[0]
-    headings += [Heading("Energy of an inference [mJ]")] * has_energy[1]
+    headings += [_heading("Energy of a training", "J")] * has_energy[0]
+    headings += [_heading("Energy of an inference", "mJ")] * has_energy[1]
     return Table(
         number="",
         slug=f"answer_{block.profile}",
@@ -107,6 +114,10 @@ def _abilities(block: Block, facts: Facts) -> Table:
         footnotes=notes.listed(),
         notices=notices(block, facts),
     )
+
+
+def _heading(words: str, unit: str, **more: Any) -> Heading:
+    return Heading(words, [unit], csv=f"{words} [{unit}]", **more)
 
 
 def _ability(line: Line, entry: Entry, has_energy: list[bool], notes: Footnotes) -> Row:

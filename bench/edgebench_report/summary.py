@@ -25,11 +25,15 @@ class Fact:
 
 @dataclass(frozen=True)
 class Summary:
-    """The head of the report; ``counts`` are the records of each kind by status: {"run": {"ok": 3, "oom": 1}}."""
+    """The head of the report; ``counts`` are the records of each kind by status: {"run": {"ok": 3, "oom": 1}}.
+
+    ``failures`` are hosts with missing records, ``banners`` what else a reader should know first.
+    """
 
     headline: str
     counts: dict[str, dict[str, int]]
     facts: list[Fact]
+    failures: list[Note]
     banners: list[Note]
     warnings: list[Note]
     problems: list[Problem]
@@ -89,8 +93,8 @@ def summarise(
     warnings = _warnings(runs, facts) + [Note(each.code, text.one_line(each.text)) for each in more_warnings]
     if warnings:
         shown.append(Fact("warnings", "Warnings", f"{len(warnings)}, listed below the tables"))
-    banners = _failures(loaded) + _banners(loaded.runs, facts) + _inference_banners(loaded.inferences)
-    return Summary(headline, counts, shown, banners, warnings, loaded.problems)
+    banners = _banners(loaded.runs, facts) + _inference_banners(loaded.inferences)
+    return Summary(headline, counts, shown, _failures(loaded), banners, warnings, loaded.problems)
 
 
 def _failures(loaded: Loaded) -> list[Note]:
@@ -215,17 +219,8 @@ def _banners(runs: list[Record], facts: Facts) -> list[Note]:
     found = []
     synthetic = _synthetic(runs, facts)
     if synthetic:
-        said = (
-            f"Synthetic data was used for {text.spoken_list(synthetic)}: it has the shape, type and sparsity "
-            "of the real data, so times are valid, but accuracies and errors mean nothing."
-        )
+        said = f"Synthetic data for {text.spoken_list(synthetic)}: times are valid, accuracies and errors mean nothing."
         found.append(Note("synthetic-data", said))
-    if "quick" in facts.profiles:
-        said = (
-            "The quick profile runs the same networks with fewer samples and epochs. "
-            "Its figures must not be compared with the published ones, which are of the paper profile."
-        )
-        found.append(Note("quick-profile", said))
     return found
 
 

@@ -21,7 +21,9 @@ def render(summary: Summary, tables: list[Table], width: int, answers: Sequence[
     """
     width = min(max(width, NARROWEST), WIDEST)
     blocks = ["\n".join(_wrapped(summary.headline, width))]
-    blocks += ["\n".join(_wrapped(f"! {each.text}", width, "  ")) for each in summary.banners]
+    blocks += [
+        "\n".join(_wrapped(f"! {each.text}", width, "  ")) for each in summary.failures + summary.banners
+    ]
     blocks += [table_lines(each, width) for each in tables]
     if summary.warnings:
         blocks.append(

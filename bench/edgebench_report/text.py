@@ -97,6 +97,13 @@ def spoken_list(words: list[str]) -> str:
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1] if words else ""
 
 
+def some(words: list[str], most: int = 3) -> str:
+    """Join words as ``spoken_list`` does, but no more than ``most``, with the number of the others."""
+    if len(words) <= most:
+        return spoken_list(words)
+    return f"{', '.join(words[:most])} and {len(words) - most} more"
+
+
 def plural(number: int, singular: str, plural_form: str = "") -> str:
     """Return "1 run", "2 runs"."""
     return f"{number} {singular if number == 1 else plural_form or singular + 's'}"
