@@ -22,7 +22,7 @@ REQUIRED_TOP1 = 0.9
 WINDOWS = 5
 MIN_INFERENCES = 10
 # A window of MLPerf Tiny lasts 10 s or more; the quick profile's is too short to count, and says so.
-WINDOWS_S = {"quick": 1.0, "paper": 10.0, "tuned": 10.0}
+WINDOWS_S = {"quick": 0.5, "paper": 10.0, "tuned": 10.0}
 
 
 _WITHOUT = {

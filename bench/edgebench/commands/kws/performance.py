@@ -34,7 +34,7 @@ def add(commands):
     command.add_argument(
         "--quick",
         action="store_true",
-        help="windows of 1 s, for a first look: too short to count for MLPerf Tiny, and said to be so",
+        help="windows of 0.5 s, for a first look: too short to count for MLPerf Tiny, and said to be so",
     )
     command.add_argument(
         "--log",
