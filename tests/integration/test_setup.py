@@ -214,7 +214,7 @@ def test_refuses_a_clock_before_the_newest_commit(checkout: Path, tmp_path: Path
 
 
 def test_settings_of_other_projects_do_not_matter(checkout: Path, tmp_path: Path) -> None:
-    moved = checkout.rename(checkout.with_name("my boards (2) it's 50%"))
+    moved = checkout.rename(checkout.with_name("my boards (2) it's 50% " + 100 * "x"))
     foreign = {
         name: str(tmp_path / "other") for name in ("PYTHONPATH", "VIRTUAL_ENV", "PIP_TARGET", "PIP_PREFIX")
     }
