@@ -8,6 +8,7 @@ changes are not included. The exit code is 1 if a case ended otherwise than expe
 
 import argparse
 import json
+import re
 import shlex
 import signal
 import sys
@@ -21,7 +22,6 @@ from lab.errors import LabError
 from tests import needs
 from tests.fresh.__main__ import RELEASES, refusal
 from tests.fresh.guest import END_SIGNALS, Guest, Output, copy, image
-from tests.messages import codes
 
 USER = "dev"
 FOLDER = "/srv/dev"
@@ -32,6 +32,8 @@ BENCH = f"make bench ANSIBLE_ARGS='-e @{FOLDER}/settings.yml'"
 OFFLINE = "--private-network"
 # Of a refusal: the start of the container and of Python are in it, and name servers may let one wait.
 REFUSED_S = 25.0
+# A message has at most so many characters.
+MESSAGE = 800
 PROCESSES = 'test -z "$(command -v ps pkill pgrep killall less file)"'
 # As Ctrl-C on a terminal does, once the first run has a record.
 INTERRUPT = """
@@ -46,6 +48,8 @@ while "[1/" not in program.text and program.process.poll() is None:
     for line in program.lines[shown:]:
         print(line.text)
         shown += 1
+if program.process.poll() is not None:
+    sys.exit(97)
 program.interrupt()
 code = program.wait(60)
 print(*(line.text for line in program.lines[shown:]), sep="\\n")
@@ -77,10 +81,12 @@ class Case:
             return f"exit code {output.exit_code}, expected {self.exit_code}"
         if output.seconds > self.limit_s:
             return f"took {output.seconds:.0f} s, expected at most {self.limit_s:.0f} s"
-        lines = [line for line in output.lines if not self.code or self.code in codes(line)]
-        if self.code and not lines:
-            return f"no line with [{self.code}]"
-        missing = [value for value in self.values if not any(value in line for line in lines)]
+        # Ansible breaks a message into lines, and doubles its quotes.
+        text = re.sub(r"\s+", " ", " ".join(output.lines)).replace("''", "'")
+        before, mark, _ = text.partition(f"[{self.code}]")
+        if self.code and not mark:
+            return f"no message with [{self.code}]"
+        missing = [value for value in self.values if value not in before[-MESSAGE:]]
         return f"{missing[0]!r} is not named" if missing else ""
 
 
