@@ -580,7 +580,7 @@ def _accuracy_of(best: list[Entry], entries: dict[int, list[Entry]], block: Bloc
 def accuracy_gap(entry: Entry) -> Note:
     """Return why an entry has no accuracy."""
     if entry.is_regression:
-        return Note("accuracy-of-regression", "a regression: its error is in Table 6b")
+        return Note("accuracy-of-regression", "regression: see Table 6b")
     if entry.synthetic:
         return Note("synthetic-data", "synthetic data")
     return Note("accuracy-unknown", "not recorded")

@@ -18,7 +18,7 @@ _PAPER = "ansible-playbook bench.yml -e bench_profile=paper"
 _NO_RATE = Note("rate-unknown", "the records have no sizes or no time for it")
 _NOTHING_COMMON = Note("no-common-workload", "both have no workload that may be compared")
 _INFERENCE_ONLY = Note("inference-only", "not trained: inference alone")
-_WHOLE = Note("rate-of-all-epochs", "from all epochs, since the run has one alone or did not time them")
+_WHOLE = Note("rate-of-all-epochs", "over all epochs: the run has one epoch, or did not time its epochs")
 
 
 def tables(block: Block, facts: Facts, place: int = 0) -> list[Table]:
