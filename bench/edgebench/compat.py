@@ -15,13 +15,14 @@ from edgebench.errors import UnsupportedError, UsageError
 _OF_COMPILE = ("steps_per_execution", "jit_compile")
 
 
-def load(threads=None, use_gpu=True):
+def load(threads=None, use_gpu=True, need_gpu=False):
     """Import TensorFlow and Keras and return a Framework.
 
     threads: number of threads for both thread pools, or None for the
     framework's choice. use_gpu: False hides every GPU. Raises UsageError when
-    the framework is not installed; any other failure of the import passes
-    through, and a CPU without the instructions kills the process.
+    the framework is not installed, or finds no GPU although need_gpu is true;
+    any other failure of the import passes through, and a CPU without the
+    instructions kills the process.
     """
     environment.decide(os.environ)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -38,7 +39,14 @@ def load(threads=None, use_gpu=True):
                 "tensorflow-missing",
             )
         raise
-    return Framework(tensorflow, threads)
+    framework = Framework(tensorflow, threads)
+    if need_gpu and framework.devices()[0]["kind"] != "gpu":
+        raise UsageError(
+            "--device is gpu, but TensorFlow {} finds none. Check NVIDIA's driver and libraries (ansible-playbook "
+            "provision.yml -l HOST), or set --device cpu to measure the CPU".format(tensorflow.__version__),
+            "gpu-not-seen",
+        )
+    return framework
 
 
 def _version(text):

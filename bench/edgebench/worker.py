@@ -110,7 +110,7 @@ def _first_line(error):
 def _load_framework(job, emit):
     emit("phase", phase="import")
     started = time.monotonic()
-    framework = compat.load(job.get("threads"), job.get("device") != "cpu")
+    framework = compat.load(job.get("threads"), job.get("device") != "cpu", job.get("device") == "gpu")
     import numpy
 
     devices = framework.devices()

@@ -67,7 +67,10 @@ def add_training_options(command):
 def add_device_option(command):
     """Add what computes."""
     command.add_argument(
-        "--device", choices=("auto", "cpu"), default="auto", help="cpu hides the GPU (default: %(default)s)"
+        "--device",
+        choices=("auto", "cpu", "gpu"),
+        default="auto",
+        help="cpu hides the GPU, gpu fails if there is none (default: %(default)s)",
     )
 
 

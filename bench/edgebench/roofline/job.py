@@ -112,7 +112,7 @@ def _threads(number):
 def _networks(job, emit):
     """Tell {name: {"layers": […], "batch", "times": {…}}} of each of job["names"], one after another."""
     emit("phase", phase="import")
-    framework = compat.load(job["threads"], job["device"] != "cpu")
+    framework = compat.load(job["threads"], job["device"] != "cpu", job["device"] == "gpu")
     emit("update", record={"framework": _about(framework)})
     framework.set_precision(job["precision"])
     for done, name in enumerate(job["names"]):
@@ -177,7 +177,7 @@ def _operators(job, emit):
     """Tell {name: operators} of TensorFlow for job["names"], and of LiteRT for job["models"]."""
     if job["names"]:
         emit("phase", phase="import")
-        framework = compat.load(job["threads"], job["device"] != "cpu")
+        framework = compat.load(job["threads"], job["device"] != "cpu", job["device"] == "gpu")
         for name in job["names"]:
             emit("phase", phase="tensorflow, " + name)
             subject = networks.subject(name)

@@ -39,7 +39,7 @@ TRAINING: list[Case] = [
         ("--time-limit 99999999999", "number-too-large", ["99999999999"]),
         ("--lookback 100", None, ["--lookback", "100", "1440"]),
         ("--precision float64", None, ["float64", "float16"]),
-        ("--device gpu", None, ["gpu", "cpu"]),
+        ("--device tpu", None, ["tpu", "cpu"]),
         ("--data real", None, ["real", "synthetic"]),
         ("--run-id ../x", "name-invalid", ["../x"]),
         ("--run-id .hidden", "name-invalid", [".hidden"]),
