@@ -431,7 +431,7 @@ def _no_stack(
         verdict = (
             f"{ready[0]['name']} fits the host, but its packages are not locked yet"
             if ready
-            else f"{name} cannot be installed on the host ({_in_short(host)})"
+            else f"{name} {'; '.join(misfit.text for misfit in unfit[name])}"
             if name
             else f"no TensorFlow stack {'uses the GPU of' if idle else 'fits'} the host ({_in_short(host)})"
         )
