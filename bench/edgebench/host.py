@@ -36,7 +36,7 @@ def reasons():
         "facts.os.version": "os-release has no VERSION_ID, as in rolling and unreleased distributions",
         "facts.board.model": "neither a device tree nor DMI names the board",
         "facts.board.l4t": "not a Jetson (no /etc/nv_tegra_release)",
-        "facts.board.power_mode": "no nvpmodel that tells a power mode",
+        "facts.board.power_mode": "nvpmodel is missing or reports no power mode",
     }
 
 

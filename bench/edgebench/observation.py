@@ -92,9 +92,7 @@ def _add_energy_per_inference(told, missing, windows):
     told["energy_per_inference_j"] = total_j / inferences if is_known else None
     if is_known:
         return {}
-    why = (
-        missing.get("telemetry.phases.windows.energy.total_j") or "the windows were not measured to their end"
-    )
+    why = missing.get("telemetry.phases.windows.energy.total_j") or "the windows were not completed"
     return {"telemetry.energy_per_inference_j": why}
 
 

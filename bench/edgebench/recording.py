@@ -58,7 +58,7 @@ def host_part(told, probe_reason):
     facts["devices"] = told.get("devices", [])
     part = {"facts": facts, "missing": {}}
     part["missing"] = {path: why for path, why in host.reasons().items() if _at(part, path) is None}
-    return records.explain_missing(part, probe_reason or "the host does not tell")
+    return records.explain_missing(part, probe_reason or "the host does not report it")
 
 
 def options_of(settings, workload):
@@ -185,15 +185,17 @@ def explained(record):
     """Give every null of a run's or an inference's record that has none a reason, and return the record."""
     missing = record["missing"]
     if record["data"]["synthetic"]:
-        missing["data.sha256"] = "synthetic data is made, not read"
+        missing["data.sha256"] = "synthetic data has no file"
     if record["threads"]["intra"] is None:
-        missing["threads.intra"] = missing["threads.inter"] = "left to the framework"
+        missing["threads.intra"] = missing["threads.inter"] = "the framework's default"
     if record["runner"]["sha256"] is None:
         missing["runner.sha256"] = "run from a checkout, not from the zipapp"
     if record["record"] == "inference" and record["status"] == "ok":
         _explain_inference(record, missing)
     why = "the run ended as {}: {}".format(record["status"], record["reason"])
-    return records.explain_missing(record, why if record["status"] != "ok" else "the framework does not tell")
+    return records.explain_missing(
+        record, why if record["status"] != "ok" else "the framework does not report it"
+    )
 
 
 def _explain_inference(record, missing):
@@ -201,7 +203,7 @@ def _explain_inference(record, missing):
     unscored = "random weights: latency only" if is_random else "no inputs with labels: latency only"
     reasons = {
         unscored: ["quality." + each for each in ("value", "auc", "samples", "per_class", "confusion")],
-        "random weights are made, not read": ["model.sha256", "model.size_bytes"],
+        "random weights have no file": ["model.sha256", "model.size_bytes"],
         "the engine needs none": ["framework." + each for each in ("version", "keras", "numpy")],
     }
     reasons[unscored].append("times.accuracy_s")

@@ -39,7 +39,7 @@ _NOT_MAPPED = re.compile(r"([^\s\"'(]+): failed to map segment from shared objec
 def judge(ended):
     """Return (status, reason) for an ``Exit``."""
     if ended.timed_out:
-        return "timeout", "stopped after its limit of {:g} s, in the phase {}".format(
+        return "timeout", "stopped at its time limit of {:g} s, in the phase {}".format(
             ended.limit_s, ended.phase
         )
     last_words = _last_line(ended.log_tail)
@@ -64,7 +64,9 @@ def judge(ended):
         return "oom", "out of memory in the phase {} ({}): {}".format(ended.phase, name, last_words)
     if -ended.code == signal.SIGILL or (ended.phase in _FIRST_PHASES and -ended.code == signal.SIGABRT):
         return "unsupported", _instructions(ended.phase, name, last_words)
-    reason = "died by {} in the phase {}{}".format(name, ended.phase, ": " + last_words if last_words else "")
+    reason = "ended with {} in the phase {}{}".format(
+        name, ended.phase, ": " + last_words if last_words else ""
+    )
     return "failed", with_advice(reason, ended.log_tail)
 
 
@@ -128,7 +130,7 @@ def _instructions(phase, name, last_words):
     is_arm = machine.startswith(("aarch64", "arm"))
     if is_arm and phase == "import" and not os.environ.get("OPENBLAS_CORETYPE"):
         advice.append(
-            "set OPENBLAS_CORETYPE=ARMV8, without which OpenBLAS of NumPy 1.19.5 dies on Linux before 4.11"
+            "set OPENBLAS_CORETYPE=ARMV8, without which OpenBLAS of NumPy 1.19.5 crashes on Linux before 4.11"
         )
     if phase not in _PHASES_OF_ENGINES:
         other = (

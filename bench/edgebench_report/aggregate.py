@@ -382,7 +382,11 @@ def _name(found: list[Column], groups: list[Group]) -> None:
             }
             if values:
                 # Sizes are many numbers, and each workload has its own: Table 2 is the place for them.
-                brief = "own sizes" if name == "sizes" and len(values) > 1 else " / ".join(sorted(values))
+                brief = (
+                    "sizes: see Table 2"
+                    if name == "sizes" and len(values) > 1
+                    else " / ".join(sorted(values))
+                )
                 column.differs.append(text.one_line(brief))
         column.circumstances = [(name, wide_text(name, column.wide[name])) for name in _WIDE[1:]]
         for name in sorted(
@@ -458,7 +462,11 @@ def wide_text(name: str, value: Hashable) -> str:
         intra, inter = value if isinstance(value, tuple) else (None, None)
         if not intra:
             return "default threads"
-        return text.plural(intra, "thread") if inter in (intra, None, 0) else f"{intra}+{inter} threads"
+        return (
+            text.plural(intra, "thread")
+            if inter in (intra, None, 0)
+            else f"{intra} intra-op, {inter} inter-op threads"
+        )
     if name == "environment":
         return text_of_environment(value)
     if name == "device":
@@ -476,9 +484,9 @@ def own_text(name: str, value: Hashable) -> str:
     if name == "synthetic":
         return "data unknown" if value is None else "synthetic data" if value is True else "real data"
     if name == "sha256":
-        return f"data {str(value)[:8]}"
+        return "data hash unknown" if value is None else f"data {str(value)[:8]}"
     if name == "input":
-        return "form unknown" if value is None else f"{str(value).replace('_', ' ')} input"
+        return "input form unknown" if value is None else f"{str(value).replace('_', ' ')} input"
     if name == "sizes" and isinstance(value, tuple):
         train, test, epochs, batch = ("?" if each is None else each for each in value)
         return f"{train}+{test} samples, {epochs} epochs, batch {batch}"

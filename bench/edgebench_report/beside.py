@@ -34,11 +34,11 @@ def table(facts: Facts) -> Table:
     return Table(
         number="0",
         slug="table_0_beside_published",
-        title="This fleet beside the published hosts",
+        title="Training speed of all workloads relative to the published hosts",
         corner="Host",
         key_name="column",
-        caption="How many times as fast at training as each published host: the geometric mean over the workloads that "
-        "both have, n of them, with the least and the greatest factor among them. Table 4c has each workload.",
+        caption="Published training time divided by that of the host in the row: geometric mean over the n comparable "
+        "workloads that both ran, then the smallest and the largest ratio. Table 4c has the ratio of each workload.",
         bands=[],
         headings=[
             Heading(f"vs {facts.published_name(host)}", side="measured", spread=True)
@@ -71,7 +71,7 @@ def _cells(facts: Facts, times: dict[str, dict[str, float]], notes: Footnotes) -
             if theirs:
                 ratios.append(theirs / own)
         if not ratios:
-            why = Note("no-common-workload", "both have no workload that may be compared")
+            why = Note("no-common-workload", "no comparable workload in common")
             cells.append(Cell(MISSING, marks=[notes.mark(why)]))
             continue
         mean = math.exp(sum(map(math.log, ratios)) / len(ratios))

@@ -21,8 +21,8 @@ _PATIENCE_S = 5.0
 _EXIT_CODES = """\
 exit codes:
   0  the report was built from everything named
-  1  the report was built, but something was left out; it is listed, in the report too
-  2  nothing was built: bad usage, nothing that could be read, or nowhere to write
+  1  the report was built, but records were left out; they are listed, also in the report
+  2  no report was built: wrong usage, no readable record, or the output cannot be written
 """
 
 
@@ -107,10 +107,10 @@ def _add_build(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "paths", nargs="+", type=Path, metavar="PATH", help=".jsonl file, or folder searched for them"
+        "paths", nargs="+", type=Path, metavar="PATH", help=".jsonl file, or folder that contains some"
     )
     parser.add_argument(
-        "--out", required=True, type=Path, metavar="DIR", help="folder for the report; made if absent"
+        "--out", required=True, type=Path, metavar="DIR", help="folder for the report; created if missing"
     )
     parser.add_argument("--title", default="", help="title of the report")
     parser.add_argument(

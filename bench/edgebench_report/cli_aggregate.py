@@ -19,9 +19,9 @@ _SHOWN_ROWS = 40
 _OVERVIEW = f"FROM medians ORDER BY host, workload, profile, framework, options LIMIT {_SHOWN_ROWS}"
 _EXIT_CODES = """\
 exit codes:
-  0  everything named was read
-  1  something was left out; it is listed, the rest was read
-  2  nothing was printed: bad usage or SQL, nothing that could be read, or nowhere to write
+  0  all records were read
+  1  some records were left out; they are listed, the others were read
+  2  nothing was printed: wrong usage or SQL, no readable record, or the output cannot be written
 """
 
 Say = Callable[[str, TextIO], None]
@@ -31,9 +31,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", say: Sa
     """Add the command to the parser of ``edgebench-report``; it speaks by ``say(message, stream)``."""
     parser = commands.add_parser(
         "aggregate",
-        help="print medians of any number of records, or what SQL asks of them",
+        help="print the medians of any number of records, or the result of an SQL query",
         description="Reads records of any number of hosts into an embedded database, in bounded memory, and prints "
-        "the median of each measurement with its quartiles; docs/scale.md has the tables for SQL of your own.",
+        "the median of each measurement with its quartiles. docs/scale.md describes the tables for your own SQL.",
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -42,10 +42,13 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", say: Sa
         nargs="+",
         type=Path,
         metavar="PATH",
-        help=".jsonl file, .parquet file that export wrote, or folder searched for both",
+        help=".jsonl file, .parquet file written by export, or folder that contains some",
     )
     parser.add_argument(
-        "--sql", type=Path, metavar="FILE", help="print what the SQL in FILE asks, as CSV or JSON"
+        "--sql",
+        type=Path,
+        metavar="FILE",
+        help="print the result of the SQL in FILE, as CSV (default) or JSON",
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print all medians as a JSON array")
@@ -54,15 +57,15 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", say: Sa
         "--check",
         choices=("fast", "all"),
         default="fast",
-        help="hold what is aggregated against the schema, or all of every line (default: %(default)s; up to 8 MiB "
-        "of records it is all)",
+        help="validate the aggregated values against the schema (fast), or all of every line (all); up to 8 MiB of "
+        "records are always validated in full (default: %(default)s)",
     )
     parser.add_argument(
         "--memory-mb",
         type=_megabytes,
         default=320,
         metavar="MB",
-        help="of the database (default: %(default)s)",
+        help="memory of the database (default: %(default)s)",
     )
     parser.set_defaults(run=functools.partial(_run, say))
 

@@ -35,7 +35,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", say: Sa
     """Add the command to the parser of ``edgebench-report``; it speaks by ``say(message, stream)``."""
     parser = commands.add_parser(
         "compare",
-        help="say what differs between two runs, hosts, stacks or settings, and whether it is worse",
+        help="compare two runs, hosts, stacks or settings, and report regressions",
         description="Compares B with A, workload by workload: ratios of medians with their intervals.",
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -183,8 +183,10 @@ def table(found: Comparison) -> Table:
         slug="comparison",
         title=f"B ({text.one_line(found.names[1])}) compared with A ({text.one_line(found.names[0])})",
         corner="Workload and quantity",
-        caption=f"Medians, their ratio B / A (accuracies: B - A in points) with its {CONFIDENCE:.0%} interval, by "
-        "bootstrap; accuracies by the score interval of the number of test samples.".replace("%", " %"),
+        caption=f"Medians, and their ratio B / A with its {CONFIDENCE:.0%} bootstrap interval; for accuracies the "
+        "difference B - A in points, with a score interval from the number of test samples.".replace(
+            "%", " %"
+        ),
         bands=[],
         headings=[
             Heading("A"),
@@ -236,7 +238,7 @@ def conclusions(found: Comparison) -> list[str]:
             f"Of {len(told)} comparisons at {100 * CONFIDENCE:g} %, about {(1 - CONFIDENCE) * len(told):.0f} "
             "show a difference by chance."
         )
-    lines += [f"set apart, {each.side}: {each.title}, {each.reason}" for each in found.apart]
+    lines += [f"not compared, {each.side}: {each.title}: {each.reason}" for each in found.apart]
     return lines
 
 

@@ -15,9 +15,9 @@ from edgebench_report.writing import STDOUT, to_stdout, write
 
 _EXIT_CODES = """\
 exit codes:
-  0  everything named was exported
-  1  exported, but something was left out; it is listed
-  2  nothing was exported: bad usage, nothing that could be read, or nowhere to write
+  0  all records were exported
+  1  some records were left out; they are listed, the others were exported
+  2  nothing was exported: wrong usage, no readable record, or the output cannot be written
 """
 _TIDY: dict[str, Callable[[list[dict[str, export.Value]]], str | bytes]] = {
     "csv": export.as_csv,
@@ -39,25 +39,25 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", say: Sa
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "paths", nargs="+", type=Path, metavar="PATH", help=".jsonl file, or folder searched for them"
+        "paths", nargs="+", type=Path, metavar="PATH", help=".jsonl file, or folder that contains some"
     )
-    parser.add_argument("--format", choices=[*_TIDY, *_TABLES, "junit"], help="what to write")
+    parser.add_argument("--format", choices=[*_TIDY, *_TABLES, "junit"], help="form of the output")
     parser.add_argument(
         "--out",
         type=Path,
         action="append",
         metavar="FILE",
-        help="where to write it; - writes to the standard output, and nothing else there",
+        help="output file; - is the standard output, which then gets nothing else",
     )
     parser.add_argument(
         "--tables",
         metavar="NUMBERS",
-        help="markdown and latex: these tables alone, by their numbers (4,5,6); all by default",
+        help="for markdown and latex: only the tables with these numbers, such as 4,5,6 (default: all)",
     )
     parser.add_argument(
         "--mlflow",
         metavar="URI",
-        help="log every run to this MLflow, too, each once; MLflow is to be installed beside this project",
+        help="also log each run once to this MLflow, which needs the package mlflow or mlflow-skinny",
     )
     parser.set_defaults(run=functools.partial(_run, say))
 

@@ -17,9 +17,9 @@ from edgebench_report.writing import write
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 _EXIT_CODES = """\
 exit codes:
-  0  all that was named was imported
-  1  something was left out; it is listed, the rest was imported
-  2  nothing was imported, and nothing written: bad usage, nothing that could be read, or nowhere to write
+  0  all logs were imported
+  1  some logs or lines were left out; they are listed, the others were imported
+  2  nothing was imported or written: wrong usage, no readable log, or the output cannot be written
 """
 
 
@@ -32,17 +32,21 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", say: Sa
         "import",
         help="turn logs of other programs into records",
         description="Reads logs of the 2019 report's program (DL-Benchmarks) and of the EEMBC and MLCommons "
-        "runners for MLPerf Tiny, and writes them as records, which `build` takes like any others.",
+        "runners for MLPerf Tiny, and writes them as records, which `build` reads like its own.",
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "paths", nargs="+", type=Path, metavar="PATH", help="log, or folder searched for .log, .txt and .json"
+        "paths",
+        nargs="+",
+        type=Path,
+        metavar="PATH",
+        help="log, or folder that contains .log, .txt or .json files",
     )
     parser.add_argument(
         "--out", required=True, type=Path, metavar="FILE", help="file for the records (.jsonl)"
     )
-    parser.add_argument("--host", metavar="NAME", help="name of the host that all the logs are of")
+    parser.add_argument("--host", metavar="NAME", help="name of the host that all these logs come from")
     parser.set_defaults(run=functools.partial(_run, say))
 
 

@@ -11,10 +11,10 @@ from edgebench_report.tables import Facts
 from edgebench_report.text import Note
 
 _THREADS = 2
-_NO_TELEMETRY = Note("telemetry-missing", "the records of these runs hold no telemetry")
+_NO_TELEMETRY = Note("telemetry-missing", "no telemetry was recorded")
 _UNKNOWN = Note("fact-unknown", "the host does not report it")
 _NO_GOVERNOR = Note("governor-unknown", "governor unknown: the kernel has no cpufreq")
-_NO_MODE = Note("power-mode-unreported", "the board has no power modes, or does not report its own")
+_NO_MODE = Note("power-mode-unreported", "the board has no power modes, or does not report them")
 
 
 def table(facts: Facts) -> Table | None:
@@ -30,9 +30,9 @@ def table(facts: Facts) -> Table | None:
         title="Run conditions",
         corner="Host",
         key_name="column",
-        caption="What the hosts were set to, and what was seen during the runs that count: the highest temperature "
-        "of any sensor, the lowest clock that was allowed, the mean power while training (median of the runs), and how "
-        "many runs something disturbed; the warnings say what.",
+        caption="Settings of the hosts, and telemetry of the counted runs: the highest temperature of any sensor, the "
+        "lowest clock limit, the mean power during training (median of the runs) and the number of disturbed runs. "
+        "The warnings name the causes.",
         bands=[],
         headings=[
             Heading("Governor", side="measured", numeric=False),

@@ -65,11 +65,11 @@ def parts(loaded: Loaded, facts: Facts) -> list[Part]:
 
 def _said(trend: certainty.Trend) -> str:
     if not trend.times_s:
-        return "never finished"
+        return "no run finished"
     known = statistics.describe(trend.times_s)
     said = f"median {text.seconds(known.median)} s"
     if known.interval is not None and known.count >= statistics.fewest():
-        said += f", {text.seconds(known.interval.low)} to {text.seconds(known.interval.high)} at 95 %"
+        said += f", 95 % interval {text.seconds(known.interval.low)} to {text.seconds(known.interval.high)}"
     elif known.count > 1:
         said += ", too few repeats for an interval"
     return said
@@ -78,10 +78,10 @@ def _said(trend: certainty.Trend) -> str:
 def _notes(trend: certainty.Trend) -> Iterator[Note]:
     if trend.outliers:
         count = text.plural(len(trend.outliers), "outlier")
-        yield Note("outliers-marked", f"{count} marked †, counted all the same")
+        yield Note("outliers-marked", f"{count} marked †, included in the median")
     if trend.drift is not None and trend.drift.found:
         change = 100 * trend.drift.relative_change
-        yield Note("drift-found", f"it drifted by {change:+.1f} % from the first repeat to the last")
+        yield Note("drift-found", f"drift of {change:+.1f} % from the first to the last repeat")
 
 
 def _row(run: Record, loaded: Loaded, outlying: bool) -> Row:

@@ -92,7 +92,7 @@ def _names(record: Record) -> list[str]:
         (kind or "device unknown").upper() if kind else "device unknown",
         f"TensorFlow {version or 'unknown'}",
         precision,
-        "threads by the framework" if threads is None else text.plural(threads, "thread"),
+        "default threads" if threads is None else text.plural(threads, "thread"),
         text_of_environment(environment(record)),
     ]
 
@@ -106,10 +106,10 @@ def table(records: list[Record]) -> Table | None:
         Heading("Batch", csv="batch"),
         Heading("Step [ms]", csv="step [ms]"),
         *(Heading(f"{name} [%]", csv=f"{name.lower()} [%]") for _, name, _ in PARTS),
-        Heading("Most of it", numeric=False, csv="most of it"),
-        Heading("At most × faster", csv="at most times faster"),
-        Heading("Sum off [%]", csv="sum off [%]"),
-        Heading("Batch off [%]", csv="batch off [%]"),
+        Heading("Largest part", numeric=False, csv="most of it"),
+        Heading("Limit [× faster]", csv="at most times faster"),
+        Heading("Error of sum [%]", csv="sum off [%]"),
+        Heading("Error of fit [%]", csv="batch off [%]"),
     ]
     rows = [
         Row(
@@ -126,12 +126,12 @@ def table(records: list[Record]) -> Table | None:
         slug="table_8_explanation",
         title="Where the time of a training step goes",
         corner="Workload",
-        caption="At the published batch, through the workload's own input; parts measured on their own. Loop: "
-        "a step of a network that does next to nothing. Operators: the rest of what a step takes whatever its batch. "
-        "Weights: reading and updating them. Input: what a step takes longer than with the batch at hand. Arithmetic, "
-        "memory: the least by the measured peaks. Below peak: what samples take beyond that. At most: were arithmetic, "
-        "memory and weights free. Sum off: the parts against a real training. Batch off: the worst prediction for a "
-        "batch that the fit left out.",
+        caption="Parts of a step at the published batch size, with the workload's own input; each part was measured "
+        "separately. Loop: a step of an almost empty network. Operators: the other time that does not depend on the "
+        "batch size. Weights: reading and updating them. Input: preparing the batch. Arithmetic, memory: the minimum "
+        "by the measured peaks. Below peak: the time beyond that minimum. Limit: the speed-up if arithmetic, memory "
+        "and weights took no time. Error of sum: the sum of the parts compared with a real training. Error of fit: "
+        "the worst prediction for a batch size that the fit did not use.",
         bands=[Band("Measured", len(headings), "measured")],
         headings=headings,
         rows=rows,
@@ -186,21 +186,21 @@ def sentences(group: Group) -> list[Note]:
     holding = [each for each in records if _holds(each)]
     if len(holding) == len(records):
         said = (
-            "The parts add up to a real training within 10 %, and batches that the fit left out are predicted within "
-            f"15 %, for {'all' if len(records) > 1 else 'the'} {text.plural(len(records), 'workload')}."
+            "The parts add up to a real training within 10 %, and batch sizes that the fit did not use are predicted "
+            f"within 15 %, for {'all' if len(records) > 1 else 'the'} {text.plural(len(records), 'workload')}."
         )
         found.append(Note("parts-add-up", said))
     else:
         names = text.spoken_list([text.one_line(each["title"]) for each in records if not _holds(each)])
         said = (
-            f"This does not hold for {names}: the parts miss a real training by more than 10 %, or another batch by "
-            "more than 15 %; see the table."
+            f"This does not hold for {names}: the sum of the parts is off by more than 10 %, or the prediction for "
+            "another batch size by more than 15 %. See Table 9."
         )
         found.append(Note("parts-do-not-add-up", said))
     busy = [each for each in records if each["measured"]["gpu_busy_share"] is not None]
     if busy:
         idle = [f"{100 * (1 - each['measured']['gpu_busy_share']):.0f} % ({_title(each)})" for each in busy]
-        said = f"By its own counter the GPU waits {text.spoken_list(idle)} of a training."
+        said = f"By its own counter, the GPU is idle for {text.spoken_list(idle)} of a training."
         found.append(Note("gpu-idle", said))
     return found
 
@@ -222,18 +222,18 @@ def _bounded(bound: str, records: list[Record]) -> str:
     listed = text.spoken_list(shares)
     if bound == "overhead":
         return (
-            f"The largest part of a step is the framework's overhead in {listed}: it is the same for "
-            f"every batch, and no accelerator shortens it. Were all arithmetic free, a step would be at most "
+            f"The largest part of a step is the framework's overhead in {listed}. It does not depend on the batch "
+            "size, and no accelerator shortens it. If all arithmetic took no time, a step would be at most "
             f"{gain} as fast."
         )
     if bound == "input":
         return (
-            f"The largest part of a step is input in {listed}: with free arithmetic it would be at most "
-            f"{gain} as fast; preparing batches beforehand helps, a GPU does not."
+            f"The largest part of a step is input in {listed}. If arithmetic took no time, a step would be at most "
+            f"{gain} as fast. Preparing batches in advance helps, a GPU does not."
         )
     what = "arithmetic" if bound == "arithmetic" else "reading and updating the weights"
-    end = f": were it free, a step would be up to {gain} as fast" if gain else ""
-    return f"The largest part of a step is {what} in {listed}, which a GPU takes over{end}."
+    end = f" If it took no time, a step would be up to {gain} as fast." if gain else ""
+    return f"The largest part of a step is {what} in {listed}. A GPU takes over this part.{end}"
 
 
 def _share(record: Record, bound: str) -> float:
@@ -279,9 +279,9 @@ def _versus(gpu: Record, gpu_label: str, cpu: Record, cpu_label: str) -> str:
         return text.milliseconds(sum(record["parts"][name] for name in names))
 
     faster = cpu["parts"]["sum_s"] / gpu["parts"]["sum_s"]
-    bound = "no bound" if cpu["ceiling"] is None else f"at most {text.factor(cpu['ceiling'])}"
+    bound = "unknown" if cpu["ceiling"] is None else f"at most {text.factor(cpu['ceiling'])}"
     return (
-        f"{_title(gpu)}: {gpu_label} is {text.factor(faster)} times as fast as {cpu_label} (free arithmetic there: "
+        f"{_title(gpu)}: {gpu_label} is {text.factor(faster)} times as fast as {cpu_label} (limit without arithmetic: "
         f"{bound}). Overhead {spent(gpu, _OVERHEAD)} ms against {spent(cpu, _OVERHEAD)}, arithmetic and memory "
         f"{spent(gpu, _COMPUTING)} ms against {spent(cpu, _COMPUTING)}."
     )
@@ -315,9 +315,9 @@ def _chart(found: list[Group]) -> Chart:
     key = tuple((name, "var(--grey)" if colour == drawing.OTHERS else colour) for _, name, colour in PARTS)
     element = inline.draw("explanation", stacked, (0, 122), "Share of a training step [%]", key=key)
     caption = (
-        "Parts of a training step at the published batch, and its time. Loop and operators: the framework's overhead. "
-        "Weights: reading and updating them. Arithmetic and memory: the least by the measured peaks. Below peak: what "
-        "computing takes beyond that."
+        "Parts of a training step at the published batch size, and its time. Loop and operators: the framework's "
+        "overhead. Weights: reading and updating them. Arithmetic and memory: the minimum by the measured peaks. "
+        "Below peak: the computing time beyond that minimum."
     )
     alt = "Stacked bar chart of the parts of a training step. The values are those of Table 9."
     return drawing.finished(figure, "explanation", "Where the time of a step goes", caption, alt, element)

@@ -22,8 +22,8 @@ _ENGINES = ("tensorflow", "litert", "onnxruntime")
 # ONNX Runtime's own kernels are what it computes with where nothing takes over.
 _NO_DELEGATE = (None, "none", "CPUExecutionProvider")
 _PERCENTILES = (("median", 50), ("p90", 90), ("p99", 99), ("max", 100))
-_BELOW_TARGET = Note("below-target", f"below the {100 * TOP1_TARGET:.0f} % that MLPerf Tiny asks for")
-_NOT_STATED = Note("not-stated", "not stated in what was published")
+_BELOW_TARGET = Note("below-target", f"below the {100 * TOP1_TARGET:.0f} % that MLPerf Tiny requires")
+_NOT_STATED = Note("not-stated", "not published")
 # The columns that a footnote of a published result is about; any other is about its latency.
 _ABOUT = {
     "clock_is_cpu_time": ("throughput", "latency"),
@@ -102,7 +102,7 @@ def _circumstances(record: Record) -> dict[str, str]:
         "form": model["form"] or "form unknown",
         "library": library(record),
         "weights": f"{model['weights'] or 'unknown'} weights",
-        "model": f"model {(model['sha256'] or 'without hash')[:12]}",
+        "model": f"model {(model['sha256'] or 'hash unknown')[:12]}",
         "framework": f"{text.framework(framework['name'])} {framework['version'] or 'unknown'}",
         "python": f"Python {framework['python'] or 'unknown'}",
         "numpy": f"NumPy {framework['numpy'] or 'unknown'}",
@@ -162,8 +162,8 @@ def keyword_spotting(records: list[Record], published: PublishedInference) -> Ta
         notices.append(
             Note(
                 "quick-profile",
-                f"The windows of the quick profile are shorter than the {WINDOW_S:g} s that MLPerf Tiny asks for: "
-                "its rows are a first look, no results to be compared with published ones.",
+                f"The windows of the quick profile are shorter than the {WINDOW_S:g} s that MLPerf Tiny requires. "
+                "Do not compare its rows with published results.",
             )
         )
     return Table(
@@ -171,13 +171,13 @@ def keyword_spotting(records: list[Record], published: PublishedInference) -> Ta
         slug="table_7_keyword_spotting",
         title="Keyword spotting: throughput, latency, accuracy",
         corner="Engine and model",
-        caption="Inference of MLPerf Tiny's kws01, one input at a time, pre- and post-processing not timed. "
-        "Throughput: median of the windows; beside it the slowest and the fastest window, and their number n. "
-        "Latency of all single inferences [µs]; jitter is its standard deviation. Top-1 accuracy and AUC on the "
-        f"1000 inputs. Valid: all windows last {WINDOW_S:g} s and 10 inferences or more, each.",
+        caption="Inference with kws01 of MLPerf Tiny, one input at a time; pre- and post-processing are not timed. "
+        "Throughput: median of the windows, then the slowest and the fastest window and the number of windows n. "
+        "Latency of single inferences [µs]; jitter is the standard deviation. Top-1 accuracy and AUC on the 1000 "
+        f"inputs. Valid: every window has at least {WINDOW_S:g} s and 10 inferences.",
         bands=[
             Band("", 2),
-            Band("Inferences a second", 2, "measured"),
+            Band("Inferences per second", 2, "measured"),
             Band("Latency [µs]", 5, "measured"),
             Band("Accuracy", 2, "measured"),
             Band("", 1),
@@ -290,7 +290,7 @@ def _validity(record: Record, notes: Footnotes) -> Cell:
 def _why_invalid(record: Record) -> Note:
     windows = record["windows"]
     if windows and min(each["wall_s"] for each in windows) < WINDOW_S:
-        said = f"windows of {record['options']['window_s']:g} s, MLPerf Tiny asks for {WINDOW_S:g} s"
+        said = f"windows of {record['options']['window_s']:g} s, MLPerf Tiny requires {WINDOW_S:g} s"
         return Note("windows-short", said)
     if windows and min(each["inferences"] for each in windows) < 10:
         return Note("inferences-few", "windows of fewer than 10 inferences")

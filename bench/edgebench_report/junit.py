@@ -85,7 +85,7 @@ def of_runs(
         suite.cases += [_run(name, row) for row in members]
         if (host, run_id) in why:
             suite.cases.append(
-                Case(name, "completed", "error", "host-unfinished", why[host, run_id] or "no reason noted")
+                Case(name, "completed", "error", "host-unfinished", why[host, run_id] or "no reason recorded")
             )
         suites.append(suite)
     if left_out:
@@ -146,11 +146,15 @@ def of_comparison(found: Comparison) -> list[Suite]:
     if found.apart:
         cases = [
             Case(
-                f"set apart.{each.workload}", f"{each.side}: {each.reason}", "skipped", each.code, each.reason
+                f"not compared.{each.workload}",
+                f"{each.side}: {each.reason}",
+                "skipped",
+                each.code,
+                each.reason,
             )
             for each in found.apart
         ]
-        made.append(Suite("set apart", cases, properties=_sides(found)))
+        made.append(Suite("not compared", cases, properties=_sides(found)))
     if found.exit_code == 2:
         code, message = (
             ("repeats-too-few", "too few repeats to show a difference")

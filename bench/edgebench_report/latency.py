@@ -170,9 +170,9 @@ def _notes(found: list[Part], profile: str, log: bool) -> Iterator[Note]:
     if any(record["model"]["weights"] == "random" for part in found for record in part.records):
         yield Note("random-weights", "Hatched: random weights.")
     if profile == "paper":
-        yield Note("published-results-grey", "Grey: published elsewhere, as one number each.")
+        yield Note("published-results-grey", "Grey: published elsewhere, one number each.")
     else:
         yield Note(
             "published-results-absent",
-            "The published results are in Table 7: only the windows of the paper profile are as long as theirs.",
+            "Published results are only in Table 7: the windows of this profile are shorter than theirs.",
         )

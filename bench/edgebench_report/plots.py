@@ -103,12 +103,12 @@ def _speeds(block: Block, several: bool) -> Chart | None:
     baseline = text.shorten(block.names[block.baseline], drawing.LABEL_CHARS)
     axis = f"Times as fast as {baseline}" + (", logarithmic" if log else "")
     drawing.label_axis(axes, axis, log, limits)
-    slug, title = "speed", "Speed of training over the baseline"
+    slug, title = "speed", "Training speed relative to the baseline"
     if several:
         slug, title = f"{slug}_{block.profile}", f"{title}, {block.profile} profile"
     caption = (
-        f"Training time of {block.names[block.baseline]} over that of each host, medians; error bars are 95 % "
-        "intervals, where there are repeats enough for one. Where they hold 1, no difference is shown. "
+        f"Median training time of {block.names[block.baseline]} divided by that of each host. Error bars are 95 % "
+        "intervals; too few repeats have none. An interval that contains 1 shows no difference. "
         "Grey: published in 2019."
     )
     alt = f"Bar chart of how many times as fast as {baseline} the hosts train. The values are those of the first table."
@@ -317,7 +317,7 @@ def _panel(
 def _caption(columns: list[Column], title: str, unit: str) -> str:
     spread = "fastest and slowest"
     if unit == "%":
-        spread = "95 % score intervals by the number of test samples, on synthetic data the extremes"
+        spread = "95 % score intervals by the number of test samples, for synthetic data minimum and maximum"
     profile = columns[0].profile
     return f"{title} [{unit}], {profile} profile: medians (bars), {spread} (error bars), every repeat (dots)."
 
@@ -330,12 +330,12 @@ def _notes(columns: list[Column], facts: Facts, log: bool) -> Iterator[Note]:
     if columns[0].profile != "paper":
         yield Note(
             "published-hosts-absent",
-            "The published hosts are absent: only the paper profile can be compared with them.",
+            "Published hosts are not shown: only the paper profile is comparable with them.",
         )
         return
     yield Note("published-hosts-grey", "Grey: published in 2019.")
     if any(_incomparable(facts, group) for column in columns for group in column.groups.values()):
-        yield Note("counterpart-missing", "Not every bar has a published counterpart: see Table 4c.")
+        yield Note("counterpart-missing", "Some bars have no comparable published value: see Table 4c.")
 
 
 def _incomparable(facts: Facts, group: Group) -> bool:

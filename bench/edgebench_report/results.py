@@ -13,13 +13,12 @@ from edgebench_report.text import Note
 
 QUICK_NOTICE = Note(
     "quick-profile",
-    "Figures under “quick” are of the quick profile, with fewer samples and epochs: "
-    "they must not be compared with the published ones.",
+    "The columns “quick” ran fewer samples and epochs. Do not compare them with the published results.",
 )
-UNRECORDED = Note("reason-unrecorded", "the record has no value and no reason")
+UNRECORDED = Note("reason-unrecorded", "no value was recorded")
 _STATUS = {
     "oom": Note("out-of-memory", "ran out of memory"),
-    "timeout": Note("time-limit-passed", "passed its time limit"),
+    "timeout": Note("time-limit-passed", "exceeded its time limit"),
     "failed": Note("run-failed", "failed"),
     "unsupported": Note("host-unsupported", "not supported on this host"),
 }
@@ -55,7 +54,7 @@ def training_time(facts: Facts) -> Table:
     """Table 4: building the network and training it, in seconds."""
     caption = (
         "Training time [s]: building the network and training it, as in the 2019 report. "
-        "Median of the repeats; beside it the fastest and the slowest, and their number n."
+        "Median of the repeats, then the fastest and slowest repeat and their number n."
     )
     return _comparison(
         facts, TRAINING, "4", "table_4_training_time", "Training time", caption, facts.workloads
@@ -64,9 +63,7 @@ def training_time(facts: Facts) -> Table:
 
 def test_time(facts: Facts) -> Table:
     """Table 5: evaluation on the test data, in seconds."""
-    caption = (
-        "Test time [s]. Median of the repeats; beside it the fastest and the slowest, and their number n."
-    )
+    caption = "Test time [s]. Median of the repeats, then the fastest and slowest repeat and their number n."
     return _comparison(facts, TESTING, "5", "table_5_test_time", "Test time", caption, facts.workloads)
 
 
@@ -74,7 +71,7 @@ def accuracy(facts: Facts) -> Table:
     """Table 6: the classification accuracy on test data, in percent."""
     caption = (
         "Classification accuracy on test data [%]. "
-        "Median of the repeats; beside it the lowest and the highest, and their number n."
+        "Median of the repeats, then the lowest and highest value and the number of repeats n."
     )
     regressions = _regressions(facts)
     rows = [each for each in facts.workloads if each not in regressions]
@@ -179,7 +176,7 @@ def _why_missing(facts: Facts, column: Column, workload: str, path: str) -> Note
         others = [each for each in facts.columns if each.host == column.host and workload in each.groups]
         if not others:
             return NOT_RUN
-        return Note("run-elsewhere", f"not run under these circumstances; see “{others[0].label}”")
+        return Note("run-elsewhere", f"not run with these settings; see the column “{others[0].label}”")
     if not group.ok:
         return _why_unfinished(group)
     # A record without the error in degrees may say why it has none at all.
@@ -224,8 +221,8 @@ def weather_error(facts: Facts) -> Table | None:
         slug="table_6b_weather_error",
         title="Error of the weather forecast on test data",
         corner="Workload",
-        caption="Mean absolute error of the temperature 24 hours ahead. The 2019 report has no such figures: "
-        "it computed them and threw them away.",
+        caption="Mean absolute error of the temperature forecast for 24 hours ahead. The 2019 report does not "
+        "publish this error.",
         bands=[Band("Measured", len(facts.columns), "measured")],
         headings=measured_headings(facts),
         rows=rows,
@@ -272,9 +269,9 @@ def time_split(facts: Facts) -> Table:
         slug="table_4b_time_split",
         title="Where the time goes",
         corner="Workload",
-        caption="Medians of the repeats [s], each part by itself, so that they need not add up. "
+        caption="Medians of the repeats [s]. Each part has its own median, so the parts need not add up. "
         "Build: building and compiling the network and the first training step. "
-        "Other: start of the process, import of the framework, and all else that is in none of the parts.",
+        "Other: process start, framework import, and everything else that is in none of the parts.",
         bands=[],
         headings=[Heading(name, side="measured", csv=f"{name} [s]") for _, name in _PARTS],
         rows=rows,
@@ -300,7 +297,7 @@ def speed_ratio(facts: Facts) -> Table | None:
         slug="table_4c_speed_ratio",
         title="Training speed relative to the published hosts",
         corner="Workload",
-        caption="Published training time over the one measured here: above 1, this machine is faster. "
+        caption="Published training time divided by the measured one: above 1, the measured host is faster. "
         "Paper profile only.",
         bands=[Band(facts.columns[index].label, len(facts.published.hosts), "measured") for index in paper],
         headings=[
@@ -333,7 +330,7 @@ def _ratio_cell(facts: Facts, index: int, workload: str, host: str, notes: Footn
     marks = [notes.mark(each) for each in remarks(group)]
     known = facts.published.annotation(TRAINING.published, host, workload)
     if known is not None:
-        marks.append(notes.mark(Note("raw-log-used", f"{known.note}; the ratio is to that")))
+        marks.append(notes.mark(Note("raw-log-used", f"{known.note}; the ratio uses that value")))
     ratio = theirs / statistic.median if statistic.median else float("inf")
     return Cell(
         text.factor(ratio), marks=marks, value=float(f"{ratio:.4g}"), link=records_anchor(index, workload)

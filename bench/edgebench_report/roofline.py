@@ -166,7 +166,7 @@ def _chart(survey: Survey, number: int) -> Chart:
     roofs = [_roof(top, bandwidth, x, y) for top, bandwidth in survey.roofs]
     lines = [
         curves.Line(
-            "what the host can at most", "var(--muted)", [part for part in roofs if len(part) > 1], thin=True
+            "measured peaks of the host", "var(--muted)", [part for part in roofs if len(part) > 1], thin=True
         )
     ]
     for place, (kind, marks) in enumerate(_groups(survey).items()):
@@ -181,11 +181,10 @@ def _chart(survey: Survey, number: int) -> Chart:
         )
     numbered = ", ".join(f"{place} {name}" for place, name in enumerate(names, 1))
     caption = (
-        f"{survey.about}. {numbered.removesuffix('.')}. A network on the slope waits for memory, one under the flat "
-        "part for arithmetic, one far below both for neither: there the framework's overhead takes the time. Both axes "
-        "are logarithmic."
+        f"{survey.about}. {numbered.removesuffix('.')}. A network on the slope is bound by memory, one under the "
+        "flat part by arithmetic, and one far below both by the framework's overhead. Both axes are logarithmic."
     )
-    alt = "Roofline plot: operations a second over operations a byte of each network. The values are those of Table 8."
+    alt = "Roofline plot: operations per second over operations per byte of each network. Table 8 has the values."
     plane = curves.Plane("Reached [GFLOP/s]", lines, x, y, log=True, height=170.0)
     title = f"Roofline of {survey.host}"
     return curves.draw(f"roofline_{number}", title, caption, alt, [plane], "Arithmetic intensity [FLOP/byte]")
@@ -216,16 +215,16 @@ def table(surveys: list[Survey]) -> Table | None:
                 Cell("memory" if mark.is_memory_bound else "arithmetic", numeric=False),
             ]
             if share > 1:
-                said = "above the measured peak: caches, or a peak measured on a disturbed host"
+                said = "above the measured peak: the data fits into the caches, or the host was disturbed"
                 cells[4].marks.append(notes.mark(Note("above-peak", said)))
             rows.append(Row(mark.network, mark.network, cells, section))
             section = ""
     return Table(
         number="8",
         slug="table_8_roofline",
-        title="Roofline: what was reached of what is possible",
+        title="Roofline: reached and possible performance",
         corner="Network",
-        caption="Counted operations and bytes, timed by Keras' own steps, against the measured peaks of the host.",
+        caption="Counted operations and bytes per timed Keras step, compared with the measured peaks of the host.",
         bands=[],
         headings=[
             Heading("Computed", side="measured", numeric=False),

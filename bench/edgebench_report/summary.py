@@ -80,7 +80,7 @@ def summarise(
             name for kind, name in (("run", "runs.csv"), ("inference", "inferences.csv")) if kind in kinds
         ]
         count = text.plural(len(loaded.superseded), "earlier attempt")
-        shown.append(Fact("retried", "Retried", f"{count} not counted, in {' and '.join(files)}"))
+        shown.append(Fact("retried", "Retried", f"{count} not counted; see {' and '.join(files)}"))
     if loaded.duplicates:
         copies = f"{text.plural(loaded.duplicates, 'record')} read more than once, counted once"
         shown.append(Fact("copies", "Copies", copies))
@@ -129,16 +129,16 @@ def _inference_banners(inferences: list[Record]) -> list[Note]:
     }
     if below:
         said = (
-            f"Keyword spotting misses the {100 * inference.TOP1_TARGET:.0f} % of top-1 accuracy that MLPerf Tiny asks "
-            f"for: {text.one_line(text.spoken_list(sorted(below)))}. The speed of a network that does not do its work "
-            "is no result."
+            f"Keyword spotting is below the {100 * inference.TOP1_TARGET:.0f} % top-1 accuracy that MLPerf Tiny "
+            f"requires: {text.one_line(text.spoken_list(sorted(below)))}. "
+            "Do not use the speed of these networks as a result."
         )
         found.append(Note("below-target", said))
     hosts = sorted({each["host"] for each in inferences if each["model"]["weights"] == "random"})
     if hosts:
         said = (
-            f"Keyword spotting ran with random weights on {text.spoken_list(hosts)}: its latencies are valid, it has "
-            "no accuracy."
+            f"Keyword spotting ran with random weights on {text.spoken_list(hosts)}. Its latencies are valid, but it "
+            "has no accuracy."
         )
         found.append(Note("random-weights", said))
     return found
@@ -210,7 +210,9 @@ def _runners(runs: list[Record]) -> list[str]:
     found = {(run["runner"]["version"], run["runner"]["sha256"]) for run in runs if "imported" not in run}
     formats = {run["imported"]["format"] for run in runs if "imported" in run}
     return [text.one_line(f"imported from {each}") for each in sorted(formats)] + sorted(
-        text.one_line(f"edgebench {version} ({'sha256 ' + digest[:12] if digest else 'not packed, no hash'})")
+        text.one_line(
+            f"edgebench {version} ({'sha256 ' + digest[:12] if digest else 'run from a checkout, no hash'})"
+        )
         for version, digest in found
     )
 
@@ -219,7 +221,7 @@ def _banners(runs: list[Record], facts: Facts) -> list[Note]:
     found = []
     synthetic = _synthetic(runs, facts)
     if synthetic:
-        said = f"Synthetic data for {text.spoken_list(synthetic)}: times are valid, accuracies and errors mean nothing."
+        said = f"Synthetic data for {text.spoken_list(synthetic)}: times are valid, accuracies and errors are not."
         found.append(Note("synthetic-data", said))
     return found
 
@@ -228,7 +230,7 @@ def _warnings(runs: list[Record], facts: Facts) -> list[Note]:
     counted: dict[tuple[str, str], set[str]] = {}
     for run in runs:
         synthetic = (
-            [f"why synthetic: {run['data']['note']}"]
+            [f"reason for synthetic data: {run['data']['note']}"]
             if run["data"]["synthetic"] and run["data"]["note"]
             else []
         )
@@ -243,7 +245,7 @@ def _warnings(runs: list[Record], facts: Facts) -> list[Note]:
     for column in facts.columns:
         runners = _runners(column.runs)
         if len(runners) > 1:
-            said = f"{column.label} holds runs of {len(runners)} versions of the runner: {', '.join(runners)}"
+            said = f"{column.label} has runs of {len(runners)} runner versions: {', '.join(runners)}"
             found.append(Note("runners-differ", said))
     return found
 
@@ -263,8 +265,8 @@ def _contradictions(runs: list[Record], facts: Facts) -> list[Note]:
     found = [
         Note(
             "clock-went-back",
-            f"{host}: the clock went back during {text.plural(number, 'run')}, which ended before it began; durations "
-            "are not taken from it",
+            f"{host}: the clock was set back during {text.plural(number, 'run')}, so the end is before the start. "
+            "Durations are not affected",
         )
         for host, number in sorted(back.items())
     ]

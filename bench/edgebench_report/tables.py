@@ -95,7 +95,7 @@ def hosts(facts: Facts) -> Table:
         title="Systems",
         corner="Host name",
         key_name="fact",
-        caption="The machines measured, beside those of the 2019 report.",
+        caption="The measured hosts, and those of the 2019 report.",
         bands=[Band("Measured", len(measured), "measured"), Band("Published 2019", 4, "published")],
         headings=[Heading(each, side="measured", numeric=False) for each in measured]
         + [
@@ -119,7 +119,7 @@ def _host_row(facts: Facts, notes: Footnotes, name: str, fact: _FactOf, field: s
         runs = [run for column in facts.columns if column.host == host for run in column.runs]
         runs += [each for each in [*facts.inferences, *facts.explanations] if each["host"] == host]
         if not records:
-            cells.append(_gap(notes, Note("host-unrecorded", "the records hold no facts of this host")))
+            cells.append(_gap(notes, Note("host-unrecorded", "no facts of this host were recorded")))
             continue
         # Facts may change from session to session; all are shown, in order of time.
         found = [text.one_line(fact(each["facts"], runs) or "") for each in records]
@@ -161,7 +161,7 @@ def _about(path: str, field: str) -> bool:
 def _published_fact(facts: Facts, notes: Footnotes, host: dict[str, Any], field: str) -> Cell:
     value = host.get(field)
     if value is None:
-        return _gap(notes, Note("fact-unpublished", "the 2019 report does not say"))
+        return _gap(notes, Note("fact-unpublished", "not stated in the 2019 report"))
     if field == "gpu_cores":
         value = f"{value} CUDA cores" if value else "none"
     known = facts.published.annotation(field, host=host["id"])
@@ -173,7 +173,7 @@ def _annotated(known: Annotation) -> Note:
     words = (
         known.note
         if known.printed == known.raw
-        else f"printed {known.printed}, correct is {known.raw}: {known.note}"
+        else f"printed {known.printed}, correct {known.raw}: {known.note}"
     )
     return Note("published-note", words)
 
@@ -200,7 +200,7 @@ def _clock(facts: dict[str, Any], _: list[Record]) -> str | None:
 
 
 def _gpu(facts: dict[str, Any], _: list[Record]) -> str | None:
-    names = [each["name"] or "GPU without a name" for each in facts["devices"] if each["kind"] == "gpu"]
+    names = [each["name"] or "unnamed GPU" for each in facts["devices"] if each["kind"] == "gpu"]
     return ", ".join(names) or "none"
 
 
@@ -284,7 +284,7 @@ def _sizes_of(runs: list[Record]) -> _Sizes:
 def _size_cells(sizes: _Sizes | None, notes: Footnotes, reason: Note) -> list[Cell]:
     if sizes is None:
         return [_gap(notes, reason, numeric=True) for _ in _SIZES]
-    unknown = Note("size-unknown", "unknown: the run ended before it was known")
+    unknown = Note("size-unknown", "unknown: the run ended too early")
     return [_gap(notes, unknown, numeric=True) if each is None else Cell(text.count(each)) for each in sizes]
 
 
@@ -318,7 +318,7 @@ def architectures(facts: Facts) -> Table:
         slug="table_3_architectures",
         title="Network architectures",
         corner="Workload",
-        caption="The networks of the 2019 report, and the trainable parameters counted in those built here.",
+        caption="The networks of the 2019 report, and the trainable parameters of the networks that were built.",
         bands=[Band("Published 2019", 3, "published"), Band("As built", 1, "measured")],
         headings=[
             Heading("Input shape", side="published", numeric=False),

@@ -8,15 +8,15 @@ from edgebench_report.text import Note
 
 # By the kinds of the record schema; docs/telemetry.md says from when on each counts.
 _WORDS = {
-    "throttled": "the host throttled",
-    "under-voltage": "its supply was too weak",
-    "over-current": "its current was limited",
-    "load": "other processes used its CPU",
-    "steal": "other guests took its CPU",
-    "memory": "memory ran short",
-    "clock": "its clock or governor changed",
-    "battery": "it ran on battery",
-    "unseen": "telemetry has gaps",
+    "throttled": "throttling",
+    "under-voltage": "supply voltage too low",
+    "over-current": "current limited",
+    "load": "other processes used the CPU",
+    "steal": "other guests of the hypervisor used the CPU",
+    "memory": "low memory",
+    "clock": "clock limit or governor changed",
+    "battery": "on battery",
+    "unseen": "gaps in the telemetry",
 }
 _EVENTS = {"throttled": "throttling", "under-voltage": "under-voltage", "over-current": "over-current"}
 
@@ -31,9 +31,7 @@ def remarks(records: Iterable[dict[str, Any]]) -> list[Note]:
     """Return a footnote for each kind that disturbed one or more of the records, without numbers: tables share them."""
     seen = {kind for record in records for kind in kinds(record)}
     return [
-        Note(f"disturbed-{kind}", f"disturbed while it was measured: {words}")
-        for kind, words in _WORDS.items()
-        if kind in seen
+        Note(f"disturbed-{kind}", f"disturbed: {words}") for kind, words in _WORDS.items() if kind in seen
     ]
 
 

@@ -241,9 +241,8 @@ def _chart(
     title = f"Timeline of {session.host}, run {session.run_id}"
     runs = text.plural(len(session.runs), "run")
     caption = (
-        f"{runs} with a series; bands are the runs of one workload after another. Of more than {_MOST_LINES} sensors "
-        "those with the highest values are drawn; of a stretch of time too short to be seen, its least and "
-        "its greatest."
+        f"{runs} with telemetry; bands mark the workloads. If there are more than {_MOST_LINES} sensors, those with "
+        "the highest values are drawn. Samples too close to be drawn apart are drawn as their minimum and maximum."
     )
     quantities = text.spoken_list([name.partition(" [")[0].lower() for name, _ in panels])
     alt = f"Lines of {quantities} over time on one host."

@@ -12,8 +12,8 @@ from edgebench_report.text import Note
 
 DEFAULTS = "the framework's own"
 _OWN = ("profile", "input")
-_NOT_SEARCHED = Note("search-missing", "no record has a search: its settings were not searched for")
-_NO_INTERVAL = Note("interval-missing", "one repeat has no interval")
+_NOT_SEARCHED = Note("search-missing", "no search was recorded")
+_NO_INTERVAL = Note("interval-missing", "one repeat is too few for an interval")
 _HEADINGS = (
     "Paper [s]",
     "Tuned [s]",
@@ -35,12 +35,12 @@ def beside_paper(facts: Facts) -> Table | None:
     return Table(
         number="4d",
         slug="table_4d_tuned",
-        title="Tuned beside paper",
+        title="Tuned and paper profile",
         corner="Workload",
-        caption="The same training under the framework's own settings and under those that a search on the host "
-        "found. Times are medians and without building and compiling the network, which stand beside them; "
-        "times faster is the ratio of the medians with its 95 % interval. Results are accuracy, or the error of "
-        "the weather workloads in standard deviations, with the least and the greatest.",
+        caption="The same training with the framework's own settings (paper) and with those that a search on the host "
+        "found (tuned). Times are medians; building and compiling the network have columns of their own. Times faster "
+        "is the ratio of the medians with its 95 % interval. Results are accuracies, or errors of the weather "
+        "workloads in standard deviations, with minimum and maximum.",
         bands=[],
         headings=[
             *(Heading(each, side="measured") for each in _HEADINGS),

@@ -44,7 +44,7 @@ class Job:
         and WrongDataError when what was given is the wrong data.
         """
         if self._data_mode == "synthetic":
-            return self._stand_in(synthesise, "synthetic data was asked for")
+            return self._stand_in(synthesise, "synthetic data was requested")
         try:
             found = self._finder.find(self.dataset)
         except WrongDataError:

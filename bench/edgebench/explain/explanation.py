@@ -255,9 +255,9 @@ def finished(record):
     record = records.without_nonfinite(record)
     missing = record["missing"]
     if record["data"]["synthetic"]:
-        missing["data.sha256"] = "synthetic data is made, not read"
+        missing["data.sha256"] = "synthetic data has no file"
     if record["threads"]["intra"] is None:
-        missing["threads.intra"] = missing["threads.inter"] = "left to the framework"
+        missing["threads.intra"] = missing["threads.inter"] = "the framework's default"
     if record["runner"]["sha256"] is None:
         missing["runner.sha256"] = "run from a checkout, not from the zipapp"
     if record["status"] == "ok":
@@ -271,7 +271,9 @@ def finished(record):
     for path in [each for each in missing if not _is_null(record, path=each)]:
         del missing[path]
     why = "the measurement ended as {}: {}".format(record["status"], record["reason"])
-    return records.explain_missing(record, why if record["status"] != "ok" else "the framework does not tell")
+    return records.explain_missing(
+        record, why if record["status"] != "ok" else "the framework does not report it"
+    )
 
 
 def _is_null(record, path):

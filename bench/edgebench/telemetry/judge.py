@@ -73,7 +73,7 @@ def unknown(window):
             why = "no reading of {} in this phase".format(", ".join(each.name for each in silent))
             found[kind] = silent[0].detail.get("unknown", why)
         elif kind == THROTTLED and not columns:
-            found[kind] = "no source of this host says whether its CPU is slowed down"
+            found[kind] = "no source on this host reports whether the CPU is throttled"
     return found
 
 
@@ -122,16 +122,16 @@ def _by_memory(window):
         yield "swapped {:.0f} MiB in and {:.0f} MiB out".format(*(each / 2.0**20 for each in swapped))
     stalled_s = window.increase("pressure.memory.full")
     if stalled_s is not None and window.duration_s > 0 and stalled_s > MEMORY_STALL_SHARE * window.duration_s:
-        yield "everything waited for memory for {} of the time".format(percent(stalled_s / window.duration_s))
+        yield "all tasks waited for memory for {} of the time".format(percent(stalled_s / window.duration_s))
     index = window.index("memory.available")
     if index is not None:
         total = window.series.quantities[index].detail.get("total")
         left = window.numbers(index)
         if left and isinstance(total, (int, float)) and total > 0 and min(left) < MEMORY_LEFT_SHARE * total:
-            yield "memory ran short: {:.0f} MiB were left".format(min(left) / 2.0**20)
+            yield "low memory: {:.0f} MiB were left".format(min(left) / 2.0**20)
     killed = window.increase("memory.oom_kills")
     if killed:
-        yield "the kernel killed {:g} process{} for want of memory".format(
+        yield "the kernel killed {:g} process{} for lack of memory".format(
             killed, "" if killed == 1 else "es"
         )
 

@@ -102,7 +102,7 @@ def _phase(window):
     for name, value in shares.items():
         if value is None:
             missing["cpu.{}_share".format(name)] = (
-                "the CPU's time was not to be read, or the phase is shorter than a tick"
+                "the CPU time is not readable, or the phase is shorter than a tick"
             )
     events = [{name: value for name, value in each.items() if value is not None} for each in window.events()]
     return {
@@ -162,7 +162,7 @@ def total_of(rails):
             None,
             "no rail measures the whole board, and these may overlap: " + ", ".join(sorted(known)),
         )
-    return [], None, "the readings of power are too few in this phase"
+    return [], None, "too few power readings in this phase"
 
 
 def _sampler(read):

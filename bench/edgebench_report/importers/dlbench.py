@@ -40,7 +40,7 @@ _NAMES = [
 ]
 _PLAIN_ARCHITECTURE = {"X86_64": "x86_64", "X86_32": "i686", "ARM_7": "armv7l", "ARM_8": "aarch64"}
 _SHOWN_LINES = 3
-_IN_TRAINING = "not timed apart: the training time of the log holds it"
+_IN_TRAINING = "not timed separately: included in the training time of the log"
 
 
 @dataclass(frozen=True)
@@ -514,14 +514,14 @@ def _run(log: _Log, named: tuple[str, str], repeat: int) -> Record:
 def _options(workload: str, inferred: dict[str, str]) -> dict[str, Any]:
     if not workload.startswith("weather"):
         return {}
-    inferred["options.lookback_rows"] = "the code of the module has it so"
+    inferred["options.lookback_rows"] = "set in the code of the module"
     return {"lookback_rows": _facts().lookback_rows}
 
 
 def _quality(log: _Log, workload: str, reasons: dict[str, str]) -> dict[str, Any]:
     is_regression = workload in ("weather", "weather_conv")
     reasons["quality.value"] = (
-        "a regression: the program computed its error and threw it away"
+        "a regression: the program computed its error, but did not print it"
         if is_regression
         else "the log has no accuracy"
     )
@@ -543,7 +543,7 @@ def _sizes(
         printed = log.values.get(name)
         sizes[name] = published.get(name) if printed is None else printed
         if printed is None and name in published:
-            inferred[f"sizes.{name}"] = "the code of the module has it so, and the 2019 report prints it"
+            inferred[f"sizes.{name}"] = "set in the code of the module, and printed in the 2019 report"
         reasons[f"sizes.{name}"] = UNKNOWN_WORKLOAD
     sizes["test_batch"] = None
     sizes["parameters"] = log.values.get("parameters")
@@ -552,7 +552,7 @@ def _sizes(
 
 def _known_precision(log: _Log, inferred: dict[str, str]) -> str:
     if "precision" not in log.values:
-        inferred["precision"] = "float32 was all there was before the program printed it"
+        inferred["precision"] = "float32: older versions of the program have nothing else and do not print it"
     return str(log.values.get("precision", "float32"))
 
 
@@ -568,7 +568,7 @@ def _device(log: _Log, host: str, inferred: dict[str, str], reasons: dict[str, s
         return {"kind": "gpu" if is_gpu else "cpu", "name": None if is_gpu else log.processor}
     reasons["device"] = {
         "labelled": GPU_UNCERTAIN,
-        "open": "the log leaves open whether the GPU was used",
+        "open": "the log does not say whether the GPU was used",
     }.get(str(said), records.NOT_SAID)
     return None
 

@@ -199,7 +199,7 @@ def _without_result(piece: Piece) -> Problem:
         return Problem(
             str(piece.source.path),
             f"its windows are below the minimum of {WINDOW_S:g} s or {MIN_INFERENCES} inferences, so they are "
-            "no performance",
+            "not performance results",
             "Name the log of a run in performance mode, or of a complete one in accuracy mode.",
             "windows-too-short",
         )
@@ -218,7 +218,7 @@ def _host_of(members: list[Piece]) -> tuple[str, str]:
     for piece in members:
         name = host_name(piece.device or "")
         if name.lower() not in _UNTOLD_NAMES:
-            return name, "the name that the device told"
+            return name, "the name that the device reported"
     return fallback_name(place)
 
 
@@ -232,7 +232,7 @@ def _without_copies(units: list[_Unit], warnings: list[Problem]) -> list[_Unit]:
                 Problem(
                     unit.members[0].place.measurement[0],
                     f"the same files as in {first.members[0].place.measurement[0]}, imported once",
-                    "Nothing is to be done.",
+                    "No action is needed.",
                     "measurement-copied",
                 )
             )
@@ -254,7 +254,7 @@ def _tell_apart(units: Iterable[_Unit], warnings: list[Problem]) -> None:
         warnings.append(
             Problem(
                 name,
-                f"{len(names)} systems have this name, and numbers of different ones must not be averaged. Their "
+                f"{len(names)} systems have this name, but results of different systems must not be averaged. Their "
                 "hosts are called "
                 + ", ".join(
                     f"{each} ({folder})" for folder, each in sorted(names.items(), key=lambda it: it[1])
@@ -333,7 +333,7 @@ def _series_of_folder(pieces: list[Piece], warnings: list[str]) -> list[list[Win
     if kept[0].is_printed and pieces[0].place.mode:
         kept = sorted(kept, key=lambda each: not each.has_printed_median)[:1]
     warnings += [
-        f"a session with {text.plural(len(each.windows), 'window')} is left out: the printed results are of another one"
+        f"a session with {text.plural(len(each.windows), 'window')} is left out: the printed results are of another"
         for each in found
         if not any(each is other for other in kept)
     ]

@@ -119,7 +119,7 @@ def read_json(source: Source, problems: list[Problem]) -> list[Piece]:
                 Problem(
                     f"{source.path}: entry {number}",
                     f"invalid entry ({said})",
-                    "Correct it and rerun the import, or do without it.",
+                    "Correct it and rerun the import, or ignore this message.",
                     "entry-invalid",
                 )
             )
@@ -127,7 +127,7 @@ def read_json(source: Source, problems: list[Problem]) -> list[Piece]:
 
 
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _finite(value: Any) -> float:

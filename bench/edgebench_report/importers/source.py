@@ -12,7 +12,7 @@ from edgebench_report.load import Problem, unreadable
 
 MOST_BYTES = 64 * 2**20
 NOT_A_LOG = "If this is not a log of a benchmark, move it out of the folder or name other files."
-MEND = "Correct the line and rerun the import, or do without it."
+MEND = "Correct the line and rerun the import, or ignore this message."
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _MARKS = (

@@ -360,4 +360,4 @@ def test_the_imported_generations_are_compared_only_when_asked(
     assert cli.main([*what, "--by", "program,host,stack,precision"]) == 0
     printed = capsys.readouterr().out
     assert "MPI Weather: training" in printed
-    assert "set apart" not in printed
+    assert "not compared" not in printed

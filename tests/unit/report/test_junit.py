@@ -197,7 +197,7 @@ def test_a_regression_is_a_failure(make: Any, records_file: RecordsFile, tmp_pat
     assert len(interval) == 2
     assert all(1 < each < 2 for each in interval)
     (apart,) = cases(root, "skipped")
-    assert apart.attrib["classname"] == "set apart.imdb"
+    assert apart.attrib["classname"] == "not compared.imdb"
     assert [each.get("type") for each in apart.iter("skipped")] == ["counterpart-missing"]
 
 

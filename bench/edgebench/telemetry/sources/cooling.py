@@ -53,7 +53,7 @@ def find(tree):
                     _is_cooling,
                 )
             )
-    return of_files(NAME, entries, "no device that slows a processor in /sys/class/thermal")
+    return of_files(NAME, entries, "no cooling device of a processor in /sys/class/thermal")
 
 
 def slows(kind):

@@ -41,4 +41,6 @@ def find(tree):
     for path in clocks:
         name = os.path.basename(os.path.dirname(path))
         entries.append((quantity("clock." + name, GAUGE, MEGAHERTZ), path, scaled(1e6)))
-    return of_files(NAME, entries, "no integrated GPU that tells its load, and nothing in /sys/class/devfreq")
+    return of_files(
+        NAME, entries, "no integrated GPU reports its load, and /sys/class/devfreq has no devices"
+    )

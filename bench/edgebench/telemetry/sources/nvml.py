@@ -60,7 +60,7 @@ def find(tree, library=None):
             columns += _columns(library, device, "gpu{}".format(index))
     if not columns:
         library.nvmlShutdown()
-        raise AbsentError("NVML finds no GPU that tells anything")
+        raise AbsentError("NVML finds no GPU with readings")
     return Source(
         NAME,
         [column for column, _ in columns],

@@ -46,4 +46,4 @@ def find(tree):
             )
         )
     why = why_unreadable(os.path.join(zones[0], "energy_uj"))
-    return of_files(NAME, entries, why or "its counters say nothing")
+    return of_files(NAME, entries, why or "its counters have no values")

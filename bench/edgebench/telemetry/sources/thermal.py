@@ -25,5 +25,5 @@ def find(tree):
             entries.append(
                 (quantity("temperature." + kind, GAUGE, CELSIUS), os.path.join(zone, "temp"), scaled(1000.0))
             )
-    absent = "no zone that tells a temperature in /sys/class/thermal"
+    absent = "no zone in /sys/class/thermal reports a temperature"
     return of_files(NAME, entries, absent)
