@@ -62,7 +62,7 @@ def browser(tmp_path: Path) -> Browser:
 def ask(browser: Browser, tmp_path: Path) -> Callable[..., Any]:
     """What runs JavaScript in a page once it is loaded, and gives what that returns."""
 
-    def run(page: Path, code: str, library: str = "") -> Any:
+    def run(page: Path, code: str, library: str = "", size: str = "1280,2000") -> Any:
         script = (
             f"{library}\naddEventListener('load', async () => {{ let out; try {{ out = await (async () => {{ {code} "
             "})(); } catch (e) { out = {error: String(e)}; } const p = document.createElement('pre'); p.id = 'out'; "
@@ -72,7 +72,7 @@ def ask(browser: Browser, tmp_path: Path) -> Callable[..., Any]:
         text = page.read_text("utf-8").replace("script-src ", f"script-src 'sha256-{digest}' ", 1)
         copy = tmp_path / "asked.html"
         copy.write_text(text.replace("</body>", f"<script>{script}</script></body>"), "utf-8")
-        shown, console = browser(copy, "--window-size=1280,2000", "--virtual-time-budget=30000", "--dump-dom")
+        shown, console = browser(copy, f"--window-size={size}", "--virtual-time-budget=30000", "--dump-dom")
         assert console == []
         found = re.search(r'<pre id="out">(.*?)</pre>', shown, re.DOTALL)
         assert found is not None, shown[-2000:]
@@ -255,6 +255,50 @@ def test_the_printed_form_has_everything(browser: Browser, three_hosts: Built, t
     content = paper.read_bytes()
     assert content.startswith(b"%PDF")
     assert len(re.findall(rb"/Type\s*/Page\b", content)) >= 4
+
+
+# Without pictures, Chromium has no window narrower than 500.
+PHONE = "390,844"
+
+
+def test_on_a_phone_the_answer_is_on_the_first_screen_before_the_notices(
+    ask: Callable[..., Any], mixed_report: Built
+) -> None:
+    code = """
+      const top = (each) => each.getBoundingClientRect().top;
+      return [innerWidth, top(document.querySelector('#answer tbody tr')),
+              [...document.querySelectorAll('.banner[data-code]')].map(top), document.documentElement.scrollWidth];
+    """
+    width, answer, notices, whole = ask(mixed_report.page, code, size=PHONE)
+    assert width <= 500
+    assert answer < 844
+    assert len(notices) == len(mixed_report.summary.banners)
+    assert answer < min(notices)
+    assert whole <= width, "the page itself does not scroll sideways"
+
+
+@pytest.mark.parametrize("size", [PHONE, "1280,2000"])
+def test_a_table_that_goes_on_beyond_the_edge_fades_out_there(
+    ask: Callable[..., Any], mixed_report: Built, tmp_path: Path, size: str
+) -> None:
+    page = tmp_path / "index.html"
+    # Nothing is drawn here, so that what is laid out when it comes into view never is.
+    page.write_text(mixed_report.page.read_text("utf-8").replace("content-visibility: auto", ""), "utf-8")
+    code = """
+      for (let i = 0; i < 5; i++)
+        await Promise.race([new Promise(requestAnimationFrame), new Promise((done) => setTimeout(done, 1000))]);
+      return [...document.querySelectorAll('.scroll')].map((each) => [
+        each.scrollWidth - each.clientWidth, parseFloat(getComputedStyle(each).getPropertyValue('--fade')),
+        each.tabIndex, Boolean(each.getAttribute('aria-label') || each.getAttribute('aria-labelledby'))]);
+    """
+    to_the_end = (
+        "for (const each of document.querySelectorAll('.scroll')) each.scrollLeft = each.scrollWidth;"
+    )
+    first = ask(page, code, size=size)
+    assert sum(beyond > 0 for beyond, *_ in first) >= (8 if size == PHONE else 1)
+    assert [each for each in first if each[1] != (56 if each[0] > 0 else 0)] == []
+    assert all(tab == 0 and is_named for *_, tab, is_named in first), "the arrow keys scroll it"
+    assert all(fade == 0 for _, fade, *_ in ask(page, code, to_the_end, size=size))
 
 
 @pytest.fixture(scope="session")
