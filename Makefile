@@ -44,6 +44,8 @@ FUZZ_TARGETS :=
 PERF_REPORT_ARGS :=
 FAULTS_KILLS := 100
 INVENTORY := inventory
+# Hosts of inventory/lab that `make lab` starts; all if empty.
+HOSTS :=
 # More parts that `make test` runs, for example MORE='stacks phenom'.
 MORE :=
 TIERS := $(WITH_VENV) $(BIN)/python -m tests.tiers
@@ -75,8 +77,8 @@ report: venv ## build the report again from the records in results/
 verify: venv-test ## check the state of the fleet's hosts (INVENTORY=..., PYTEST_ARGS='-k user')
 	@$(STEP) 'Checks of host state' $(PYTEST) tests/host --hosts=ansible://all --ansible-inventory=$(INVENTORY) $(PYTEST_ARGS)
 
-lab: venv-test packages ## start a fleet of real SSH hosts on this machine (as root); reach it by -i inventory/lab
-	@$(BIN)/python -m lab up
+lab: venv-test packages ## start real SSH hosts on this machine, as root, all or HOSTS='Bilbo Merry'; reach them by -i inventory/lab
+	@$(BIN)/python -m lab up $(HOSTS)
 	@echo "Next: $(BIN)/ansible-playbook -i inventory/lab provision.yml, then bench.yml; in the end make lab-down"
 
 lab-down: venv-test ## end that fleet and drop its disks

@@ -147,9 +147,11 @@ def _run_on_hosts(chosen: argparse.Namespace) -> None:
     lab = fleet.Lab(chosen.name, tuple(hosts))
     named = [host for host in hosts if not wanted or host.name in wanted]
     if chosen.command == "up":
-        named = _with_interpreters(lab, named, optional=not wanted and chosen.inventory == INVENTORY)
+        named = _with_interpreters(named, optional=not wanted and chosen.inventory == INVENTORY)
     _stop_where_missing(kinds_of(named))
     if chosen.command == "up":
+        if chosen.inventory == INVENTORY:
+            _leave_out(lab, named)
         fleet.up(lab, named, _say)
         return
     for host in named:
@@ -167,10 +169,10 @@ def _run_on_hosts(chosen: argparse.Namespace) -> None:
             print(f"{host.name:12}{host.address!s:15}{host.image:26}{state}")
 
 
-def _with_interpreters(lab: fleet.Lab, hosts: list[declared.Host], *, optional: bool) -> list[declared.Host]:
+def _with_interpreters(hosts: list[declared.Host], *, optional: bool) -> list[declared.Host]:
     """Return the hosts that this machine has the CPythons for, checked before anything is built.
 
-    If the others are optional, they are named and left out of the inventory. Otherwise LabError is raised.
+    If the others are optional, they are named. Otherwise LabError is raised.
     """
     lacking = {host.name: release for host in hosts if (release := images.lacking(host.image))}
     for name, release in lacking.items():
@@ -179,11 +181,15 @@ def _with_interpreters(lab: fleet.Lab, hosts: list[declared.Host], *, optional: 
         if not optional:
             raise LabError(f"{text}; {remedy}", "python-missing")
         _say(f"{text}, so it is left out. To include it, {remedy}; then run: make lab [host-left-out]")
-    if optional:
-        file = paths.left_out(lab.name)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text("".join(f"{name}\n" for name in lacking))
     return [host for host in hosts if host.name not in lacking]
+
+
+def _leave_out(lab: fleet.Lab, starting: list[declared.Host]) -> None:
+    """Leave the hosts that neither run nor start out of the lab's inventory."""
+    names = [host.name for host in lab.hosts if host not in starting and not fleet.is_running(lab, host)]
+    file = paths.left_out(lab.name)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("".join(f"{name}\n" for name in names))
 
 
 def _stop_where_missing(kinds: Iterable[str]) -> None:

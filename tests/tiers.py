@@ -258,10 +258,10 @@ REST = (
     ),
     Part(
         "lab-walk",
-        "the walk-through of docs/fleet.md, with an empty home and without CPython 3.6",
+        "the walk-through of docs/fleet.md, in a new clone with an empty home and without pyenv",
         25,
         (("Walk-through of the lab", ("python", "-m", "tests.fresh.lab_walk")),),
-        lab=("container", "emulated"),
+        lab=("container",),
         root=True,
         needs="CPython 3.11 to 3.13 below /usr",
     ),

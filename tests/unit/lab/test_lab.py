@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from lab import commands, declared, fleet, identity, images, paths
-from lab.__main__ import _with_interpreters
+from lab.__main__ import _leave_out, _with_interpreters
 from tests.messages import codes
 from tests.unit.lab.refusals import refused
 
@@ -108,7 +108,9 @@ def no_interpreters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_host_without_its_interpreter_is_left_out(
     lab: fleet.Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert [host.name for host in _with_interpreters(lab, list(lab.hosts), optional=True)] == ["Bilbo"]
+    starting = _with_interpreters(list(lab.hosts), optional=True)
+    assert [host.name for host in starting] == ["Bilbo"]
+    _leave_out(lab, starting)
     assert paths.left_out("test").read_text() == "Gandalf\n"
     (line,) = capsys.readouterr().out.splitlines()
     assert codes(line) == ["host-left-out"]
@@ -119,8 +121,7 @@ def test_a_host_without_its_interpreter_is_left_out(
 @pytest.mark.usefixtures("no_interpreters")
 def test_a_host_that_is_named_is_not_left_out(lab: fleet.Lab) -> None:
     with refused("python-missing", "Gandalf", "CPython 3.6", "pyenv install 3.6"):
-        _with_interpreters(lab, list(lab.hosts), optional=False)
-    assert not paths.left_out("test").exists()
+        _with_interpreters(list(lab.hosts), optional=False)
 
 
 @pytest.mark.needs("python3.6")
@@ -129,9 +130,17 @@ def test_with_its_interpreter_a_host_is_no_longer_left_out(
 ) -> None:
     paths.left_out("test").parent.mkdir()
     paths.left_out("test").write_text("Gandalf\n")
-    assert tuple(_with_interpreters(lab, list(lab.hosts), optional=True)) == lab.hosts
+    starting = _with_interpreters(list(lab.hosts), optional=True)
+    assert tuple(starting) == lab.hosts
+    _leave_out(lab, starting)
     assert paths.left_out("test").read_text() == ""
     assert not capsys.readouterr().out
+
+
+def test_a_host_that_runs_is_not_left_out(lab: fleet.Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fleet, "is_running", lambda _, host: host.name == "Bilbo")
+    _leave_out(lab, [])
+    assert paths.left_out("test").read_text() == "Gandalf\n"
 
 
 @pytest.mark.parametrize(
