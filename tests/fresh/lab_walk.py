@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ import time
 from pathlib import Path
 
 from lab import declared, paths
+from tests.fresh.guest import END_SIGNALS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = REPOSITORY / "docs/fleet.md"
@@ -41,7 +43,10 @@ def commands(page: str) -> list[str]:
 
 def script(lines: list[str]) -> str:
     """Return a script of bash that runs commands in one shell, up to the first that fails, and ends the lab."""
-    parts = [f"trap {shlex.quote(f'code=$?; [ $code = 0 ] || {END}; exit $code')} EXIT"]
+    parts = [
+        f"trap {shlex.quote(f'code=$?; [ $code = 0 ] || {END}; exit $code')} EXIT",
+        "trap 'exit 1' INT TERM HUP",
+    ]
     for line in lines:
         parts += [
             f"printf '\\n### %s\\n' {shlex.quote(line)}",
@@ -116,6 +121,8 @@ def main() -> int:
     if refused:
         print(f"edgebench: {refused}", file=sys.stderr)
         return 2
+    for number in END_SIGNALS:
+        signal.signal(number, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="edgebench-lab-", dir="/var/tmp"))
     begun = time.monotonic()
     try:
