@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.plugins.shell import ShellBase
 
 DOCUMENTATION = r"""
 name: edgebench_gate
@@ -60,6 +61,7 @@ PYTHON_MIN = (3, 11)
 PYTHON_MAX = (3, 14)
 # The record schema and the file systems of the hosts agree on this.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+ANSIBLE_QUOTES = hasattr(ShellBase, "join")
 INTERPRETER = re.compile(r"(auto|auto_silent|auto_legacy|auto_legacy_silent|/.+)\Z")
 # Variables of the project as a whole; those of the roles stand in their argument specs.
 COMMON_SPEC: dict[str, dict[str, Any]] = {
@@ -275,8 +277,8 @@ def _interpreter_problems(variables: Mapping[str, Any]) -> list[str]:
     if interpreter is None:
         return []
     try:
-        # Ansible makes it part of a shell's command.
-        words = shlex.split(str(interpreter))
+        # Before 2.18, Ansible makes it part of a shell's command as it is.
+        words = [str(interpreter)] if ANSIBLE_QUOTES else shlex.split(str(interpreter))
     except ValueError:
         words = []
     if len(words) != 1 or not INTERPRETER.match(words[0]):

@@ -363,14 +363,26 @@ def test_hosts_that_are_reached_by_ssh_need_it_on_the_controller(
 
 
 @pytest.mark.parametrize("path", ["/my boards (2)/bin/python", "/it's 50%/bin/python"])
-def test_an_interpreter_with_blanks_is_quoted(problems: Callable[..., list[str]], path: str) -> None:
-    """As inventory/group_vars/local.yml does: Ansible makes it part of a shell's command."""
-    assert problems(ansible_python_interpreter=shlex.quote(path)) == []
-    (problem,) = problems(ansible_python_interpreter=path)
-    assert codes(problem) == ["interpreter-not-absolute"]
-    assert repr(path) in problem
-    own = {"ansible_playbook_python": path, "ansible_python_interpreter": shlex.quote(path)}
+@pytest.mark.parametrize("by_ansible", [True, False])
+def test_an_interpreter_with_blanks_is_quoted_once(
+    gate: ModuleType,
+    plugin: Callable[[str], ModuleType],
+    problems: Callable[..., list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    by_ansible: bool,
+) -> None:
+    """By us before ansible-core 2.18, as inventory/group_vars/local.yml does."""
+    filters = plugin("filter/edgebench_interpreter")
+    for module in (gate, filters):
+        monkeypatch.setattr(module, "ANSIBLE_QUOTES", by_ansible)
+    value = filters.interpreter(path)
+    assert shlex.split(filters.word(value)) == [path]
+    assert problems(ansible_python_interpreter=value) == []
+    own = {"ansible_playbook_python": path, "ansible_python_interpreter": value}
     assert codes(problems(**own)[0]) == ["interpreter-of-controller"]
+    (problem,) = problems(ansible_python_interpreter=shlex.quote(path) if by_ansible else path)
+    assert codes(problem) == ["interpreter-not-absolute"]
 
 
 def test_a_home_with_blanks_where_nothing_is_managed(problems: Callable[..., list[str]]) -> None:
