@@ -121,7 +121,7 @@ def test_data_status_is_a_table_of_a_line_for_each_data_set(
     assert by_name["reuters"][1:3] == ["missing", "-"]
     assert "edgebench data fetch" in by_name["reuters"][3]  # not prose
     assert f"1 of {len(known)} " in below
-    assert below.endswith("edgebench data status -v")
+    assert below.endswith("edgebench data status -v")  # not prose
     # What needs a login is not offered for fetching.
     without = _edgebench(zipapp, "data", "status", "-w", "dogs_vs_cats").stdout
     assert known["dogs_vs_cats"]["homepage"] in without
