@@ -10,7 +10,7 @@ import shlex
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +58,17 @@ COMMAND = re.compile(r"\bansible-playbook(\s+)(?=(?:provision|bench|collect|repo
 
 
 def shorten(diff: dict[str, Any]) -> dict[str, Any]:
-    """Return a difference as it is shown without -v: that of a long new file is one line, others are unchanged.
+    """Return a difference as it is shown without -v: one line for a new folder and for a long new file, else unchanged.
 
     The module that made the difference names the file in ``after_header``. It gives no ``before_header`` for a file
     that is not there, or says so in it; an empty file has one.
     """
     before, after, header = diff.get("before"), diff.get("after"), diff.get("after_header")
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        path, state = after.get("path"), after.get("state")
+        if before == {"path": path, "state": "absent"} and after == {"path": path, "state": state}:
+            return {"prepared": f"+++ {path}: new {state}\n"}
+        return diff
     is_new = before == "" and str(diff.get("before_header", "(absent)")).endswith("(absent)")
     if not is_new or not header or not isinstance(after, str):
         return diff

@@ -29,6 +29,14 @@ SHORT = "one\ntwo\n"
         # No file: steps that are to be done, states.
         ({"before": "", "after": LONG}, False),
         ({"before": {"state": "absent"}, "after": {"state": "directory"}}, False),
+        ({"before": {"path": "/a", "mode": "0644"}, "after": {"path": "/a", "mode": "0755"}}, False),
+        (
+            {
+                "before": {"path": "/a", "state": "absent"},
+                "after": {"path": "/a", "state": "directory", "mode": "0700"},
+            },
+            False,
+        ),
         ({"prepared": LONG}, False),
         ({"dst_binary": 1}, False),
     ],
@@ -43,6 +51,16 @@ def test_nothing_but_a_long_new_file_is_shortened(
         for part in (diff["after_header"], "30 lines", hashlib.sha256(LONG.encode()).hexdigest(), "-v"):
             assert part in line
         assert line.count("\n") == 1
+
+
+def test_a_new_folder_is_one_line(plugin: Callable[[str], ModuleType]) -> None:
+    shorten = plugin("callback/edgebench_progress").shorten
+    states = [{"path": "/a/b", "state": state} for state in ("absent", "directory")]
+    assert shorten({"before": states[0], "after": states[1]}) == {
+        "prepared": "+++ /a/b: new directory\n"
+    }  # not prose
+    gone = {"before": states[1], "after": states[0]}
+    assert shorten(gone) == gone
 
 
 @pytest.fixture
