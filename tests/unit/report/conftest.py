@@ -328,6 +328,12 @@ def write_records(path: Path, records: list[Record]) -> Path:
     return path
 
 
+def complaints(said: bytes) -> list[str]:
+    """Return the lines of standard error but those that show that a slow command is at work."""
+    lines = said.decode().splitlines()
+    return [each for each in lines if not each.startswith("…") and not each.endswith("reading and computing")]
+
+
 def marked(page: str) -> dict[str, list[str]]:
     """Return the notes of a page, or of a part of one: the HTML of each by its code."""
     found: dict[str, list[str]] = {}
