@@ -257,9 +257,9 @@ def test_a_host_that_is_gone_does_not_stop_the_others(controller: Controller, re
     assert re.search(r"bilbo: preflight (.*\n)+.*\[host-unreachable\]", provisioned.stdout)
     # The host that is not ready comes first, and each has its next command.
     assert provisioned.stdout.index("bilbo  failed") < provisioned.stdout.index("frodo  ready")
-    assert re.search(
-        r"frodo  ready +CPU +TensorFlow [\d.]+, Keras [\d.]+ +[\d.]+ GB, \d+ free ", provisioned.stdout
-    )
+    # A venv that was made before its record named Keras has none there.
+    ready = r"frodo  ready +CPU +TensorFlow [\d.]+(, Keras [\d.]+)? +[\d.]+ GB, \d+ free "
+    assert re.search(ready, provisioned.stdout)
     for command in ("provision.yml -l bilbo", "bench.yml -l frodo"):
         assert re.search(rf"next: ansible-playbook .*{command}\n", provisioned.stdout)
     assert max(map(len, provisioned.stdout.partition("Hosts: ")[2].partition("TASK")[0].splitlines())) <= 120

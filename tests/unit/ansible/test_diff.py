@@ -57,8 +57,8 @@ def test_a_new_folder_is_one_line(plugin: Callable[[str], ModuleType]) -> None:
     shorten = plugin("callback/edgebench_progress").shorten
     states = [{"path": "/a/b", "state": state} for state in ("absent", "directory")]
     assert shorten({"before": states[0], "after": states[1]}) == {
-        "prepared": "+++ /a/b: new directory\n"
-    }  # not prose
+        "prepared": "+++ /a/b: new directory\n"  # not prose
+    }
     gone = {"before": states[1], "after": states[0]}
     assert shorten(gone) == gone
 
