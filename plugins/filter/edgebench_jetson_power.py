@@ -266,7 +266,7 @@ def refusal(
     way_out = (
         boards["j48_remedy"].strip()
         if supply.kind == "micro_usb"
-        else f"feed {supply.known['of_name']} with at least {supply.shown(watts or 0)} and declare that in "
+        else f"feed {supply.known['of_name']} with at least {supply.shown(watts or 0)} and declare its amperes in "
         "jetson_power_supply_a"
     )
     wish = f'To override, set jetson_power_override to this exact sentence: "{sentence(mode, supply)}"'
