@@ -64,6 +64,10 @@ check_writable() {
         fail "$root/$folder belongs to $(stat -c %U "$folder") and cannot be written by $(id -un), or its file system is \
 read-only. Run: sudo chown -R $(id -u) '$root'; or clone into another folder" checkout-not-writable
     fi
+    if [ -n "$(find . -maxdepth 0 -perm -o+w)" ]; then
+        fail "every user may write to $root, so Ansible does not read the ansible.cfg in it. Run: chmod o-w '$root'; or \
+clone into another folder" checkout-world-writable
+    fi
     probe=.venv.probe.$$
     if ! written=$({ printf '#!/bin/sh\n' >"$probe" && chmod +x "$probe" && ln -s "$probe" "$probe.link"; } 2>&1); then
         rm -f "$probe" "$probe.link"

@@ -203,6 +203,14 @@ def test_refuses_an_index_out_of_reach_with_the_address_of_pips_own_settings(che
     assert "PIP_INDEX_URL=" in line
 
 
+def test_refuses_a_checkout_that_every_user_may_write_to(checkout: Path) -> None:
+    """Ansible would pass over its ansible.cfg; WSL shows folders of Windows like that."""
+    checkout.chmod(0o777)
+    line = refusal(set_up(checkout, python=base_python()), checkout)
+    assert codes(line) == ["checkout-world-writable"]
+    assert f"chmod o-w '{checkout}'" in line
+
+
 def test_refuses_a_clock_before_the_newest_commit(checkout: Path, tmp_path: Path) -> None:
     git = ("git", "-c", "user.name=x", "-c", "user.email=x@example.org")
     for arguments in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "x"]):
