@@ -14,9 +14,9 @@ def add(commands):
     """Declare the command."""
     command = commands.add_parser(
         "telemetry",
-        help="show what this host tells while a benchmark runs: temperatures, clocks, throttling, power, load",
-        description="Look for all sources of telemetry, name those that are not there and why, then sample for a "
-        "while and say what a record would. docs/telemetry.md tells the sources and the form of a meter's lines.",
+        help="show the telemetry of this host: temperatures, clocks, throttling, power, load",
+        description="Look for all sources of telemetry, name the missing ones with the reason, then sample for a "
+        "while and show what a record would have. docs/telemetry.md describes the sources and a meter's lines.",
     )
     command.add_argument(
         "--seconds", type=positive, default=3, metavar="N", help="how long to sample (default: %(default)s)"

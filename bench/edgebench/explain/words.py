@@ -18,9 +18,9 @@ _COLUMNS = (
     ("arithmetic %", "{:>13}"),
     ("memory %", "{:>9}"),
     ("below peak %", "{:>13}"),
-    ("at most x", "{:>10}"),
-    ("sum off %", "{:>10}"),
-    ("batch off %", "{:>12}"),
+    ("limit x", "{:>8}"),
+    ("sum error %", "{:>12}"),
+    ("fit error %", "{:>12}"),
 )
 _PARTS = ("loop_s", "operators_s", "update_s", "input_s", "arithmetic_s", "memory_s", "below_peak_s")
 
@@ -34,9 +34,10 @@ def told(records):
     if explained:
         lines += [
             "",
-            "loop, operators: the framework's own time, whatever the batch. arithmetic, memory: the least by measured",
-            "peaks. at most: how many times faster a step would be were arithmetic, memory and updates free. sum off:",
-            "the parts against a real training; batch off: the prediction for batches that were not used for the fit.",
+            "loop, operators: the framework's own time, which does not depend on the batch size. arithmetic, memory:",
+            "the minimum by the measured peaks. limit: the speed-up if arithmetic, memory and updates took no time.",
+            "sum error: the sum of the parts compared with a real training. fit error: the prediction for batch",
+            "sizes that the fit did not use.",
             "",
         ]
         lines += paragraph(explained)
@@ -97,5 +98,5 @@ def by_bound(records):
 
 def _most(record):
     if record["ceiling"] is None:
-        return "no bound on what free arithmetic would gain"
-    return "at most {:.1f} times faster with free arithmetic".format(record["ceiling"])
+        return "no known limit"
+    return "at most {:.1f} times faster if arithmetic took no time".format(record["ceiling"])

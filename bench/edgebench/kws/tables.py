@@ -7,7 +7,7 @@ from edgebench.kws.inputs import LABELS
 RANDOM_WEIGHTS = "random weights: latency only"
 VALID_WINDOWS = "valid for MLPerf Tiny."
 LONG_WINDOWS = (
-    "long enough for MLPerf Tiny, which also requires a top-1 of {:.0%}; not every line has one.".format(
+    "long enough for MLPerf Tiny, which also requires a top-1 of {:.0%}; some lines have none.".format(
         REQUIRED_TOP1
     )
 )
@@ -36,7 +36,7 @@ def accuracy(results, inputs):
     samples = next((each["quality"]["samples"] for each in results if each["quality"]), None)
     if samples is None:
         return table
-    return "{}\n{:,} inputs of kws01 from the {}; MLPerf Tiny asks for a top-1 of {:.0%}.".format(
+    return "{}\n{:,} inputs of kws01 from the {}; MLPerf Tiny requires a top-1 of {:.0%}.".format(
         table, samples, inputs.source, REQUIRED_TOP1
     )
 
@@ -66,7 +66,7 @@ def confusion(result):
             (entry["label"], str(entry["samples"]), str(entry["correct"]), share)
             + tuple(str(count) if count else "." for count in counts)
         )
-    title = "{0[0]} ({0[1]}), {0[2]} ({0[3]}): rows are true, columns told".format(_head(result))
+    title = "{0[0]} ({0[1]}), {0[2]} ({0[3]}): rows are true, columns are predicted".format(_head(result))
     return title + "\n" + aligned(lines, right=range(1, 4 + len(LABELS)))
 
 
@@ -118,7 +118,7 @@ def _window_lines(records):
         is_scored = all(record["quality"]["value"] is not None for record in measured)
         told += VALID_WINDOWS if is_scored else LONG_WINDOWS
     else:
-        told += "too short for MLPerf Tiny, which asks for {:.0f} s and {} inferences.".format(
+        told += "too short for MLPerf Tiny, which requires {:.0f} s and {} inferences.".format(
             timing.VALID_WINDOW_S, timing.VALID_INFERENCES
         )
     return [

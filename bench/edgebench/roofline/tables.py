@@ -20,7 +20,7 @@ def survey(result, layers_of):
     for name, found in sorted(result["operators"].items()):
         lines += ["", *_operators(name, found)]
     for name, reason in sorted(result["missing"].items()):
-        lines += ["", "not there: {}: {}".format(name, reason)]
+        lines += ["", "missing: {}: {}".format(name, reason)]
     return lines
 
 
@@ -65,7 +65,7 @@ def peaks(found):
     lines += ["", *_aligned(["bandwidth, GB/s", "threads", "copy", "scale", "add", "triad", "arrays"], rows)]
     if any(not each["beyond_cache"] for each in found["bandwidth"]):
         lines.append(
-            "The arrays are smaller than four times the last cache: these rates are partly the cache's."
+            "The arrays are smaller than four times the last cache: these rates are partly those of the cache."
         )
     if found["levels"]:
         lines.append(
@@ -199,7 +199,7 @@ def _engines(entries):
         if each["reason"]:
             lines.append("{} {}: {}".format(each["engine"], each["model"], each["reason"]))
     if any(each.get("peak_precision", each["precision"]) != each["precision"] for each in entries):
-        lines.append("int8 and dynamic models stand against the float32 peak and may exceed it.")
+        lines.append("int8 and dynamic models are compared with the float32 peak and may exceed it.")
     return lines
 
 
