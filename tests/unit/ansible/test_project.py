@@ -143,9 +143,29 @@ def test_bench_gives_the_runner_what_is_declared(
     given = parsed(
         [str(each) for each in templating.evaluate("{{ __bench_arguments }}", {**variables, **declared})]
     )
-    usual = ["--repeats", "3", "--time-limit", "900", "--engine-threads", "1", "--seed", "0"]
+    usual = ["--repeats", "5", "--time-limit", "900", "--engine-threads", "1", "--seed", "0"]
     own = ["run", "--offline", "--progress", "plain", "--run-id", "r1", "--host", "frodo", *usual]
     assert given == {**parsed(own), **expected}
+
+
+@pytest.mark.parametrize(
+    ("declared", "runtime", "device"),
+    [
+        ("auto", {"gpus": 1}, "gpu"),
+        ("auto", {"gpus": 0}, "auto"),
+        # Provisioned before GPUs were counted.
+        ("auto", {}, "auto"),
+        ("auto", None, "auto"),
+        ("cpu", {"gpus": 1}, "cpu"),
+        ("gpu", {"gpus": 0}, "gpu"),
+    ],
+)
+def test_a_run_must_use_the_gpu_that_provisioning_found(
+    root: Path, declared: str, runtime: dict[str, int] | None, device: str
+) -> None:
+    variables = yaml.safe_load((root / "roles/bench/vars/main.yml").read_text())
+    facts = {"ansible_facts": {"edgebench_host": {"runtime": runtime}}, "bench_device": declared}
+    assert templating.evaluate("{{ __bench_device }}", {**variables, **facts}) == device
 
 
 def _limit_s(root: Path, **declared: Any) -> int:
@@ -159,9 +179,9 @@ def _limit_s(root: Path, **declared: Any) -> int:
 
 def test_the_limit_of_a_run_counts_the_workloads_there_are(root: Path) -> None:
     names = list(workloads.NAMES)
-    # Three repeats of 900 s and a minute each; eight models of keyword spotting.
+    # Five repeats of 900 s and a minute each; eight models of keyword spotting.
     assert _limit_s(root) == _limit_s(root, bench_workloads=[*names, "kws"])
-    assert _limit_s(root, bench_workloads=names) == len(names) * 3 * 960 + 1500
+    assert _limit_s(root, bench_workloads=names) == len(names) * 5 * 960 + 1500
     assert _limit_s(root) - _limit_s(root, bench_workloads=names) == 8 * 960
     assert _limit_s(root, bench_workloads=["kws"], bench_kws_threads=[1, 2]) == 16 * 960 + 1500
     explained = [_limit_s(root, bench_explain=True, bench_workloads=each) for each in ([], names, ["imdb"])]
