@@ -24,6 +24,7 @@ PIP_PORT = 3143
 APT_PROXY = f"http://{GATEWAY}:{APT_PORT}"
 PIP_INDEX = f"http://{GATEWAY}:{PIP_PORT}/index/"
 _STARTING_S = 30
+_STOPPING_S = 10
 
 
 def up() -> None:
@@ -100,7 +101,7 @@ def _start_apt_cache() -> None:
     }
     for name in ("CacheDir", "LogDir"):
         Path(str(settings[name])).mkdir(exist_ok=True)
-    _start("apt", [program, *(f"{name}={value}" for name, value in settings.items())], {}, APT_PORT)
+    _start("apt", [program, *(f"{name}={value}" for name, value in settings.items())], {}, APT_PORT, folder)
 
 
 def _start_pip_cache() -> None:
@@ -123,7 +124,7 @@ def _start_pip_cache() -> None:
     # host to the registry.
     command = [sys.executable, "-m", "flask", "run", "--without-threads"]
     command += ["--host", str(GATEWAY), "--port", str(PIP_PORT)]
-    _start("pip", command, environment, PIP_PORT)
+    _start("pip", command, environment, PIP_PORT, folder)
 
 
 def _configured_index() -> str | None:
@@ -137,9 +138,14 @@ def _configured_index() -> str | None:
     return os.environ.get("PIP_INDEX_URL") or asked.stdout.strip() or None
 
 
-def _start(name: str, command: list[str], environment: dict[str, str], port: int) -> None:
+def _start(name: str, command: list[str], environment: dict[str, str], port: int, folder: Path) -> None:
+    # Labs share the caches, also those of other checkouts, whose folders may have been removed since.
+    used = paths.RUN / f"{name}.folder"
     if _listens(port):
-        return
+        if not used.exists() or Path(used.read_text()).is_dir():
+            return
+        _stop(name)
+    used.write_text(str(folder))
     log = paths.RUN / f"{name}.log"
     process = subprocess.Popen(
         command,
@@ -174,4 +180,8 @@ def _stop(name: str) -> None:
         pid = int(file.read_text())
         if succeeds("grep", "-qa", "-e", "apt-cacher-ng", "-e", "flask", f"/proc/{pid}/cmdline"):
             os.kill(pid, signal.SIGTERM)
+            end = time.monotonic() + _STOPPING_S
+            # A zombie has closed its socket.
+            while succeeds("grep", "-q", "^State:.[^Z]", f"/proc/{pid}/status") and time.monotonic() < end:
+                time.sleep(0.1)
         file.unlink()
