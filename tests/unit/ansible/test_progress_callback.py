@@ -50,12 +50,12 @@ def lines(root: Path, tmp_path: Path) -> list[tuple[float, str]]:
 
 def test_titles_and_seconds_come_while_a_task_runs(lines: list[tuple[float, str]]) -> None:
     titles = [(at_s, text) for at_s, text in lines if text.startswith("TASK [")]
-    assert [text.split("]")[0] for _, text in titles] == ["TASK [Long on 5 hosts"]
+    assert [text.split("]")[0] for _, text in titles] == ["TASK [Long on 5 hosts"]  # not prose
     first_result = next(at_s for at_s, text in lines if text == "ok: [h0]")
     beats = [(at_s - titles[0][0], text) for at_s, text in lines if text.startswith("… ")]
     assert titles[0][0] <= first_result
     # Until the slowest host is done, with the hosts that are not.
-    assert {text.split(": ")[0] for _, text in beats} == {"… Long on 5 hosts"}
+    assert {text.split(": ")[0] for _, text in beats} == {"… Long on 5 hosts"}  # not prose
     hosts = [text.split(" s on ")[1] for _, text in beats]
     assert hosts[0].endswith(" more")
     assert hosts[-1] == "h4"

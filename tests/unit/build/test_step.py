@@ -25,8 +25,8 @@ def test_a_quiet_step_shows_its_seconds(tmp_path: Path, on_terminal: bool) -> No
         assert [f"{each} s " in program.text for each in (1, 5, 10)] == [True, True, True]
     else:
         assert shown[0] == "==> Title"
-        assert shown[1] == "==> Title … 10 s"
-        assert shown[2].startswith("==> Title: done in 1")
+        assert shown[1] == "==> Title … 10 s"  # not prose
+        assert shown[2].startswith("==> Title: done in 1")  # not prose
         assert "\r" not in program.text
         assert program.gaps()[0][0] < 12
     assert left_of(tmp_path, 3) == {}

@@ -172,9 +172,9 @@ def test_energy_is_that_of_a_training_and_of_an_inference(make: Maker, tmp_path:
     phases = {"train": {"energy": {"total_j": 12.5}}, "test": {"energy": {"total_j": 5.0}}}
     known = facts(tmp_path, timed(make, [1.0] * 5, telemetry={"phases": phases}))
     [table] = answer_tables.tables(only_block(known), known)
-    assert cells(table, "Energy of a training [J]")["mnist_1d"].text == "12.5"
+    assert cells(table, "Energy of a training [J]")["mnist_1d"].text == "12.5"  # not prose
     # 5 J over 2000 inferences.
-    assert cells(table, "Energy of an inference [mJ]")["mnist_1d"].text == "2.5"
+    assert cells(table, "Energy of an inference [mJ]")["mnist_1d"].text == "2.5"  # not prose
 
 
 # Several hosts
@@ -300,8 +300,8 @@ def test_accuracy_and_energy_stand_beside_the_speed(make: Maker, tmp_path: Path)
         each["telemetry"] = {"phases": {"train": {"energy": {"total_j": 40.0}}}}
     known = facts(tmp_path, records)
     ranking, speeds = answer_tables.tables(only_block(known), known)
-    assert {row.cells[0].detail for row in speeds.rows} == {"98.0 %, 40 J"}
-    assert ranking.headings[-1].text == "Energy of a training"
+    assert {row.cells[0].detail for row in speeds.rows} == {"98.0 %, 40 J"}  # not prose
+    assert ranking.headings[-1].text == "Energy of a training"  # not prose
 
 
 # Names

@@ -54,14 +54,14 @@ def take(shown: Shown, clock: Clock, step: progress.Step, seconds: float) -> Non
 
 def test_the_length_is_announced_at_once(shown: Shown) -> None:
     shown.display.plan(steps(60, 70.0), kept=3)
-    assert shown.lines == ["2 runs to do, 3 already recorded and kept, about 2:10 min"]
+    assert shown.lines == ["2 runs to do, 3 already recorded and kept, about 2:10 min"]  # not prose
 
 
 def test_without_a_guess_no_time_is_shown(shown: Shown, clock: Clock) -> None:
     unknown = steps(None, None)
     shown.display.plan(unknown, noun="step")
     take(shown, clock, unknown[0], 4)
-    assert shown.lines == ["2 steps to do", "[1/2] s0: ok"]
+    assert shown.lines == ["2 steps to do", "[1/2] s0: ok"]  # not prose
 
 
 def test_guesses_scale_with_what_was_measured(shown: Shown, clock: Clock) -> None:
@@ -79,7 +79,7 @@ def test_steps_of_one_pace_take_what_the_others_took(shown: Shown, clock: Clock)
     shown.display.plan(alike)
     take(shown, clock, alike[0], 10)
     take(shown, clock, alike[1], 20)
-    assert shown.lines[-1] == "[2/4] s1: ok; about 30 s left"
+    assert shown.lines[-1] == "[2/4] s1: ok; about 30 s left"  # not prose
 
 
 def test_a_log_gets_a_line_every_ten_seconds_with_the_time_left(shown: Shown, clock: Clock) -> None:
@@ -88,7 +88,7 @@ def test_a_log_gets_a_line_every_ten_seconds_with_the_time_left(shown: Shown, cl
     take(shown, clock, step, 60)
     beats = [line for line in shown.lines if line.startswith(progress.STILL)]
     assert len(beats) == 6
-    assert beats[0] == "… [1/1] s0, 9 s; about 1:31 min left"
+    assert beats[0] == "… [1/1] s0, 9 s; about 1:31 min left"  # not prose
     assert not any("\r" in line for line in shown.lines)
 
 
@@ -101,7 +101,9 @@ def test_epochs_tell_the_time_left_of_what_was_never_timed(shown: Shown, clock: 
     shown.display.epoch(1, 5)
     assert shown.display.left_s() == pytest.approx(400)
     shown.display.tick()
-    assert shown.lines[-1] == "… [1/1] s0: training, epoch 1/5 done, 1:40 min; about 6:40 min left"
+    assert (
+        shown.lines[-1] == "… [1/1] s0: training, epoch 1/5 done, 1:40 min; about 6:40 min left"
+    )  # not prose
 
 
 def test_a_search_tells_candidates_and_counts_until_it_has_ended(shown: Shown, clock: Clock) -> None:
@@ -116,7 +118,7 @@ def test_a_search_tells_candidates_and_counts_until_it_has_ended(shown: Shown, c
     clock.now += 10
     shown.display.tick()
     assert (
-        shown.lines[-1] == "… s0: search: trying, setting 3/8 done, 10 s; about 1:20 min left"
+        shown.lines[-1] == "… s0: search: trying, setting 3/8 done, 10 s; about 1:20 min left"  # not prose
     )
     shown.display.end("s0: found")
     assert shown.lines[-1] == "s0: found"
@@ -130,8 +132,8 @@ def test_what_cannot_tick_is_shown_meanwhile(monkeypatch: pytest.MonkeyPatch) ->
     with shown.display.during("reading", 30):
         while len(shown.lines) < 3:
             pass
-    assert shown.lines[0] == "reading, about 30 s"
-    assert shown.lines[1].startswith("… reading, 0 s; about ")
+    assert shown.lines[0] == "reading, about 30 s"  # not prose
+    assert shown.lines[1].startswith("… reading, 0 s; about ")  # not prose
 
 
 def test_amounts_tell_how_much_and_the_time_left(clock: Clock) -> None:
@@ -140,7 +142,7 @@ def test_amounts_tell_how_much_and_the_time_left(clock: Clock) -> None:
     for _ in range(40):
         clock.now += 1
         amount.add(1_000_000)
-    assert lines[0] == "… a.zip: 9 of 40 MB; about 31 s left"
+    assert lines[0] == "… a.zip: 9 of 40 MB; about 31 s left"  # not prose
     assert len(lines) == 4
 
 
