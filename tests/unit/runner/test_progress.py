@@ -102,7 +102,7 @@ def test_epochs_tell_the_time_left_of_what_was_never_timed(shown: Shown, clock: 
     assert shown.display.left_s() == pytest.approx(400)
     shown.display.tick()
     assert (
-        shown.lines[-1] == "… [1/1] s0: training, epoch 1/5 done, 1:40 min; about 6:40 min left"
+        shown.lines[-1] == "… [1/1] s0: training, epoch 1/5 done, 1:40 min; about 6:40 min left"  # not prose
     )  # not prose
 
 
