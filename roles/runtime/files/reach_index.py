@@ -41,8 +41,8 @@ def find_pip():
 
 
 def reason(error):
-    """Return the innermost error of the system behind an exception of pip's HTTP library."""
-    found, seen = error, []
+    """Return the innermost error behind an exception of pip's HTTP library, one of the system if there is any."""
+    found, seen = None, []
     while error is not None and error not in seen:
         seen.append(error)
         if isinstance(error, OSError) and error.errno is not None:
@@ -51,6 +51,7 @@ def reason(error):
             each for each in (getattr(error, "reason", None),) + error.args if isinstance(each, Exception)
         ]
         error = inside[0] if inside else error.__cause__ or error.__context__
+    found = found or seen[-1]
     return str(found).strip() or type(found).__name__
 
 
