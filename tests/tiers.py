@@ -259,7 +259,7 @@ REST = (
     Part(
         "lab-walk",
         "the walk-through of docs/fleet.md, in a new clone with an empty home and without pyenv",
-        25,
+        15,
         (("Walk-through of the lab", ("python", "-m", "tests.fresh.lab_walk")),),
         lab=("container",),
         root=True,
