@@ -161,6 +161,13 @@ class CallbackModule(Default):  # type: ignore[misc]
         self._note_end(result)
         super().v2_runner_on_unreachable(result)
 
+    def _handle_exception(self, result: Any, use_stderr: bool = False) -> None:
+        """Show a failure once: ansible-core from 2.19 on would first show its message with lines of the play."""
+        if self._display.verbosity or not hasattr(self, "_handle_warnings_and_exception"):
+            super()._handle_exception(result, use_stderr)
+        else:
+            result.pop("exception", None)
+
     def v2_on_file_diff(self, result: Any) -> None:
         """Print a difference as it is: a file may have such a command."""
         screen = self._display

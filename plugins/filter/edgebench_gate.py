@@ -368,7 +368,10 @@ def _plain(value: Any, option: Mapping[str, Any]) -> bool:
         )
     if kind in {"str", "path"}:
         return not isinstance(value, (Mapping, list, bool))
-    if kind in {"int", "float"}:
+    if kind == "int":
+        # Newer releases of ansible-core take 1e3 for a number, and roles would not.
+        return not isinstance(value, bool) and re.fullmatch(r"\s*[+-]?\d+\s*", str(value)) is not None
+    if kind == "float":
         return not isinstance(value, bool)
     return True
 

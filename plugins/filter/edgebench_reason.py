@@ -35,12 +35,14 @@ _value:
 
 # Messages of Ansible that say only that something failed.
 EMPTY = re.compile(
-    r"(non-zero return code|MODULE FAILURE.*|(One or more|All) items (failed|skipped).*)?\Z", re.DOTALL
+    r"((The command exited with a )?non-zero return code\.?|MODULE FAILURE.*|Module result deserialization failed.*"
+    r"|(One or more|All) items (failed|skipped).*)?\Z",
+    re.DOTALL,
 )
 # Programs begin the line that counts with one of these; what follows is advice.
 MARKED = re.compile(r"(\w*error|fatal|[\w./-]+: (error|fatal)|E) *:", re.IGNORECASE)
-# Remarks of pip, and lines without a word.
-NOISE = re.compile(r"\[notice\]|WARNING:|DEPRECATION:|\W*\Z")
+# What ansible-core says instead of a traceback, remarks of pip, and lines without a word.
+NOISE = re.compile(r"\(traceback unavailable\)|\[notice\]|WARNING:|DEPRECATION:|\W*\Z")
 # What the filter edgebench_brief adds for the terminal.
 MORE = "For details, add -v."
 MOST_ITEMS = 3

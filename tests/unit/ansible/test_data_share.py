@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests import templating
+from tests import ansible_core
 from tests.messages import codes
 
 Variables = dict[str, dict[str, Any]]
@@ -184,11 +184,11 @@ class Rendered:
         self.folder = role / "templates"
 
     def value(self, name: str) -> Any:
-        return templating.evaluate("{{ " + name + " }}", self.variables)
+        return ansible_core.evaluate("{{ " + name + " }}", self.variables)
 
     def file(self, name: str) -> str:
         # As the module template does.
-        text: str = templating.evaluate(
+        text: str = ansible_core.evaluate(
             (self.folder / f"{name}.j2").read_text(),
             self.variables,
             escape_backslashes=False,

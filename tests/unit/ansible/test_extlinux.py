@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import pytest
 import yaml
 
-from tests import needs
+from tests import ansible_core, needs
 from tests.messages import codes
 
 HERE = Path(__file__).resolve().parent
@@ -119,11 +119,11 @@ class Board:
 @pytest.fixture(
     params=[
         pytest.param(each, marks=pytest.mark.needs(f"python{each}")) if each else pytest.param(each, id="own")
-        for each in ("2.7", "3.6", None)
+        for each in (*ansible_core.OLDEST_PYTHONS, None)
     ]
 )
 def board(request: pytest.FixtureRequest, tmp_path: Path, library: Path, root: Path) -> Board:
-    """A board whose Python is each of these in turn: two old ones, and the one that runs the tests."""
+    """A board whose Python is each of these in turn: the oldest ones, and the one that runs the tests."""
     python = str(needs.interpreter(request.param)) if request.param else sys.executable
     return Board(tmp_path, python, library, root / "plugins/modules/extlinux.py")
 
@@ -256,7 +256,7 @@ def test_a_default_that_only_ends_with_a_blank_is_a_warning(own_board: Board) ->
     own_board.conf.write_bytes(L4T.replace(b"DEFAULT primary\n", b"DEFAULT primary \n"))
     answer = own_board.run(**USB)
     assert (answer["changed"], answer["default"]) == (True, "primary")
-    assert [codes(each) for each in answer["warnings"]] == [["label-unknown"]]
+    assert [codes(str(each)) for each in answer["warnings"]] == [["label-unknown"]]
     assert own_board.run(default="usb")["default"] == "usb"
     assert own_board.run(default="primary")["default"] == "primary"
     assert b"\nDEFAULT primary\n" in own_board.conf.read_bytes()
@@ -502,7 +502,7 @@ def test_another_label_that_would_not_boot_is_a_warning(own_board: Board) -> Non
     assert answer["changed"] is True
     (warning,) = answer["warnings"]
     refused = own_board.run(default="usb")["msg"]
-    for message in (warning, refused):
+    for message in (str(warning), refused):
         assert codes(message) == ["boot-file-missing"]
         assert "INITRD '/boot/initrd-xusb.img'" in message
         assert "label 'usb'" in message
@@ -532,9 +532,9 @@ def test_a_label_that_is_copied_must_boot_itself(own_board: Board) -> None:
 def test_what_a_task_before_may_make_is_a_warning_in_check_mode(own_board: Board) -> None:
     answer = own_board.run(check=True, **USB | {"initrd": "/boot/not-yet"})
     assert answer["changed"] is True
-    assert codes(answer["warnings"][0]) == ["boot-file-missing"]
-    assert "INITRD '/boot/not-yet'" in answer["warnings"][0]
-    assert "label 'usb'" in answer["warnings"][0]
+    assert codes(str(answer["warnings"][0])) == ["boot-file-missing"]
+    assert "INITRD '/boot/not-yet'" in str(answer["warnings"][0])
+    assert "label 'usb'" in str(answer["warnings"][0])
 
 
 def test_files_are_looked_for_where_u_boot_looks(own_board: Board) -> None:

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 import yaml
 
-from tests import needs
+from tests import ansible_core, needs
 
 UTILS = "ansible.module_utils.edgebench_host_texts"
 
@@ -90,7 +90,10 @@ def test_os_release(facts: ModuleType, text: str | None, expected: tuple[str, ..
 
 @pytest.mark.parametrize(
     "release",
-    [pytest.param(each, marks=pytest.mark.needs(f"python{each}")) for each in ("2.7", "3.6", "3.13")],
+    [
+        pytest.param(each, marks=pytest.mark.needs(f"python{each}"))
+        for each in (*ansible_core.OLDEST_PYTHONS, "3.13")
+    ],
 )
 def test_it_runs_on_the_oldest_and_newest_pythons(
     facts: ModuleType, root: Path, tmp_path: Path, release: str

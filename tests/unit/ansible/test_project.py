@@ -14,7 +14,7 @@ import yaml
 from ansible.plugins.loader import init_plugin_loader, lookup_loader
 from edgebench import cli, workloads
 
-from tests import templating
+from tests import ansible_core
 
 ROLES = sorted(
     path.name for path in (Path(__file__).resolve().parents[3] / "roles").iterdir() if path.is_dir()
@@ -141,7 +141,7 @@ def test_bench_gives_the_runner_what_is_declared(
         return dict(vars(cli._parser().parse_args(words)))
 
     given = parsed(
-        [str(each) for each in templating.evaluate("{{ __bench_arguments }}", {**variables, **declared})]
+        [str(each) for each in ansible_core.evaluate("{{ __bench_arguments }}", {**variables, **declared})]
     )
     usual = ["--repeats", "5", "--time-limit", "900", "--engine-threads", "1", "--seed", "0"]
     own = ["run", "--offline", "--progress", "plain", "--run-id", "r1", "--host", "frodo", *usual]
@@ -165,7 +165,7 @@ def test_a_run_must_use_the_gpu_that_provisioning_found(
 ) -> None:
     variables = yaml.safe_load((root / "roles/bench/vars/main.yml").read_text())
     facts = {"ansible_facts": {"edgebench_host": {"runtime": runtime}}, "bench_device": declared}
-    assert templating.evaluate("{{ __bench_device }}", {**variables, **facts}) == device
+    assert ansible_core.evaluate("{{ __bench_device }}", {**variables, **facts}) == device
 
 
 def _limit_s(root: Path, **declared: Any) -> int:
@@ -174,7 +174,7 @@ def _limit_s(root: Path, **declared: Any) -> int:
     variables: dict[str, Any] = {"role_path": str(root / "roles/bench")}
     for path in ("defaults/main.yml", "vars/main.yml"):
         variables |= yaml.safe_load((root / "roles/bench" / path).read_text())
-    return int(templating.evaluate("{{ __bench_limit_s }}", {**variables, **declared}))
+    return int(ansible_core.evaluate("{{ __bench_limit_s }}", {**variables, **declared}))
 
 
 def test_the_limit_of_a_run_counts_the_workloads_there_are(root: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests import needs, templating
+from tests import ansible_core, needs
 from tests.messages import codes
 
 AVX = ["sse2", "sse4_1", "sse4_2", "avx"]
@@ -400,7 +400,7 @@ def test_the_release_of_the_driver_is_read_from_the_kernel(root: Path, line: str
     role = yaml.safe_load((root / "roles/runtime/vars/main.yml").read_text())
     content = base64.b64encode(f"NVRM version: {line}\nGCC version:  12.2.0\n".encode()).decode()
     variables = {**role, "__runtime_driver": {"content": content}}
-    assert templating.evaluate("{{ __runtime_driver_release }}", variables).strip() == release
+    assert ansible_core.evaluate("{{ __runtime_driver_release }}", variables).strip() == release
 
 
 def test_the_newest_of_several_pythons_with_a_stack_counts(choose: Choose) -> None:

@@ -14,6 +14,10 @@ import runpy
 import signal
 import sys
 
+if sys.version_info[0] > 2:
+    # Up to 3.9 it keeps its own os.open, as a method. It must be the one that is not watched.
+    import pathlib  # noqa: F401
+
 MODULE, ARGUMENTS, FOLDER, HOW, WHICH = sys.argv[1:6]
 
 paths = {}

@@ -1,10 +1,16 @@
-"""Ansible's templates as a playbook evaluates them, on every release of ansible-core that this project runs on."""
+"""What differs between the releases of ansible-core that the tests run on: templates, and Pythons of hosts."""
 
+import runpy
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import ansible.template
 from ansible.parsing.dataloader import DataLoader
+
+_FILTER = Path(__file__).parents[1] / "plugins/filter/edgebench_managed_pythons.py"
+# The oldest Pythons that modules must run on: 2.7 and 3.6, or one newer release.
+OLDEST_PYTHONS: list[str] = runpy.run_path(str(_FILTER))["managed_pythons"]("")
 
 
 def evaluate(template: str, variables: Mapping[str, Any], **options: Any) -> Any:
