@@ -14,7 +14,7 @@ import runpy
 import signal
 import sys
 
-if sys.version_info[0] > 2:
+if sys.version_info[0] > 2:  # noqa: UP036 - it runs on Python 2.7 as well
     # Up to 3.9 it keeps its own os.open, as a method. It must be the one that is not watched.
     import pathlib  # noqa: F401
 
