@@ -265,16 +265,21 @@ REST = (
         root=True,
         needs="CPython 3.11 to 3.13 below /usr",
     ),
-    Part(
-        "fresh-walk",
-        "the first hour of a newcomer on fresh Debian systems: odd paths, no network, small disks, Ctrl-C",
-        15,
-        tuple(
-            (f"A walk through Debian {release}", ("python", "-m", "tests.fresh.walk", "--release", release))
-            for release in ("bookworm", "trixie")
-        ),
-        packages=("mmdebstrap", "systemd-container"),
-        root=True,
+    *(
+        Part(
+            f"fresh-walk-{release}",
+            f"a newcomer's first hour on a fresh Debian {number}: odd paths, no network, small disks, Ctrl-C",
+            15,
+            (
+                (
+                    f"A walk through Debian {release}",
+                    ("python", "-m", "tests.fresh.walk", "--release", release),
+                ),
+            ),
+            packages=("mmdebstrap", "systemd-container"),
+            root=True,
+        )
+        for release, number in (("bookworm", 12), ("trixie", 13))
     ),
 )
 PARTS = {part.name: part for part in (*TEST, *REST)}
