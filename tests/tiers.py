@@ -267,7 +267,7 @@ REST = (
     ),
     *(
         Part(
-            f"fresh-walk-{release}",
+            f"walk-{release}",
             f"a newcomer's first hour on a fresh Debian {number}: odd paths, no network, small disks, Ctrl-C",
             15,
             (
