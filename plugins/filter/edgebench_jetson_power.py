@@ -142,6 +142,12 @@ class Module:
         return bool(low <= volts <= high)
 
 
+def description(number: str, boards: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what files/jetson_boards.yml has of a module, with that of the module it is like."""
+    own: dict[str, Any] = boards["modules"][number]
+    return {**(description(own["like"], boards) if "like" in own else {}), **own}
+
+
 def module_of(compatible: Iterable[str], boards: Mapping[str, Any]) -> Module:
     """Return the module of a board, from the names in its device tree.
 
@@ -151,7 +157,7 @@ def module_of(compatible: Iterable[str], boards: Mapping[str, Any]) -> Module:
     for match in found:
         for number in (match[0], match[1]):
             if number in boards["modules"]:
-                return Module(match[0], boards["modules"][number])
+                return Module(match[0], description(number, boards))
     return Module(found[-1][0] if found else "", {})
 
 
@@ -249,7 +255,7 @@ def mode_watts(mode: str, module: Mapping[str, Any]) -> float | None:
 
 def least_watts(mode: str, boards: Mapping[str, Any]) -> float | None:
     """Return the least that a mode draws on any module, None where nobody knows."""
-    known = [mode_watts(mode, module) for module in boards["modules"].values()]
+    known = [mode_watts(mode, description(number, boards)) for number in boards["modules"]]
     return min((watts for watts in known if watts is not None), default=None)
 
 
