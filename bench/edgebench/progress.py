@@ -38,6 +38,7 @@ _COUNTED = {
 }
 # The playbook looks every ten seconds, and finds a line each time.
 _HEARTBEAT_S = 9
+_QUICK_S = 1.0
 _TICK_S = 0.5
 _LEAST_SHARE = 0.1
 # Begins a line that says only that something still runs; the playbook shows fewer of them for many hosts.
@@ -174,11 +175,20 @@ class Silent:
 
     @contextmanager
     def during(self, label, guess_s=None):
-        """Show a step that is not counted while the body runs, which needs not tick."""
-        self.aside(Step(label, guess_s=guess_s))
+        """Show a step that is not counted while the body runs, which needs not tick.
+
+        Nothing is shown of a step that ends within a second, unless it was expected to take longer.
+        """
+        step = Step(label, guess_s=guess_s)
         ended = threading.Event()
+        if guess_s is not None:
+            self.aside(step)
 
         def watch():
+            if guess_s is None:
+                if ended.wait(_QUICK_S):
+                    return
+                self.aside(step)
             while not ended.wait(_TICK_S):
                 self.tick()
 
