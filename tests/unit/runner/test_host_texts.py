@@ -203,7 +203,13 @@ def test_records_and_playbooks_agree_about_a_host(
     monkeypatch.setattr(host, "_power_mode", lambda: None)
     monkeypatch.setattr(host, "_by_py_cpuinfo", lambda _: None)
     answer: dict[str, Any] = {}
-    params: dict[str, Any] = {"home": str(tmp_path), "owner": None, "python": None, "pythons": [], "measure": False}
+    params: dict[str, Any] = {
+        "home": str(tmp_path),
+        "owner": None,
+        "python": None,
+        "pythons": [],
+        "measure": False,
+    }
     made = _Module(params, answer)
     monkeypatch.setattr(module, "AnsibleModule", lambda **_: made)
     module.main()
