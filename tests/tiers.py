@@ -27,7 +27,7 @@ LOG = REPOSITORY / "build/test-log"
 SLOWEST = 20
 # Two at a time, whole files each, because tests of a file share hosts and suites; as many as CI has cores.
 IN_PARALLEL = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
-MARKERS = ("browser", "today", "local", "thorough", "stacks", "phenom", "integration")
+MARKERS = ("browser", "today", "local", "thorough", "stacks", "phenom", "integration", "interaction")
 Command = tuple[str, tuple[str, ...]]
 
 
@@ -264,6 +264,12 @@ REST = (
         lab=("container",),
         root=True,
         needs="CPython 3.11 to 3.13 below /usr",
+    ),
+    Part(
+        "interaction",
+        "make bench interrupted at ten random moments, and watched: gaps and time left of what it shows",
+        25,
+        marked("interaction"),
     ),
     *(
         Part(

@@ -7,7 +7,7 @@ import pytest
 from tests import interrupts
 
 
-@pytest.mark.local
+@pytest.mark.interaction
 def test_ctrl_c_while_benchmarking(provisioned: Path, tmp_path: Path) -> None:
     # With what this machine has been provisioned with, so that the moments are of a benchmark.
     def prepare(checkout: Path) -> None:
@@ -20,7 +20,7 @@ def test_ctrl_c_while_benchmarking(provisioned: Path, tmp_path: Path) -> None:
     assert problems == []
 
 
-@pytest.mark.integration
+@pytest.mark.interaction
 @pytest.mark.parametrize("without_procps", [True, False])
 def test_ctrl_c_at_any_moment(tmp_path: Path, *, without_procps: bool) -> None:
-    assert interrupts.run(tmp_path, 10, seed=2, without_procps=without_procps) == []
+    assert interrupts.run(tmp_path, 5, seed=2, without_procps=without_procps) == []

@@ -62,7 +62,7 @@ def bench(checkout: Path, arguments: str, **variables: str) -> Program:
     return program
 
 
-@pytest.mark.local
+@pytest.mark.interaction
 def test_few_workloads(provisioned: Path, tmp_path: Path) -> None:
     checkout = interrupts.copy_of_checkout(tmp_path)
     (checkout / ".edgebench").mkdir()
@@ -70,7 +70,7 @@ def test_few_workloads(provisioned: Path, tmp_path: Path) -> None:
     check_time_left(bench(checkout, interrupts.QUICK).lines, in_a_round=2)
 
 
-@pytest.mark.integration
+@pytest.mark.interaction
 def test_from_nothing(tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir()
     checkout = interrupts.copy_of_checkout(tmp_path)
