@@ -36,7 +36,8 @@ heartbeat() {
 start=$(seconds)
 if [ -n "$log" ]; then
     if [ -t 1 ]; then printf '==> %s … ' "$title"; else printf '==> %s\n' "$title"; fi
-    heartbeat $$ &
+    # Without the lock that setup_venv.sh holds as descriptor 9: the last `sleep` outlives the step.
+    heartbeat $$ 9>&- &
     beat=$!
     # Ctrl-C reaches the command as well; the shell waits for it and then runs this.
     trap 'kill "$beat" 2>/dev/null; exit 130' INT
