@@ -55,6 +55,7 @@ def test_the_host_that_is_this_machine(checkout: Path) -> None:
     play(checkout, "-l", "local")
 
 
+@pytest.mark.needs("ssh")
 def test_tasks_on_a_controller_that_is_no_host(checkout: Path) -> None:
     hosts = {"x86": {"hosts": {"frodo": {"ansible_host": "192.0.2.1"}}}}
     (checkout / "hosts.yml").write_text(json.dumps(hosts))

@@ -20,6 +20,7 @@ def test_a_report_that_takes_long_shows_that_it_is_at_work(
 ) -> None:
     monkeypatch.setattr(cli, "_PATIENCE_S", 0.01)
     monkeypatch.setattr(progress, "_HEARTBEAT_S", 0.1)
+    monkeypatch.setattr(progress, "_QUICK_S", 0.0)
     monkeypatch.setattr(progress, "_TICK_S", 0.01)
     path = records_file([make.run()])
     assert cli.main(["build", str(path), "--out", str(tmp_path / "r"), "--quiet"]) == 0
