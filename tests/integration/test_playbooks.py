@@ -308,6 +308,7 @@ def test_an_unknown_host_key_is_refused(controller: Controller, remote: Remote, 
     assert "Host key verification failed" in done.stdout  # not prose
 
 
+@pytest.mark.needs("ssh")
 @pytest.mark.local
 @pytest.mark.parametrize("playbook", ["provision.yml", "bench.yml", "collect.yml", "report.yml"])
 def test_wrong_variables_stop_every_playbook_before_any_host(controller: Controller, playbook: str) -> None:
@@ -342,6 +343,7 @@ def test_an_empty_group_says_where_to_add_a_host(repository: Path, limit: str) -
     assert "PLAY" not in done.stdout
 
 
+@pytest.mark.needs("ssh")
 @pytest.mark.local
 def test_the_examples_pass_the_gate(repository: Path) -> None:
     program = str(Path(sys.executable).with_name("ansible-playbook"))
