@@ -111,7 +111,7 @@ TEST = (
     Part(
         "unit",
         "tests of the runner, the reporter and the plugins",
-        3,
+        6,
         (
             pytest(
                 "Unit tests",
@@ -212,17 +212,6 @@ REST = (
         15,
         (("Mutations", ("python", "-m", "tests.mutants")),),
     ),
-    *(
-        Part(
-            f"fresh-{release}",
-            f"make bench and make test on a fresh Debian {number}",
-            15,
-            fresh(release),
-            packages=("mmdebstrap", "systemd-container"),
-            root=True,
-        )
-        for release, number in (("bookworm", 12), ("trixie", 13))
-    ),
     Part(
         "scenario-phenom",
         "an emulated AMD Phenom from bare to provisioned: the one stack that runs on it",
@@ -264,6 +253,17 @@ REST = (
         lab=("container",),
         root=True,
         needs="CPython 3.11 to 3.13 below /usr",
+    ),
+    *(
+        Part(
+            f"fresh-{release}",
+            f"make bench and make test on a fresh Debian {number}",
+            24,
+            fresh(release),
+            packages=("mmdebstrap", "systemd-container"),
+            root=True,
+        )
+        for release, number in (("bookworm", 12), ("trixie", 13))
     ),
     Part(
         "interaction",
