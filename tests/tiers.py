@@ -370,34 +370,36 @@ def run(names: Sequence[str]) -> int:
             if part.root and os.geteuid() != 0:
                 result = "skipped: needs root"
             else:
-                result = "passed" if _passes(part, environment) else "FAILED"
+                failures = _failures(part, environment)
+                result = f"FAILED: {', '.join(failures)}" if failures else "passed"
             told.append((part.name, time.monotonic() - begin, result))
     except KeyboardInterrupt:
         told.append((part.name, time.monotonic() - begin, "interrupted"))
     print(summary(told), flush=True)
-    results = {result for _, _, result in told}
-    return 130 if "interrupted" in results else int("FAILED" in results)
+    results = [result for _, _, result in told]
+    return 130 if "interrupted" in results else int(any(each.startswith("FAILED") for each in results))
 
 
-def _passes(part: Part, environment: dict[str, str]) -> bool:
+def _failures(part: Part, environment: dict[str, str]) -> list[str]:
+    """Run the steps of a part; return the titles of those that failed."""
     # Every step is run, so that one look shows all that a linter or a test finds.
-    codes = [
-        subprocess.run(
+    codes = {
+        title: subprocess.run(
             ["tools/step.sh", title, *command],
             cwd=REPOSITORY,
             env={**environment, "PYTHONPATH": str(REPOSITORY)},
             check=False,
         ).returncode
         for title, command in part.steps
-    ]
-    return not any(codes)
+    }
+    return [title for title, code in codes.items() if code]
 
 
 def summary(told: Iterable[tuple[str, float, str]]) -> str:
     """Return the skipped tests, the slowest ones, the failed ones and the time of each part."""
     seconds: dict[str, float] = defaultdict(float)
     skipped: dict[str, list[str]] = defaultdict(list)
-    failed: dict[str, None] = {}
+    failed: dict[str, str] = {}
     log = LOG / "tests.jsonl"
     for line in log.read_text().splitlines() if log.exists() else []:
         entry = json.loads(line)
@@ -405,7 +407,7 @@ def summary(told: Iterable[tuple[str, float, str]]) -> str:
         if entry["skipped"]:
             skipped[entry["skipped"].removeprefix("Skipped: ")].append(entry["test"])
         if entry["failed"]:
-            failed[entry["test"]] = None
+            failed[entry["test"]] = entry.get("problem", "")
     lines = [""]
     for reason, tests in sorted(skipped.items()):
         lines.append(f"skipped: {_count(tests)}, {reason}")
@@ -414,7 +416,7 @@ def summary(told: Iterable[tuple[str, float, str]]) -> str:
     lines += ["", f"slowest {_count(slowest)}:"] if slowest else []
     lines += [f"  {each:7.1f} s  {test}" for test, each in slowest]
     lines += ["", f"failed: {_count(failed)}"] if failed else []
-    lines += [f"  {test}" for test in failed]
+    lines += [f"  {test}{f': {problem}' if problem else ''}" for test, problem in failed.items()]
     lines += ["", "parts:"]
     lines += [f"  {name:18}{each:6.0f} s  {result}" for name, each, result in told]
     lines.append(f"{_count(seconds)}, {sum(map(len, skipped.values()))} skipped, {len(failed)} failed")

@@ -9,19 +9,17 @@ longer than its limit, and 2 if nothing was run.
 
 import argparse
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
-from lab.errors import LabError
 from tests import needs
-from tests.fresh.guest import END_SIGNALS, Guest, Result, copy, image
+from tests.fresh.guest import Guest, Result, copy, image
+from tests.fresh.program import Outcome, add_release, execute, parser
 
-RELEASES = ("bookworm", "trixie")
 COMMANDS = ["make bench", "make test"]
-# Marked in the table, but no failure: command → seconds.
-EXPECTED = {"make test": 900.0}
+# Of a command that fails, so many lines of its summary are repeated.
+REPEATED = 12
 
 
 def limit(text: str) -> tuple[str, float]:
@@ -34,22 +32,20 @@ def limit(text: str) -> tuple[str, float]:
 
 def parse() -> argparse.Namespace:
     """Return the options of the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.fresh", description=(__doc__ or "").partition("\n")[0]
-    )
-    parser.add_argument("--release", required=True, choices=RELEASES, help="Debian release of the guest")
-    parser.add_argument(
+    options = parser("tests.fresh", __doc__)
+    add_release(options)
+    options.add_argument(
         "--command",
         action="append",
         metavar="COMMAND",
         help=f"command to run, repeatable; default: {COMMANDS}",
     )
-    user = parser.add_mutually_exclusive_group()
+    user = options.add_mutually_exclusive_group()
     user.add_argument(
         "--user", dest="user", action="store_const", const="dev", help="run as the user dev (default)"
     )
     user.add_argument("--root", dest="user", action="store_const", const="root", help="run as root")
-    parser.add_argument(
+    options.add_argument(
         "--limit-s",
         action="append",
         type=limit,
@@ -57,15 +53,15 @@ def parse() -> argparse.Namespace:
         metavar="COMMAND=SECONDS",
         help="fail above this time",
     )
-    parser.set_defaults(user="dev")
-    options = parser.parse_args()
-    options.command = options.command or COMMANDS
-    for command, _ in options.limit_s:
-        if command not in options.command:
-            parser.error(
-                f"--limit-s: {command!r} is not run; expected one of {options.command} [fresh-limit-unknown]"
+    options.set_defaults(user="dev")
+    given = options.parse_args()
+    given.command = given.command or COMMANDS
+    for command, _ in given.limit_s:
+        if command not in given.command:
+            options.error(
+                f"--limit-s: {command!r} is not run; expected one of {given.command} [fresh-limit-unknown]"
             )
-    return options
+    return given
 
 
 def refusal() -> str | None:
@@ -83,48 +79,48 @@ def refusal() -> str | None:
     return None
 
 
-def table(results: list[Result], limits: dict[str, float]) -> str:
-    """Return the summary as text, one line for each command."""
-    width = max(len(each.command) for each in results)
-    lines = [f"{'command':{width}}  exit code  seconds  limit  home (MB)"]
-    for each in results:
-        bound = limits.get(each.command, EXPECTED.get(each.command))
-        shown = f"{bound:.0f}" if bound else "-"
-        line = (
-            f"{each.command:{width}}  {each.exit_code:9}  {each.seconds:7.0f}  {shown:>5}  {each.disk_mb:9}"
-        )
-        lines.append(line + (" over the limit" if bound and each.seconds > bound else ""))
-    return "\n".join(lines)
+def problem(result: Result, limit_s: float | None) -> str:
+    """Return what is wrong with a command that ran: its exit code and the failed tests, or its time."""
+    if result.exit_code:
+        end = result.lines[-REPEATED:]
+        starts = [number for number, line in enumerate(result.lines) if line.startswith("failed: ")]
+        if starts:
+            # The summary of `make test` names them on indented lines.
+            failed = result.lines[starts[-1] + 1 :]
+            count = next(
+                (number for number, line in enumerate(failed) if not line.startswith(" ")), len(failed)
+            )
+            end = failed[:count][:REPEATED] or end
+        return "\n    ".join([f"exit code {result.exit_code}", *(line.strip() for line in end)])
+    if limit_s is not None and result.seconds > limit_s:
+        return f"took {result.seconds:.0f} s, expected at most {limit_s:.0f} s"
+    return ""
+
+
+def trials(options: argparse.Namespace) -> list[Outcome]:
+    """Run the commands and return how they ended. Raises LabError."""
+    limits = dict(options.limit_s)
+    outcomes = []
+    with copy(image(options.release)) as root:
+        guest = Guest(root, options.user, options.release)
+        guest.clone(Path(needs.REPOSITORY))
+        for command in options.command:
+            print(f"fresh: {options.release}: {command}", flush=True)
+            result = guest.execute(command)
+            name = f"{options.release}: {command}"
+            outcomes.append(Outcome(name, result.seconds, problem(result, limits.get(command))))
+            print(
+                f"fresh: exit code {result.exit_code} after {result.seconds:.0f} s; the home has {result.disk_mb} MB",
+                flush=True,
+            )
+    return outcomes
 
 
 def main() -> int:
     """Run the commands and return the exit code."""
     options = parse()
-    refused = refusal()
-    if refused:
-        print(f"edgebench: {refused}", file=sys.stderr)
-        return 2
-    for number in END_SIGNALS:
-        signal.signal(number, signal.default_int_handler)
-    limits = dict(options.limit_s)
-    with copy(image(options.release)) as root:
-        guest = Guest(root, options.user, options.release)
-        guest.clone(Path(needs.REPOSITORY))
-        results = []
-        for command in options.command:
-            print(f"fresh: {options.release}: {command}", flush=True)
-            results.append(guest.execute(command))
-            print(f"fresh: exit code {results[-1].exit_code} after {results[-1].seconds:.0f} s", flush=True)
-    print(table(results, limits))
-    return int(
-        any(each.exit_code or each.seconds > limits.get(each.command, float("inf")) for each in results)
-    )
+    return execute(refusal(), lambda: trials(options))
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except LabError as error:
-        sys.exit(f"edgebench: {error} [fresh-failed]")
-    except KeyboardInterrupt:
-        sys.exit("edgebench: interrupted; the copy is removed [fresh-interrupted]")
+    sys.exit(main())

@@ -31,22 +31,19 @@ _ENVIRONMENT = ("LANG=C.UTF-8", "TERM=dumb")
 
 
 @dataclass(frozen=True)
-class Result:
-    """A command that ran in a guest; disk is what the user's home holds afterwards."""
-
-    command: str
-    exit_code: int
-    seconds: float
-    disk_mb: int
-
-
-@dataclass(frozen=True)
 class Output:
     """What a script printed in a guest, standard error included, and how it ended."""
 
     exit_code: int
     seconds: float
     lines: list[str]
+
+
+@dataclass(frozen=True)
+class Result(Output):
+    """A command that ran in a guest; disk is what the user's home holds afterwards."""
+
+    disk_mb: int
 
 
 def _cache() -> Path:
@@ -136,7 +133,7 @@ class Guest:
         """Run a shell command in ~/edgebench; print its output line by line, as it comes."""
         output = self.run(f"cd edgebench && {command}")
         used = run("du", "--summarize", "--block-size=1M", f"{self._root}{self._home}").split()[0]
-        return Result(command, output.exit_code, output.seconds, int(used))
+        return Result(output.exit_code, output.seconds, output.lines, int(used))
 
     def run(self, script: str, *options: str) -> Output:
         """Run a script of bash in the home, with options of systemd-nspawn; print its lines as they come."""

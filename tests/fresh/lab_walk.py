@@ -11,7 +11,6 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,7 @@ import time
 from pathlib import Path
 
 from lab import declared, paths
-from tests.fresh.guest import END_SIGNALS
+from tests.fresh.program import Outcome, execute, parser
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = REPOSITORY / "docs/fleet.md"
@@ -115,14 +114,8 @@ def walk(folder: Path) -> list[str]:
     return wrong
 
 
-def main() -> int:
-    """Run the walk-through and return the exit code."""
-    refused = refusal()
-    if refused:
-        print(f"edgebench: {refused}", file=sys.stderr)
-        return 2
-    for number in END_SIGNALS:
-        signal.signal(number, signal.default_int_handler)
+def trials() -> list[Outcome]:
+    """Run the walk-through in a folder of its own and return how it ended."""
     folder = Path(tempfile.mkdtemp(prefix="edgebench-lab-", dir="/var/tmp"))
     begun = time.monotonic()
     try:
@@ -131,14 +124,14 @@ def main() -> int:
         # Another lab may use the package caches in that home.
         if not any(paths.STATE.glob("*")):
             shutil.rmtree(folder)
-    print(f"\nwalk-through: {'FAILED' if wrong else 'passed'} after {time.monotonic() - begun:.0f} s")
-    for each in wrong:
-        print(f"edgebench: {each} [fresh-lab-walk-failed]", file=sys.stderr)
-    return int(bool(wrong))
+    return [Outcome("walk-through of the lab", time.monotonic() - begun, "; ".join(wrong))]
+
+
+def main() -> int:
+    """Run the walk-through and return the exit code."""
+    parser("tests.fresh.lab_walk", __doc__).parse_args()
+    return execute(refusal(), trials)
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit("edgebench: interrupted [fresh-interrupted]")
+    sys.exit(main())

@@ -6,11 +6,9 @@ An ordinary user without procps has a clone of HEAD in a folder with blanks and 
 changes are not included. The exit code is 1 if a case ended otherwise than expected, and 2 if nothing was run.
 """
 
-import argparse
 import json
 import re
 import shlex
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.commands import run
-from lab.errors import LabError
 from tests import needs
-from tests.fresh.__main__ import RELEASES, refusal
-from tests.fresh.guest import END_SIGNALS, Guest, Output, copy, image
+from tests.fresh.__main__ import refusal
+from tests.fresh.guest import Guest, Output, copy, image
+from tests.fresh.program import Outcome, add_release, execute, parser
 
 USER = "dev"
 FOLDER = "/srv/dev"
@@ -189,9 +187,9 @@ def strays(root: Path, marker: Path) -> list[str]:
     return sorted(path.removeprefix(str(root)) for path in found)
 
 
-def walk(release: str) -> list[tuple[str, float, str]]:
-    """Run the cases; return of each its name, its seconds and what is wrong, empty if nothing is. Raises LabError."""
-    told = []
+def walk(release: str) -> list[Outcome]:
+    """Run the cases and return how they ended. Raises LabError."""
+    outcomes = []
     with copy(image(release)) as root:
         guest = Guest(root, USER, release)
         run("chroot", root, "install", "-d", "-o", USER, FOLDER)
@@ -202,38 +200,22 @@ def walk(release: str) -> list[tuple[str, float, str]]:
         for case in cases(root):
             print(f"walk: {release}: {case.name}", flush=True)
             output = guest.run(case.script, *case.options)
-            told.append((case.name, output.seconds, case.problem(output)))
-            print(f"walk: {told[-1][2] or 'as expected'}, {output.seconds:.0f} s", flush=True)
+            outcomes.append(Outcome(case.name, output.seconds, case.problem(output)))
+            print(f"walk: {outcomes[-1].problem or 'as expected'}, {output.seconds:.0f} s", flush=True)
         left = strays(root, marker)
-        told.append(("nothing outside the checkout", 0.0, f"found {', '.join(left)}" if left else ""))
-    return told
+        outcomes.append(
+            Outcome("nothing outside the checkout", 0.0, f"found {', '.join(left)}" if left else "")
+        )
+    return outcomes
 
 
 def main() -> int:
     """Walk through and return the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.fresh.walk", description=(__doc__ or "").partition("\n")[0]
-    )
-    parser.add_argument("--release", required=True, choices=RELEASES, help="Debian release of the guest")
-    release = parser.parse_args().release
-    reason = refusal()
-    if reason:
-        print(f"edgebench: {reason}", file=sys.stderr)
-        return 2
-    for number in END_SIGNALS:
-        signal.signal(number, signal.default_int_handler)
-    told = walk(release)
-    width = max(len(name) for name, _, _ in told)
-    print(f"{'case':{width}}  seconds  result")
-    for name, seconds, problem in told:
-        print(f"{name:{width}}  {seconds:7.1f}  {f'FAILED: {problem}' if problem else 'as expected'}")
-    return int(any(problem for _, _, problem in told))
+    options = parser("tests.fresh.walk", __doc__)
+    add_release(options)
+    release = options.parse_args().release
+    return execute(refusal(), lambda: walk(release))
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except LabError as error:
-        sys.exit(f"edgebench: {error} [fresh-failed]")
-    except KeyboardInterrupt:
-        sys.exit("edgebench: interrupted; the copy is removed [fresh-interrupted]")
+    sys.exit(main())
