@@ -7,7 +7,7 @@
 # Parts of `make test-all`; tests/tiers.py says what each runs and needs.
 PARTS := lint unit browser today local scenario-x86 thorough stacks phenom integration scenario-share scenario-jetson \
 	faults-sample mutants fresh-bookworm fresh-trixie scenario-phenom scenario-arm jetson-refusals \
-	jetson-faults lab-walk interaction walk-bookworm walk-trixie
+	jetson-faults lab-walk interaction walk-bookworm walk-trixie ansible-2.19 ansible-2.21
 .PHONY: help bench report verify lab lab-down test test-all packages format fuzz faults audit release $(PARTS) perf perf-fleet perf-kws perf-page perf-report perf-runner perf-explain perf-telemetry perf-tuned lock clean venv venv-test
 
 # A locale that is not UTF-8, or not installed, ends Ansible; `locale` complains of the latter beside its answer.

@@ -84,6 +84,26 @@ def fresh(release: str) -> tuple[Command, ...]:
     return ((f"A fresh Debian {release}", (*module, "--command", "make bench", "--command", "make test")),)
 
 
+def other_ansible(core: str, ansible: str, python: str, minutes: int) -> Part:
+    """Return the part that runs on an ansible-core which is not the default one."""
+    module = ("python", "-m", "tests.fresh.ansible")
+    return Part(
+        f"ansible-{core}",
+        f"make bench, tests of roles and plugins, and two PCs on ansible-core {core} with Python {python}",
+        minutes,
+        (
+            (
+                f"ansible-core {core}",
+                (*module, "--python", python, "--ansible", ansible, "--core", core),
+            ),
+        ),
+        packages=("openssh-client", "openssh-server"),
+        lab=("container",),
+        root=True,
+        needs=f"CPython {python}",
+    )
+
+
 THOROUGH = ("env", "EDGEBENCH_HYPOTHESIS=thorough")
 # A sample does not replace the results of the whole campaign.
 FAULTS = ("env", "EDGEBENCH_FAULTS_RESULTS=build/faults-sample")
@@ -287,6 +307,8 @@ REST = (
         )
         for release, number in (("bookworm", 12), ("trixie", 13))
     ),
+    other_ansible("2.19", "newest", "3.11", 22),
+    other_ansible("2.21", "newest", "3.13", 22),
 )
 PARTS = {part.name: part for part in (*TEST, *REST)}
 TIERS = {"test": TEST, "test-all": (*TEST, *REST)}
