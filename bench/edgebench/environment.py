@@ -2,8 +2,9 @@
 
 Keras is overridden: its backend is TensorFlow, in float32, with channels last,
 regardless of ``KERAS_*`` and keras.json. Other variables that libraries read
-(threads, XLA, allocators, preloaded libraries) and the limits that the kernel
-sets for the process stay, and each record has them as circumstances.
+(threads, XLA, allocators, preloaded libraries), the limits that the kernel
+sets for the process and what the host was told about its clocks stay, and each
+record has them as circumstances.
 """
 
 import hashlib
@@ -38,6 +39,8 @@ _NOT_READ = re.compile(
 )
 # A value that does not begin with a dash is the name of a file with flags.
 _FLAGS = ("XLA_FLAGS", "TF_XLA_FLAGS")
+# Of the circumstances, those of the host's clocks.
+CLOCKS = ("boost", "governor", "power_mode")
 _POLICIES = {1: "fifo", 2: "rr", 3: "batch", 5: "idle", 6: "deadline"}
 
 
@@ -69,11 +72,13 @@ def circumstances():
 
     In capitals variables of the environment, as they are set; in small letters
     what the kernel was told: "cpus" it may run on if not on all ("0,2-3"),
-    "cpu_quota" in CPUs if there is one, "nice" if not 0, "scheduler" if not the ordinary one.
+    "cpu_quota" in CPUs if there is one, "nice" if not 0, "scheduler" if not the ordinary one,
+    and CLOCKS: "boost" if it is off, "governor", "power_mode" of a Jetson.
     """
     environ = of_worker()
     found = {name: _text(name, environ[name]) for name in environ if is_recorded(name, environ[name])}
     found.update(_of_process())
+    found.update({name: text for name, text in zip(CLOCKS, host.clocks()) if text is not None})
     return {name: found[name] for name in sorted(found)}
 
 

@@ -16,6 +16,11 @@ from edgebench import host_texts
 
 _CPU = "/sys/devices/system/cpu/cpu0/"
 _GOVERNORS = "/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor"
+# What switches turbo clocks off, and how it reads then (the kernel's documentation of cpufreq and intel_pstate).
+_NO_BOOST = {
+    "/sys/devices/system/cpu/cpufreq/boost": "0",
+    "/sys/devices/system/cpu/intel_pstate/no_turbo": "1",
+}
 
 
 def facts():
@@ -54,12 +59,27 @@ def cpu():
         "cores_physical": _cores_physical(),
         "cores_logical": os.cpu_count(),
         "caches_bytes": _caches(),
-        "governor": host_texts.governors(map(_text, glob.glob(_GOVERNORS))),
+        "governor": _governor(),
         "clock_min_mhz": _khz_to_mhz(_number(_CPU + "cpufreq/cpuinfo_min_freq")),
         "clock_max_mhz": _khz_to_mhz(_number(_CPU + "cpufreq/cpuinfo_max_freq")),
         "clock_current_mhz": _khz_to_mhz(current_khz)
         or (float(info["cpu MHz"]) if "cpu MHz" in info else None),
     }
+
+
+def clocks():
+    """Return (boost, governor, power mode), what the host was told about its clocks.
+
+    "off" where turbo clocks are switched off, else None; the governors of the
+    CPUs, joined by commas, None without cpufreq; the name of nvpmodel's mode on a
+    Jetson, else None.
+    """
+    boost = "off" if any(_text(path) == off for path, off in _NO_BOOST.items()) else None
+    return boost, _governor(), _power_mode() if l4t_release() else None
+
+
+def _governor():
+    return host_texts.governors(map(_text, glob.glob(_GOVERNORS)))
 
 
 def _by_py_cpuinfo(field):

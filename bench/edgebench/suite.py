@@ -104,6 +104,7 @@ class Suite:
     def _known(self, file, asked_for):
         """Return {identity: its records}; raise UsageError where the file is not one to go on with."""
         known = {}  # type: ignore[var-annotated]
+        inherited = environment.circumstances()
         for record in file.records:
             if record["run_id"] != self.settings.run_id:
                 raise UsageError(
@@ -114,7 +115,7 @@ class Suite:
                 )
             task = asked_for.get(tasks.identity_of(record))
             if task is not None and task.is_asked_for(record):
-                _check_same_settings(task, record, file.path)
+                _check_same_settings(task, record, inherited, file.path)
                 known.setdefault(task.identity, []).append(record)
         if known and not self.settings.resume:
             raise UsageError(
@@ -338,9 +339,9 @@ def host_facts(display):
     return part["facts"], part["missing"]
 
 
-def _check_same_settings(task, record, path):
+def _check_same_settings(task, record, inherited, path):
     """Refuse to go on under other settings: half of a run would not be comparable with the other half."""
-    differing = task.differences(record)
+    differing = task.differences(record, inherited)
     if differing:
         raise UsageError(
             "{} was started with other settings ({}). Use the same settings, or choose another --run-id.".format(

@@ -89,13 +89,13 @@ class Training:
             and record["variant"] == recording.VARIANT
         )
 
-    def differences(self, record):
-        """Return [(name, then, now)] of settings that a suite may not change half-way."""
+    def differences(self, record, inherited):
+        """Return [(name, then, now)] of settings that a suite may not change half-way. inherited: circumstances now."""
         settings = self._settings
         now = dict(recording.requested(settings), threads=settings.threads, seed=settings.seed + self.repeat)
         then = dict(record["requested"], threads=record["threads"]["intra"], seed=record["seed"])
         found = [(name, then[name], now[name]) for name in sorted(now) if now[name] != then[name]]
-        return found + _of_environment(record)
+        return found + environment.differences(record.get("environment"), inherited)
 
 
 class Inference:
@@ -146,8 +146,8 @@ class Inference:
             and record["variant"] == recording.VARIANT
         )
 
-    def differences(self, record):
-        """Return [(name, then, now)] of settings that a suite may not change half-way."""
+    def differences(self, record, inherited):
+        """Return [(name, then, now)] of settings that a suite may not change half-way. inherited: circumstances now."""
         settings, model = self._settings, self.model
         pairs = [
             ("data", record["requested"]["data"], settings.data_mode),
@@ -156,11 +156,8 @@ class Inference:
             ("weights of " + model.id, record["model"]["weights"], model.weights),
             ("SHA-256 of " + model.id, record["model"]["sha256"], model.sha256),
         ]
-        return [each for each in pairs if each[1] != each[2]] + _of_environment(record)
-
-
-def _of_environment(record):
-    return environment.differences(record.get("environment"), environment.circumstances())
+        found = [each for each in pairs if each[1] != each[2]]
+        return found + environment.differences(record.get("environment"), inherited)
 
 
 def inference_label(engine, model, form, threads):

@@ -11,6 +11,8 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from edgebench.environment import CLOCKS
+
 from edgebench_report import text
 
 if TYPE_CHECKING:
@@ -146,6 +148,16 @@ def environment(record: Record) -> str | None:
     """Return what the process of a record inherited, as a JSON text that is equal for equal ones; None is unknown."""
     known = record.get("environment")
     return None if known is None else json.dumps(known, sort_keys=True, ensure_ascii=False)
+
+
+def without_clocks(known: Hashable) -> tuple[str | None, str | None]:
+    """Return what ``environment`` told without the host's clocks, and the clocks, as such texts; None is unknown."""
+    variables = _variables(known)
+    if variables is None:
+        return None, None
+    clocks = {name: value for name, value in variables.items() if name in CLOCKS}
+    parts = {name: value for name, value in variables.items() if name not in CLOCKS}, clocks
+    return tuple(json.dumps(each, sort_keys=True, ensure_ascii=False) for each in parts)  # type: ignore[return-value]
 
 
 def columns(runs: Iterable[Record], workload_order: Iterable[str]) -> list[Column]:

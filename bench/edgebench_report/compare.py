@@ -6,7 +6,7 @@ precision, profile, options) must be the same on both sides, else it is set apar
 """
 
 import json
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
@@ -17,12 +17,14 @@ from edgebench_report.errors import ReportError
 
 # Names for --by: the circumstances each of them lets differ.
 BY: dict[str, tuple[str, ...]] = {
-    "host": ("host", "device", "threads"),
+    "host": ("host", "device", "threads", "clocks"),
     "stack": ("framework", "keras", "numpy", "python", "library", "delegate"),
     "run": (),
     "device": ("device",),
     "threads": ("threads",),
     "environment": ("environment",),
+    # Governor, boost and power mode, which the records have as parts of the environment.
+    "clocks": ("clocks",),
     "input": ("input",),
     "engine": ("engine", "library", "delegate", "form"),
     "model": ("model", "form", "weights", "model sha256", "precision"),
@@ -36,7 +38,7 @@ BY: dict[str, tuple[str, ...]] = {
 # How something was computed; all else says what was computed.
 _HOW = frozenset(
     each
-    for name in ("host", "stack", "device", "threads", "environment", "input", "engine")
+    for name in ("host", "stack", "device", "threads", "environment", "clocks", "input", "engine")
     for each in BY[name]
 ) - {"form"}
 _NAMES = {
@@ -192,10 +194,10 @@ def _measured(records: Sequence[Record], by: list[str]) -> list[Measured]:
     found: list[Measured] = []
     for column in aggregate.columns(runs, []):
         for group in column.groups.values():
-            found += _by_program(group.workload, dict(group.circumstances), group.runs, "program" in by)
+            found += _by_program(group.workload, _apart(group.circumstances), group.runs, "program" in by)
     alike: dict[tuple[Any, ...], list[Record]] = {}
     for record in (each for each in records if each["record"] == "inference"):
-        facts = _inference_facts(record)
+        facts = _apart(_inference_facts(record))
         alike.setdefault(tuple(sorted(facts.items(), key=lambda item: item[0])), []).append(record)
     for key, members in alike.items():
         facts = dict(key)
@@ -203,6 +205,12 @@ def _measured(records: Sequence[Record], by: list[str]) -> list[Measured]:
             Measured(members[0]["workload"], text.one_line(members[0]["title"]), dict(facts), members)
         )
     return found
+
+
+def _apart(facts: Mapping[str, Hashable]) -> dict[str, Hashable]:
+    """Return the facts with the host's clocks apart from what its processes inherit."""
+    inherited, clocks = aggregate.without_clocks(facts["environment"])
+    return {**facts, "environment": inherited, "clocks": clocks}
 
 
 def _by_program(
@@ -341,7 +349,9 @@ def _value(name: str, value: Hashable) -> str:
         return "unknown"
     if name == "synthetic":
         return "yes" if value is True else "no"
-    if name == "environment":
+    if name == "clocks" and value == "{}":
+        return "not reported"
+    if name in ("environment", "clocks"):
         return aggregate.text_of_environment(value)
     if name.endswith("sha256"):
         return str(value)[:12]

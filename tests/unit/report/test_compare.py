@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from edgebench_report import cli
+from edgebench_report import aggregate, cli
 from edgebench_report.cli_compare import conclusions
 from edgebench_report.compare import Comparison, Outcome, compare, select
 from edgebench_report.errors import ReportError
@@ -170,6 +170,19 @@ def test_an_environment_may_differ_between_the_sides_and_is_named(make: Any) -> 
     assert compare(("a", one), ("b", other), by=["threads"]).pairs == []
     # Of older records it is unknown, which stands in nobody's way.
     assert len(compare(("a", one), ("b", timed(make, SLOWER, run_id="r2")), by=["run"]).pairs) == 1
+
+
+def test_clocks_are_not_put_together_and_differ_between_hosts(make: Any) -> None:
+    slow = timed(make, SAME, environment={"power_mode": "5W"})
+    fast = timed(make, SLOWER, run_id="r2", environment={"power_mode": "MAXN", "nice": "5"})
+    assert compare(("a", slow), ("b", fast), by=["host"]).pairs == []
+    fast = timed(make, SLOWER, run_id="r2", environment={"power_mode": "MAXN"})
+    for by in ([], ["host"], ["clocks"]):
+        [pair] = compare(("a", slow), ("b", fast), by=by).pairs
+        assert pair.differing == [("clocks", "power_mode=5W", "power_mode=MAXN")]
+    for by in (["run"], ["environment"]):
+        assert compare(("a", slow), ("b", fast), by=by).pairs == []
+    assert len(aggregate.columns([*slow, *fast], ["mnist_1d"])) == 2
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from edgebench import environment, recording, records, schema, tasks
+from edgebench import environment, host, recording, records, schema, tasks
 from edgebench.suite import Settings
 from hypothesis import given
 from hypothesis import strategies as st
@@ -150,7 +150,7 @@ def test_flags_in_a_file_are_told_apart_by_its_content(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("prepare", "name", "value"),
     [
-        ("os.nice(3)", "nice", "3"),
+        ("os.nice(3)", "nice", str(min(19, os.nice(0) + 3))),
         ("os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})", "cpus", None),
         ("os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))", "scheduler", "batch"),
     ],
@@ -171,6 +171,31 @@ def test_what_the_kernel_was_told_of_the_process_is_a_circumstance(
         check=True,
     )
     assert json.loads(done.stdout)[name] == value
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, {}),
+        ({"boost": "1", "no_turbo": "0"}, {}),
+        ({"boost": "0", "cpu0": "powersave\n"}, {"boost": "off", "governor": "powersave"}),
+        ({"no_turbo": "1\n"}, {"boost": "off"}),
+        ({"cpu0": "performance\n", "cpu1": "schedutil\n"}, {"governor": "performance,schedutil"}),
+        ({"l4t": "32"}, {"power_mode": "5W"}),
+    ],
+)
+def test_what_the_host_was_told_of_its_clocks_is_a_circumstance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], expected: dict[str, str]
+) -> None:
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    monkeypatch.setattr(host, "_GOVERNORS", f"{tmp_path}/cpu[0-9]*")
+    monkeypatch.setattr(host, "_NO_BOOST", {f"{tmp_path}/boost": "0", f"{tmp_path}/no_turbo": "1"})
+    monkeypatch.setattr(host, "l4t_release", lambda: files.get("l4t"))
+    # Asked on a Jetson alone.
+    monkeypatch.setattr(host, "_power_mode", lambda: "5W")
+    found = environment.circumstances()
+    assert {name: value for name, value in found.items() if name in environment.CLOCKS} == expected
 
 
 @pytest.mark.parametrize(
@@ -277,16 +302,19 @@ def test_a_record_holds_its_circumstances_and_a_suite_is_not_resumed_under_other
     assert record["environment"]["OMP_NUM_THREADS"] == "1"
     assert "KERAS_BACKEND" not in record["environment"]
     assert recording.heading("host", settings(), "0" * 12)["environment"] == record["environment"]
-    assert task.differences(record) == []
+    assert task.differences(record, environment.circumstances()) == []
 
     monkeypatch.delenv("KERAS_BACKEND")
-    assert task.differences(record) == []
+    assert task.differences(record, environment.circumstances()) == []
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     monkeypatch.setenv("XLA_FLAGS", "--xla_x")
-    assert task.differences(record) == [("OMP_NUM_THREADS", "1", "2"), ("XLA_FLAGS", None, "--xla_x")]
+    assert task.differences(record, environment.circumstances()) == [
+        ("OMP_NUM_THREADS", "1", "2"),
+        ("XLA_FLAGS", None, "--xla_x"),
+    ]
     # Of an older record the environment is unknown.
     del record["environment"]
-    assert task.differences(record) == []
+    assert task.differences(record, environment.circumstances()) == []
 
 
 def test_circumstances_of_the_process_are_named_where_they_differ_too() -> None:
