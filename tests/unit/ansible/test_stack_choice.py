@@ -158,6 +158,9 @@ JETPACKS = {
     "4.6": ("32.6.1", "3.6.9", "py36-jetpack46-tf2.7.0"),
     "4.6.1": ("32.7.1", "3.6.9", "py36-jetpack46-tf2.7.0"),
     "4.6.6": ("32.7.6", "3.6.9", "py36-jetpack46-tf2.7.0"),
+    "5.0.2": ("35.1.0", "3.8.10", "py38-jetpack502-tf2.10.0"),
+    "6.0 DP": ("36.2.0", "3.10.12", "py310-jetpack60-tf2.15.0"),
+    "6.0": ("36.3.0", "3.10.12", "py310-jetpack60-tf2.15.0"),
     "5.1.2": ("35.4.1", "3.8.10", "py38-jetpack51-tf2.12.0"),
     "6.1": ("36.4.0", "3.10.12", "py310-jetpack61-tf2.16.1"),
     "5.1.5": ("35.6.1", "3.8.10", "py38-jetpack51-tf2.12.0"),
@@ -198,9 +201,6 @@ def test_a_jetson_without_the_lock_is_told_how_to_make_it(choose: Choose, jetpac
 WITHOUT_A_STACK = {
     "4.6.6, with another Python": ("32.7.6", "3.9.18", "py39-tf2.15.1", None),
     "5.0 DP": ("34.1.0", "3.8.10", "py38-tf2.13.1", "35"),
-    "5.0.2": ("35.1.0", "3.8.10", "py38-tf2.13.1", "35"),
-    "6.0 DP": ("36.2.0", "3.10.12", "py310-tf2.21.0", "36"),
-    "6.0": ("36.3.0", "3.10.12", "py310-tf2.21.0", "36"),
     "7.0": ("38.2.0", "3.12.3", "py311-tf2.21.0", "36"),
     "7.2": ("39.2.0", "3.12.3", "py311-tf2.21.0", "36"),
     "of a series to come": ("47.1", "3.12.3", "py311-tf2.21.0", "36"),
@@ -276,7 +276,7 @@ def test_a_stack_and_a_wish_that_exclude_each_other_are_refused(
 
 
 def test_a_jetson_is_not_told_to_install_a_python_for_the_cpu(choose: Choose) -> None:
-    choice = choose(jetson("36.3.0", "3.14.0"), vendors=True)
+    choice = choose(jetson("38.2.0", "3.14.0"), vendors=True)
     assert releases(headline(choice, "gpu-would-be-idle")) == []
 
 
