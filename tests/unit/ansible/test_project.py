@@ -87,9 +87,10 @@ def test_specs_and_defaults_agree(root: Path, role: str) -> None:
     assert all(name.startswith(f"{role}_") for name in options)
 
 
-def test_the_readmes_are_up_to_date(root: Path) -> None:
+@pytest.mark.parametrize("tool", ["role_readmes.py", "supported_hosts.py"])
+def test_the_readmes_are_up_to_date(root: Path, tool: str) -> None:
     checked = subprocess.run(
-        [sys.executable, root / "tools/role_readmes.py", "--check"],
+        [sys.executable, root / "tools" / tool, "--check"],
         capture_output=True,
         text=True,
         check=False,
