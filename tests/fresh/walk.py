@@ -81,10 +81,12 @@ class Case:
             return f"took {output.seconds:.0f} s, expected at most {self.limit_s:.0f} s"
         # Ansible breaks a message into lines, and doubles its quotes.
         text = re.sub(r"\s+", " ", " ".join(output.lines)).replace("''", "'")
-        before, mark, _ = text.partition(f"[{self.code}]")
-        if self.code and not mark:
+        *messages, _ = text.split(f"[{self.code}]") if self.code else ["", ""]
+        if not messages:
             return f"no message with [{self.code}]"
-        missing = [value for value in self.values if value not in before[-MESSAGE:]]
+        # The code also is in the condition that Ansible prints of a failed assertion.
+        told = [[value for value in self.values if value not in each[-MESSAGE:]] for each in messages]
+        missing = min(told, key=len)
         return f"{missing[0]!r} is not named" if missing else ""
 
 
