@@ -151,6 +151,7 @@ def _profile(options, tables):
 
 
 def _survey(options, tables):
+    from edgebench import environment
     from edgebench.roofline import networks, peaks_file, survey
 
     names = workload_names(options)
@@ -169,6 +170,8 @@ def _survey(options, tables):
             manifest.load(), data_dir(options), cache_dir(options), offline=options.offline, say=display.say
         ),
     )
+    if wish.measure:
+        environment.tell_overruled(display.say)
     try:
         result = survey.make(wish, display)
     finally:

@@ -14,6 +14,8 @@ from edgebench.suite import Settings
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.messages import codes
+
 BENCH = Path(environment.__file__).resolve().parents[1]
 RECORDED = [
     "CUDA_VISIBLE_DEVICES",
@@ -288,6 +290,19 @@ def settings() -> Settings:
     )
     values.update(lookback_rows=1440, device="auto", input_mode="auto", seed=0, run_id="r1", host="h")
     return Settings(**values)
+
+
+def test_a_command_that_trains_in_its_own_process_names_them_too(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "edgebench", "kws", "train", "--data-dir", tmp_path],
+        env={**os.environ, "PYTHONPATH": str(BENCH), "KERAS_BACKEND": "jax", "EDGEBENCH_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    (line, _) = done.stderr.splitlines()
+    assert codes(line) == ["keras-setting-ignored"]
+    assert "KERAS_BACKEND=jax" in line
 
 
 def test_a_record_holds_its_circumstances_and_a_suite_is_not_resumed_under_others(

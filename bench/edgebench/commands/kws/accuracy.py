@@ -33,7 +33,7 @@ def add(commands):
 
 
 def _accuracy(options):
-    from edgebench import progress, tasks
+    from edgebench import environment, progress, tasks
     from edgebench.kws import plan, tables
 
     finder = shared.finder(options)
@@ -48,6 +48,7 @@ def _accuracy(options):
         for name, model, threads in scored
     ]
     display = progress.display("auto")
+    environment.tell_overruled(display.say)
     display.plan(steps, noun="measurement")
     try:
         results = [

@@ -50,7 +50,7 @@ def add(commands):
 
 
 def _train(options):
-    from edgebench import compat
+    from edgebench import compat, environment
     from edgebench.kws import convert, train
     from edgebench.kws.speech import HOMEPAGE, Speech
 
@@ -60,6 +60,7 @@ def _train(options):
             "--data-dir.".format(HOMEPAGE),
             "speech-folder-required",
         )
+    environment.tell_overruled(_tell)
     folder = os.path.join(options.data_dir, "speech_commands")
     speech = Speech(folder if os.path.isdir(folder) else options.data_dir)
     out = os.path.abspath(options.out or os.path.join(cache_dir(options), "kws_trained", "kws_weights.npz"))
