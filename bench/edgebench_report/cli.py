@@ -126,7 +126,13 @@ def _build(given: argparse.Namespace) -> int:
     # With pandas and matplotlib behind it, it takes longer to import than other commands take.
     from edgebench_report import terminal
     from edgebench_report.build import build
+    from edgebench_report.writing import STDOUT
 
+    if given.out == STDOUT:
+        raise ReportError(
+            "--out -: the report is a folder, not a stream. Name a folder, for example --out report.",
+            "out-is-stdout",
+        )
     built = build(given.paths, given.out, given.title, given.against)
     if not given.quiet:
         width = shutil.get_terminal_size((110, 40)).columns

@@ -12,7 +12,7 @@ from typing import TextIO
 from edgebench_report import importers, text
 from edgebench_report.errors import ReportError
 from edgebench_report.importers import records
-from edgebench_report.writing import write
+from edgebench_report.writing import STDOUT, to_stdout, write
 
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 _EXIT_CODES = """\
@@ -44,7 +44,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", say: Sa
         help="log, or folder that contains .log, .txt or .json files",
     )
     parser.add_argument(
-        "--out", required=True, type=Path, metavar="FILE", help="file for the records (.jsonl)"
+        "--out",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="file for the records (.jsonl); - is the standard output",
     )
     parser.add_argument("--host", metavar="NAME", help="name of the host that all these logs come from")
     parser.set_defaults(run=functools.partial(_run, say))
@@ -56,7 +60,8 @@ def _run(say: Say, given: argparse.Namespace) -> int:
             f"--host {text.one_line(given.host)}: not a host name. Use letters, digits, dots and dashes.",
             "host-name-invalid",
         )
-    _require_replaceable(given.out)
+    if given.out != STDOUT:
+        _require_replaceable(given.out)
     found = importers.read(given.paths, given.host)
     for problem in found.problems:
         say(f"not imported: {problem.message}", sys.stderr)
@@ -68,13 +73,18 @@ def _run(say: Say, given: argparse.Namespace) -> int:
             f"no measurement found in {read}, so {given.out} was not written. Name logs, or folders that contain some.",
             "nothing-imported",
         )
-    write(given.out, records.lines(found.records))
+    # The standard output holds the records and nothing else.
+    told = sys.stderr if given.out == STDOUT else sys.stdout
+    if given.out == STDOUT:
+        to_stdout(records.lines(found.records))
+    else:
+        write(given.out, records.lines(found.records))
     measured = [each for each in found.records if each["record"] != "host"]
     hosts = sorted({each["host"] for each in measured})
     say(
         f"{text.plural(len(measured), 'record')} of {text.plural(len(hosts), 'host')} ({', '.join(hosts)}) "
         f"from {found.used} of {text.plural(len(found.files), 'file')}: {given.out}",
-        sys.stdout,
+        told,
     )
     return 1 if found.problems else 0
 

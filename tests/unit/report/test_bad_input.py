@@ -37,6 +37,7 @@ CASES: list[tuple[str, str | None, list[str]]] = [
     ("import {pipe} --out {new}", "nothing-imported", ["{new}"]),
     ("import /dev/zero --out {new}", "nothing-imported", ["{new}"]),
     ("import {text} --out {folder}", "out-not-file", ["{folder}"]),
+    ("build {good} --out -", "out-is-stdout", ["--out -"]),
     ("import {text} --out /dev/full", "out-not-file", ["/dev/full"]),
     ("import {text} --out {good}", "out-not-imported", ["{good}"]),
     ("import {text} --out {new} --host a/b", "host-name-invalid", ["a/b"]),

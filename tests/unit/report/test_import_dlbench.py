@@ -346,6 +346,20 @@ def test_what_is_no_log_is_named_and_the_rest_imported(
     assert len(load([tmp_path / "x.jsonl"]).runs) == 1
 
 
+def test_standard_output_gets_the_records_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    put(tmp_path, "edge_mnist1D.txt", log())
+    assert main(["import", "edge_mnist1D.txt", "--host", "edge", "--out", "file.jsonl"]) == 0
+    capfdbinary.readouterr()
+    assert main(["import", "edge_mnist1D.txt", "--host", "edge", "--out", "-"]) == 0
+    told = capfdbinary.readouterr()
+    assert told.out == (tmp_path / "file.jsonl").read_bytes()
+    assert b"edge" in told.err
+    assert not (tmp_path / "-").exists()
+
+
 def test_nothing_to_import_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     put(tmp_path, "logs/notes.txt", "nothing")
 
