@@ -29,6 +29,9 @@ with open("files/tensorflow_stacks.yml") as table:
         print(stack["name"], stack["index"] or "-", ",".join(stack["architectures"]), *stack["system_packages"])
 PYTHON
 
+# TensorFlow's release candidates ask for a nightly Keras, whose files would replace those of the one that a stack pins.
+echo "keras-nightly ; python_version < '3'" >"$work/left-out.txt"
+
 # compile NAME PYTHON [OPTION...]: NAME.in -> NAME.txt, seen from requirements/ so that its comments hold no
 # machine's paths.
 compile() {
@@ -41,7 +44,7 @@ compile() {
         # --fork-strategy fewest: one version for all Pythons where there is one.
         "$uv" pip compile --quiet --no-config --generate-hashes --python-version "$minimum" \
             --fork-strategy fewest --custom-compile-command 'make lock' ${UPGRADE:+--upgrade} \
-            "$@" "$name.in" --output-file "$name.txt"
+            --override "$work/left-out.txt" "$@" "$name.in" --output-file "$name.txt"
     )
 }
 
@@ -55,7 +58,8 @@ complete() {
         for machine in $(echo "$machines" | tr ',' ' '); do
             "$uv" pip install --quiet --no-config --dry-run --target "$work/none" \
                 --python .venv/bin/python --python-version "$release" --python-platform "$machine-manylinux_2_28" \
-                --only-binary :all: --require-hashes -r "$work/requirements/$name.txt" || {
+                --only-binary :all: --override "$work/left-out.txt" --require-hashes \
+                -r "$work/requirements/$name.txt" || {
                 echo "edgebench: requirements/$name.txt cannot be installed on Python $release, $machine;" \
                     "change the pins in $name.in [lock-not-installable]" >&2
                 exit 1

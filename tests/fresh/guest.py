@@ -69,6 +69,8 @@ def _build(release: str, sources: list[str], tree: Path) -> None:
     building = Path(tempfile.mkdtemp(prefix="building-", dir=tree.parent))
     options = ["--variant=minbase", "--format=directory", f"--include={','.join(PACKAGES)}"]
     options += [f"--aptopt={option}" for option in host_config.apt_options()]
+    # A mirror may be some weeks behind.
+    options += ['--aptopt=Acquire::Check-Valid-Until "false";'] if release == host_config.TESTING else []
     # Otherwise bookworm gets the package usrmerge, and with it all of Perl.
     options += [f"--hook-dir={_MERGED_USR}"] if _MERGED_USR.is_dir() else []
     try:

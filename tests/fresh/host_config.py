@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 CERTIFICATES = Path("/etc/ssl/certs")
+# Debian testing changes, so no part of `make test-all` needs it.
+TESTING = "forky"
 
 
 def _output(*command: str) -> str:
@@ -20,7 +22,9 @@ def apt_sources(release: str) -> list[str]:
     targets = _output(
         "apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Identifier: Packages"
     )
-    suites = {f"{here}{pocket}": f"{release}{pocket}" for pocket in ("", "-updates", "-security")}
+    # Testing has nothing in the others, and they are not always kept up to date.
+    pockets = ("",) if release == TESTING else ("", "-updates", "-security")
+    suites = {f"{here}{pocket}": f"{release}{pocket}" for pocket in pockets}
     sources = [line.split() for line in targets.splitlines() if line.startswith("http")]
     return [f"deb {uri} {suites[suite]} {part}" for uri, suite, part in sources if suite in suites]
 

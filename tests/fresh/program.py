@@ -11,8 +11,9 @@ from pathlib import Path
 
 from lab.errors import LabError
 from tests.fresh.guest import END_SIGNALS
+from tests.fresh.host_config import TESTING
 
-RELEASES = ("bookworm", "trixie")
+RELEASES = ("bookworm", "trixie", TESTING)
 
 
 @dataclass(frozen=True)
