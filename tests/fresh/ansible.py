@@ -17,7 +17,12 @@ from pathlib import Path
 from tests import needs
 from tests.fresh.program import Outcome, execute, parser
 
-COMMANDS = ("make bench", "make unit PYTEST_ARGS=tests/unit/ansible", "make scenario-x86")
+# Data of this machine would make another benchmark.
+COMMANDS = (
+    "env -u EDGEBENCH_DATA_DIR make bench",
+    "make unit PYTEST_ARGS=tests/unit/ansible",
+    "make scenario-x86",
+)
 VERSION = "import ansible.release; print(ansible.release.__version__)"
 
 
@@ -25,9 +30,16 @@ def trials(interpreter: Path, ansible: str, core: str) -> list[Outcome]:
     """Run the commands in a new clone, up to the first that fails, and return how they ended."""
     folder = Path(tempfile.mkdtemp(prefix="edgebench-ansible-", dir="/var/tmp"))
     checkout = folder / "edgebench"
-    environment = {**os.environ, "PYTHON": str(interpreter), "EDGEBENCH_ANSIBLE": ansible}
-    # Data of this machine would be another benchmark, and the clone logs its own tests.
-    for name in ("EDGEBENCH_DATA_DIR", "EDGEBENCH_TEST_LOG", "PYTHONPATH"):
+    environment = {
+        **os.environ,
+        "PYTHON": str(interpreter),
+        "EDGEBENCH_ANSIBLE": ansible,
+        # The tests look beside their own checkout otherwise.
+        "EDGEBENCH_DATA_DIR": str(needs.data_folder()),
+        "EDGEBENCH_CASES_DIR": str(needs.cases_folder()),
+    }
+    # The clone logs its own tests.
+    for name in ("EDGEBENCH_TEST_LOG", "PYTHONPATH"):
         environment.pop(name, None)
     outcomes = []
     try:
