@@ -115,7 +115,7 @@ def test_no_release_on_any_module_computes_on_the_cpu_by_itself(
 
 
 def jetpack_of(stack: dict[str, Any]) -> tuple[int, ...]:
-    """Return the JetPack that a stack's name has: (4, 6) of py36-jetpack46-tf2.7.0, (5, 0, 2) of py38-jetpack502-tf2.10.0."""
+    """Return the JetPack that a stack's name has: (5, 0, 2) of py38-jetpack502-tf2.10.0."""
     return tuple(map(int, stack["name"].partition("jetpack")[2].partition("-")[0]))
 
 
