@@ -42,6 +42,8 @@ import ctypes, os, signal
 if not ctypes.CDLL(None).getenv(b"OPENBLAS_CORETYPE"):
     os.kill(os.getpid(), signal.SIGILL)
 """
+# What makes a lock.
+LOCKING = ("tools/lock.sh", "plugins/filter/edgebench_locks.py", "roles/runtime/files/reach_index.py")
 GOMP = "/x/tensorflow_cpu_aws.libs/libgomp-d22c30c5.so.1.0.0"
 
 
@@ -186,9 +188,11 @@ class Checkout:
 def checkout(root: Path, tmp_path: Path, index: Callable[..., Index]) -> Checkout:
     """A checkout with an empty table, and an index that stands in for PyPI."""
     folder = tmp_path / "checkout"
-    for name in ("files", "requirements/runtime", "tools"):
+    for name in ("files", "requirements/runtime"):
         (folder / name).mkdir(parents=True)
-    shutil.copy2(root / "tools/lock.sh", folder / "tools/lock.sh")
+    for path in LOCKING:
+        (folder / path).parent.mkdir(parents=True)
+        shutil.copy2(root / path, folder / path)
     (folder / ".venv").symlink_to(sys.prefix)
     return Checkout(folder, index("pypi", hashes=True))
 
