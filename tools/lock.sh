@@ -168,14 +168,25 @@ PYTHON
 # Print the line of what a resolver said that counts.
 telling() {
     .venv/bin/python - "$work/errors" <<'PYTHON'
+import re
 import sys
 
+sys.path.insert(0, "plugins/filter")
+import edgebench_hash_mismatch
+
 with open(sys.argv[1], encoding="utf-8", errors="replace") as handle:
-    lines = [line.strip(" \u00d7\u2502\u2570\u2500\u25b6\n") for line in handle if not line.startswith("warning:")]
-marked = [line for line in lines if line.startswith("ERROR:")]
+    output = handle.read()
+refused = edgebench_hash_mismatch.REFUSED.search(output)
+if refused:
+    # Of the wheel and of the link to it.
+    print("the hashes of %(package)s differ, SHA-256 expected %(expected)s, received %(received)s" % refused)
+    sys.exit()
+lines = [re.sub(r"^(error|cause): ", "", line.strip()) for line in output.splitlines()]
+marked = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR:")]
 # uv wraps its explanation, and advice comes after a blank line.
-text = marked[-1] if marked else " ".join(lines).partition("  ")[0].partition(" hint: ")[0]
-text = text.removeprefix("ERROR: ").removeprefix("No solution found when resolving dependencies: ").strip(" .:")
+first = "\n".join(lines).strip().partition("\n\n")[0].splitlines()
+told = [line for line in first if not line.startswith(("warning:", "No solution found"))]
+text = (marked[-1] if marked else " ".join(told)).strip(" .:").removeprefix("Because ")
 print(text if len(text) < 140 else text[:137] + "...")
 PYTHON
 }

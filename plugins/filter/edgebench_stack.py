@@ -2,7 +2,7 @@
 """The choice of a TensorFlow stack for a host, with its reason."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -69,7 +69,7 @@ _value:
     C(misfits), the stacks that do not fit, each with the codes of the reasons;
     C(hidden_flags), null or that a hypervisor hides instructions of the CPU, and how to expose them;
     C(crash_remedy), what to do if TensorFlow ends in SIGILL or SIGABRT nevertheless;
-    C(lock_pending), whether the stack's lock must be made first;
+    C(lock), the path of the stack's lock file if C(locks) has it; C(lock_pending), whether it must be made first;
     C(gpu_unused), null or why the host's GPU stays unused; C(gpu_required), whether the installation must find a GPU;
     C(problem), null or why no stack was chosen. Its first line holds the verdict, what helps and a code in brackets;
     the others say what was looked at and what each stack lacks.
@@ -383,6 +383,7 @@ def choose(
                 "misfits": _codes(unfit),
                 "hidden_flags": hidden_flags(host),
                 "crash_remedy": crash_remedy(host, stack, stacks),
+                "lock": locks.get(stack["lock"]) if isinstance(locks, Mapping) else None,
                 "lock_pending": stack["lock"] not in there,
                 "gpu_unused": unused,
                 "gpu_required": bool(stack["gpu"]) and gpu_is_required(host, gpu),
@@ -612,6 +613,7 @@ def _refusal(problem: str, passed_over: dict[str, list[Misfit]] | None = None) -
         "misfits": _codes(passed_over or {}),
         "hidden_flags": None,
         "crash_remedy": None,
+        "lock": None,
         "lock_pending": False,
         "gpu_unused": None,
         "gpu_required": False,
