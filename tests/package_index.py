@@ -1,7 +1,8 @@
-"""Package indexes on this machine: folders of small wheels, with pages in the forms that PyPI, NVIDIA and piwheels use."""
+"""Package indexes on this machine: small wheels, with pages in the forms that PyPI, NVIDIA and piwheels use."""
 
 import hashlib
 import http.server
+import shutil
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -62,13 +63,23 @@ class Index:
             for path, text in files.items():
                 archive.writestr(path, text)
             archive.writestr(f"{info}/RECORD", "".join(f"{path},,\n" for path in [*files, f"{info}/RECORD"]))
-        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-        fragment = f"#sha256={digest}" if self.hashes else ""
-        link = f'<a href="{wheel.name.replace("+", "%2B")}{fragment}">{wheel.name}</a><br>\n'
-        if is_new:
-            with (page / "index.html").open("a") as listing:
-                listing.write(link)
-        return digest
+        return self._link(wheel) if is_new else _digest(wheel)
+
+    def take(self, wheel: Path) -> str:
+        """Publish a wheel that is there and return its SHA-256."""
+        page = self.folder / wheel.name.partition("-")[0].lower().replace("_", "-")
+        page.mkdir(parents=True, exist_ok=True)
+        return self._link(Path(shutil.copy(wheel, page)))
+
+    def _link(self, wheel: Path) -> str:
+        fragment = f"#sha256={_digest(wheel)}" if self.hashes else ""
+        with (wheel.parent / "index.html").open("a") as listing:
+            listing.write(f'<a href="{wheel.name.replace("+", "%2B")}{fragment}">{wheel.name}</a><br>\n')
+        return _digest(wheel)
+
+
+def _digest(wheel: Path) -> str:
+    return hashlib.sha256(wheel.read_bytes()).hexdigest()
 
 
 @contextmanager

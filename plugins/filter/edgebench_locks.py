@@ -89,6 +89,4 @@ class FilterModule:
 
 # Asked by tools/lock.sh, so that both agree.
 if __name__ == "__main__":
-    lacking = missing(Path(sys.argv[1]), Path(sys.argv[2]))
-    print(", ".join(lacking))
-    sys.exit(bool(lacking))
+    sys.exit(bool(missing(Path(sys.argv[1]), Path(sys.argv[2]))))

@@ -166,8 +166,8 @@ class Host:
             return
         stack = choice["stack"]["name"]
         text = (
-            f"{stack} is installed from {KEPT_LOCKS}{stack}.txt, a lock kept on this controller. To make it part of the "
-            "checkout [lock-kept]"
+            f"{stack} is installed from {KEPT_LOCKS}{stack}.txt, a lock kept on this controller. To make it part of "
+            "the checkout [lock-kept]"
         )
         self.wished.append((text, f"make lock STACK={stack}"))
 

@@ -5,8 +5,8 @@
     python reach_index.py [ARGUMENT OF pip install ...]
 
 Reads pip's own configuration: files, variables and the arguments. Asks every index for the page of pip, and if that is
-refused, of TensorFlow. Prints one line and exits with 1 if an index does not answer. Prints nothing and exits with 0 if all do, if pip has other sources
-(--no-index, --find-links), or if this pip cannot be asked.
+refused, of TensorFlow. Prints one line and exits with 1 if an index does not answer. Prints nothing and exits with 0 if
+all do, if pip has other sources (--no-index, --find-links), or if this pip cannot be asked.
 
 Needs Python 3.5, and pip, which may be the wheel that comes with ensurepip.
 """
@@ -84,7 +84,7 @@ def problem(arguments):
 
 
 def first_problem(arguments):
-    """Return `problem` of the arguments, and also if an index does not answer at all; None if this pip cannot be asked."""
+    """Return `problem` of the arguments, also for an index that never answers. None if this pip cannot be asked."""
     logging.disable(logging.CRITICAL)
     told = []
 

@@ -391,8 +391,8 @@ def test_the_role_from_a_lock_to_a_probed_venv(
     assert recap(again, "good") == {**recap(again, "good"), "failed": 0, "changed": 0}
 
 
-# How a vendor's index is laid out, and a host that its stack is for. The fast pages of a vendor need not have hashes, and
-# some refuse what they do not have.
+# How a vendor's index is laid out, the stack that it is for, and the facts of a host. Some indexes have no hashes on
+# their pages, and refuse what they do not have.
 VENDORS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "nvidia": (
         {"hashes": False, "unknown": 403},
@@ -425,7 +425,9 @@ def test_a_missing_lock_is_made_once_and_kept(
     checkout.pypi.add("keras", "8.0")
     checkout.stack(stack, wheels, pins, **changes)
     # Comes after the vendor's in the table.
-    checkout.stack(f"py3{MINOR}-other-tf9.9.9", None, "tensorflow==9.9.9\n", architectures=["aarch64", "armv7l"])
+    checkout.stack(
+        f"py3{MINOR}-other-tf9.9.9", None, "tensorflow==9.9.9\n", architectures=["aarch64", "armv7l"]
+    )
     provision = Provision(root, tmp_path, checkout)
 
     def play(*hosts: str, arguments: tuple[str, ...] = ()) -> "subprocess.CompletedProcess[str]":
@@ -527,7 +529,9 @@ def test_what_cannot_be_resolved_is_one_line(checkout: Checkout, index: Callable
     assert list(checkout.kept.iterdir()) == []
 
 
-def test_a_lock_that_is_interrupted_or_made_twice_at_once(checkout: Checkout, index: Callable[..., Index]) -> None:
+def test_a_lock_that_is_interrupted_or_made_twice_at_once(
+    checkout: Checkout, index: Callable[..., Index]
+) -> None:
     vendor = index("vendor", hashes=False)
     vendor.add("tensorflow", "1.0+nv1", "cp36-cp36m-linux_aarch64")
     stack = "py36-board-tf1.0"
@@ -561,9 +565,18 @@ def test_a_kept_lock_counts_while_it_agrees(
     locks = plugin("filter/edgebench_locks").locks
     stacks = []
     for name, lock in (
-        ("equal", "keras==2.7.0 \\\n    --hash=sha256:00\ntensorflow==2.7.0+nv22.1 \\\n    --hash=sha256:00\n"),
-        ("normalized", "Keras==2.7.0 \\\n  --hash=sha256:00\ntensorflow==2.7.0+nv22.01 \\\n  --hash=sha256:00\n"),
-        ("older", "keras==2.6.0 \\\n    --hash=sha256:00\ntensorflow==2.7.0+nv22.1 \\\n    --hash=sha256:00\n"),
+        (
+            "equal",
+            "keras==2.7.0 \\\n    --hash=sha256:00\ntensorflow==2.7.0+nv22.1 \\\n    --hash=sha256:00\n",
+        ),
+        (
+            "normalized",
+            "Keras==2.7.0 \\\n  --hash=sha256:00\ntensorflow==2.7.0+nv22.01 \\\n  --hash=sha256:00\n",
+        ),
+        (
+            "older",
+            "keras==2.6.0 \\\n    --hash=sha256:00\ntensorflow==2.7.0+nv22.1 \\\n    --hash=sha256:00\n",
+        ),
         ("short", "keras==2.7.0 \\\n    --hash=sha256:00\n"),
         ("empty", ""),
     ):

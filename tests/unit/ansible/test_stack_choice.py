@@ -189,7 +189,9 @@ def test_a_jetson_without_the_lock_gets_the_stack_that_is_to_be_locked(choose: C
 def test_a_stack_without_a_lock_and_an_index_is_never_chosen(
     plugin: Callable[[str], ModuleType], stacks: list[dict[str, Any]]
 ) -> None:
-    locks = {stack["lock"]: f"/locks/{stack['lock']}" for stack in stacks if stack["name"] != "py311-tf2.21.0"}
+    locks = {
+        stack["lock"]: f"/locks/{stack['lock']}" for stack in stacks if stack["name"] != "py311-tf2.21.0"
+    }
     choose = plugin("filter/edgebench_stack").choose
     choice = choose(host(pythons=["3.11.2"]), stacks, locks)
     assert choice["stack"] is None
