@@ -12,6 +12,9 @@
 # requirements/runtime as it is. UPGRADE=1 resolves anew.
 set -eu
 
+# Code of this checkout is imported below, and its folders are for no caches.
+export PYTHONDONTWRITEBYTECODE=1
+
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 cd "$root"
 uv=$root/.venv/bin/uv
