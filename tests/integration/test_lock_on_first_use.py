@@ -318,6 +318,14 @@ def fleet(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         made.lab("down", "--name", LAB, "--inventory", str(made.inventory))
 
 
+def test_check_mode_says_what_would_be_locked_and_asks_no_index(fleet: Fleet) -> None:
+    tried = fleet.play("-l", "Eomer,Eowyn", "--check")
+    assert tried.returncode == 0, tried.stdout
+    assert tried.stdout.count(f"{NANO} has no lock yet. ") == 1  # not prose
+    assert "TensorFlow 2.7.0" in tried.stdout
+    assert not (fleet.checkout / ".edgebench/locks").exists()
+
+
 def test_an_index_out_of_reach_changes_nothing_on_the_host(fleet: Fleet) -> None:
     done = fleet.play("-l", "Eomer")
     assert done.returncode != 0
