@@ -6,7 +6,14 @@
 #
 # STACK=NAME makes the lock of one stack of files/tensorflow_stacks.yml only. It is the way to those with an `index`:
 # their wheels are on an address of their own, which this machine must reach. All of a stack's wheels are downloaded.
+#
+# With LOCKS_DIR=FOLDER too, the lock is kept there, and requirements/ stays as it is. provision.yml keeps those that it
+# makes in .edgebench/locks. A lock there that agrees with the .in is left alone. `make lock STACK=NAME` promotes it to
+# requirements/runtime as it is. UPGRADE=1 resolves anew.
 set -eu
+
+# Code of this checkout is imported below, and its folders are for no caches.
+export PYTHONDONTWRITEBYTECODE=1
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 cd "$root"
@@ -17,8 +24,40 @@ uv=$root/.venv/bin/uv
 }
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+cache='' new=''
+trap 'rm -rf "$work" ${cache:+"$cache"} ${new:+"$new"}' EXIT
+# Some shells skip the above at a signal.
+trap 'exit 130' HUP INT TERM
 cp -R requirements "$work/"
+
+# agrees LOCK: whether a lock holds what the .in of STACK pins.
+agrees() {
+    [ -e "$1" ] && .venv/bin/python plugins/filter/edgebench_locks.py "requirements/runtime/$STACK.in" "$1"
+}
+
+kept=${LOCKS_DIR:-.edgebench/locks}/${STACK:-}.txt
+if [ -n "${LOCKS_DIR:-}" ]; then
+    if [ -z "${STACK:-}" ]; then
+        echo "edgebench: LOCKS_DIR is set, but STACK is not; expected STACK=NAME with it [stack-missing]" >&2
+        exit 2
+    fi
+    if ! mkdir -p "$LOCKS_DIR" 2>/dev/null || [ ! -w "$LOCKS_DIR" ]; then
+        echo "edgebench: $LOCKS_DIR is not a folder that $(id -un) can write, but locks are kept there;" \
+            "make it one [locks-unwritable]" >&2
+        exit 1
+    fi
+    # Another playbook may be making the same lock.
+    if command -v flock >/dev/null 2>&1; then
+        exec 9<"$LOCKS_DIR"
+        flock 9
+    fi
+    if [ -z "${UPGRADE:-}" ] && agrees "$kept" >/dev/null; then exit 0; fi
+    # On the disk of the checkout: /tmp may be in memory, which the wheels could fill.
+    if [ -z "${UV_CACHE_DIR:-}" ]; then
+        export UV_CACHE_DIR="$LOCKS_DIR/.cache"
+        cache=$UV_CACHE_DIR
+    fi
+fi
 
 # One line a stack: name, index or -, architectures, packages that the system brings.
 .venv/bin/python - >"$work/stacks" <<'PYTHON'
@@ -86,11 +125,77 @@ compile_vendor() {
     armv7l) resolve=resolve_by_pip ;;
     *) resolve=resolve_by_uv ;;
     esac
-    "$resolve" || {
-        echo "edgebench: locking requirements/$name.in failed; the lines above give the reason." \
-            "This machine must reach $index and its own package index [lock-failed]" >&2
+    # uv reads no setting of pip, and a setting of either names the index of whoever runs this.
+    if [ -z "${UV_DEFAULT_INDEX:-}" ]; then
+        UV_DEFAULT_INDEX=${UV_INDEX_URL:-${PIP_INDEX_URL:-}}
+        [ -n "$UV_DEFAULT_INDEX" ] ||
+            UV_DEFAULT_INDEX=$(.venv/bin/python -m pip config get global.index-url 2>/dev/null || true)
+        export UV_DEFAULT_INDEX
+    fi
+    within_reach "$resolve" || exit 1
+    # The versions of a kept lock that no longer agrees with the .in are kept where they fit.
+    [ -e "$work/requirements/$name.txt" ] || [ ! -e "$kept" ] || cp "$kept" "$work/requirements/$name.txt"
+    code=0
+    "$resolve" 2>"$work/errors" || code=$?
+    cat "$work/errors" >&2
+    [ "$code" -ne 3 ] || exit 1
+    [ "$code" -eq 0 ] || {
+        echo "edgebench: locking ${name#*/} failed: $(telling). Correct requirements/$name.in, or try later:" \
+            "its wheels come from $index [lock-failed]" >&2
         exit 1
     }
+}
+
+# within_reach RESOLVER: ask the indexes for a page, which takes seconds. uv and pip try for minutes.
+within_reach() {
+    told=$(env -u PIP_NO_INDEX -u PIP_FIND_LINKS .venv/bin/python - "$1" "$index" <<'PYTHON'
+import os
+import sys
+
+sys.path.insert(0, "roles/runtime/files")
+import reach_index
+
+resolver, index = sys.argv[1:]
+# A name may come before the address.
+named = os.environ["UV_DEFAULT_INDEX"]
+named = named[named.index("=") + 1 :] if "=" in named.partition(":")[0] else named
+default = ["--index-url", named] if named and resolver == "resolve_by_uv" else []
+found = reach_index.first_problem([*default, "--extra-index-url", index])
+if found:
+    print("%s (%.80s)" % found, flush=True)
+os._exit(bool(found))
+PYTHON
+    ) || {
+        echo "edgebench: the controller cannot reach ${told:-$index}, but needs it to lock ${name#*/}. Give it access, or" \
+            "copy a lock made elsewhere (make lock STACK=${name#*/}) to ${kept#"$root/"} [lock-index-unreachable]" >&2
+        return 1
+    }
+}
+
+# Print the line of what a resolver said that counts.
+telling() {
+    .venv/bin/python - "$work/errors" <<'PYTHON'
+import re
+import sys
+
+sys.path.insert(0, "plugins/filter")
+import edgebench_hash_mismatch
+
+with open(sys.argv[1], encoding="utf-8", errors="replace") as handle:
+    output = handle.read()
+refused = edgebench_hash_mismatch.REFUSED.search(output)
+if refused:
+    # Of the wheel and of the link to it.
+    print("the hashes of %(package)s differ, SHA-256 expected %(expected)s, received %(received)s" % refused)
+    sys.exit()
+lines = [re.sub(r"^(error|cause): ", "", line.strip()) for line in output.splitlines()]
+marked = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR:")]
+# uv wraps its explanation, and advice comes after a blank line.
+first = "\n".join(lines).strip().partition("\n\n")[0].splitlines()
+told = [line for line in first if not line.startswith(("warning:", "No solution found"))]
+text = (marked[-1] if marked else " ".join(told)).strip(" .:").removeprefix("Because ")
+print(text if len(text) < 140 else text[:137] + "...")
+PYTHON
 }
 
 resolve_by_uv() {
@@ -107,9 +212,9 @@ resolve_by_uv() {
 # so it is told what the host would say.
 resolve_by_pip() {
     .venv/bin/python - "$work/requirements/$name" "$minimum" "$machine" "$index" "${name#*/}" "$work" <<'PYTHON'
-import contextlib
 import json
 import os
+import re
 import sys
 
 from pip._internal.cli.main import main
@@ -133,11 +238,20 @@ if main(arguments):
     sys.exit(1)
 with open(report) as handle:
     installs = json.load(handle)["install"]
+# A file that changed under its name is to be noticed, as uv and the hosts do.
+locked = {}
+if os.path.exists(path + ".txt") and not os.environ.get("UPGRADE"):
+    with open(path + ".txt") as handle:
+        locked = dict(re.findall(r"^(\S+==\S+) \\\n\s+--hash=sha256:(\w+)", handle.read(), re.MULTILINE))
 lines = ["# This file was made by the following command:", "#    make lock STACK=" + stack]
 for each in sorted(installs, key=lambda each: each["metadata"]["name"].lower()):
     archive = each["download_info"]["archive_info"]["hashes"]["sha256"]
-    lines.append("%s==%s \\" % (each["metadata"]["name"].lower().replace("_", "-"), each["metadata"]["version"]))
-    lines.append("    --hash=sha256:" + archive)
+    pin = "%s==%s" % (each["metadata"]["name"].lower().replace("_", "-"), each["metadata"]["version"])
+    if locked.get(pin, archive) != archive:
+        print("edgebench: %s differs from its lock: SHA-256 expected %s, received %s. If its publisher explains that, "
+              "make lock STACK=%s UPGRADE=1 [hash-differs]" % (pin, locked[pin], archive, stack), file=sys.stderr)
+        sys.exit(3)
+    lines += [pin + " \\", "    --hash=sha256:" + archive]
 with open(path + ".txt", "w") as handle:
     handle.write("\n".join(lines) + "\n")
 PYTHON
@@ -162,7 +276,11 @@ lock_stack() {
     index=$2
     machines=$3
     shift 3
-    if [ "$index" != - ]; then
+    if [ "$index" != - ] && [ -z "${LOCKS_DIR:-}${UPGRADE:-}" ] && [ -n "${STACK:-}" ] &&
+        [ ! -e "requirements/runtime/$stack.txt" ] && agrees "$kept" >/dev/null; then
+        printf '==> requirements/runtime/%s.txt, from %s\n' "$stack" "$kept"
+        cp "$kept" "$work/requirements/runtime/$stack.txt"
+    elif [ "$index" != - ]; then
         # Without STACK, for everybody who cannot reach the vendors: a lock that is there stays.
         [ -z "${STACK:-}" ] || compile_vendor "runtime/$stack" "3.$digits" "$index" "$machines" "$@"
     elif [ "$digits" -lt 8 ]; then
@@ -218,6 +336,15 @@ if grep -nE '(https?|file)://|--(extra-)?index-url|--find-links' -r "$work/requi
     echo "edgebench: the locks name a registry or a path in the lines above; remove it from the .in file" \
         "[lock-names-registry]" >&2
     exit 1
+fi
+if [ -n "${LOCKS_DIR:-}" ]; then
+    new=$(mktemp "$LOCKS_DIR/.new.XXXXXX")
+    cp "$work/requirements/runtime/$STACK.txt" "$new"
+    chmod 644 "$new"
+    mv "$new" "$kept"
+    new=''
+    echo "edgebench: ${kept#"$root/"} changed"
+    exit 0
 fi
 for lock in requirements/*.txt requirements/runtime/*.txt; do
     [ -e "${lock%.txt}.in" ] || echo "edgebench: $lock has no .in file; run \`git rm $lock\` [lock-orphaned]" >&2

@@ -2,7 +2,7 @@
 """The choice of a TensorFlow stack for a host, with its reason."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -10,7 +10,9 @@ DOCUMENTATION = r"""
 name: edgebench_stack
 short_description: Choose the TensorFlow stack for a host
 description:
-  - Takes the first stack of the table that fits the host and whose lock file is there, and says why.
+  - >-
+    Takes the first stack of the table that fits the host and that has a lock file, or an C(index) to lock it from, and
+    says why.
   - A stack that would leave the GPU of a board idle is taken only if C(name) or C(gpu) asks for it.
   - Never fails by itself; where nothing fits, C(problem) says what was looked at and what would help.
 positional: stacks, locks
@@ -26,9 +28,8 @@ options:
     elements: dict
     required: true
   locks:
-    description: Names of the lock files that are there.
-    type: list
-    elements: str
+    description: The lock files that are there, as names or, as from C(edgebench_locks), paths by names.
+    type: raw
     required: true
   name:
     description: The stack the user asked for. It is taken although another would be preferred.
@@ -68,6 +69,7 @@ _value:
     C(misfits), the stacks that do not fit, each with the codes of the reasons;
     C(hidden_flags), null or that a hypervisor hides instructions of the CPU, and how to expose them;
     C(crash_remedy), what to do if TensorFlow ends in SIGILL or SIGABRT nevertheless;
+    C(lock), the path of the stack's lock file if C(locks) has it; C(lock_pending), whether it must be made first;
     C(gpu_unused), null or why the host's GPU stays unused; C(gpu_required), whether the installation must find a GPU;
     C(problem), null or why no stack was chosen. Its first line holds the verdict, what helps and a code in brackets;
     the others say what was looked at and what each stack lacks.
@@ -88,7 +90,7 @@ class Lacking:
 
     # Stacks that lack nothing but a Python.
     almost: list[dict[str, Any]] = field(default_factory=list)
-    # Those without a lock file, each with what is wrong about the Pythons.
+    # Those without a lock file or an index to make it from, each with what is wrong about the Pythons.
     unlocked: list[tuple[dict[str, Any], Misfit | None]] = field(default_factory=list)
     # Those that fit, but leave a GPU idle that must be used.
     on_cpu: list[dict[str, Any]] = field(default_factory=list)
@@ -362,7 +364,7 @@ def choose(
     for stack in candidates:
         misfits = stack_misfits(host, stack)
         chosen, lack = _pick_python(pythons, stack["python"])
-        locked = stack["lock"] in there
+        locked = stack["lock"] in there or bool(stack["index"])
         wrong_device = _gpu_misfit(host, stack, device)
         if wrong_device:
             if not misfits and chosen and locked:
@@ -381,6 +383,8 @@ def choose(
                 "misfits": _codes(unfit),
                 "hidden_flags": hidden_flags(host),
                 "crash_remedy": crash_remedy(host, stack, stacks),
+                "lock": locks.get(stack["lock"]) if isinstance(locks, Mapping) else None,
+                "lock_pending": stack["lock"] not in there,
                 "gpu_unused": unused,
                 "gpu_required": bool(stack["gpu"]) and gpu_is_required(host, gpu),
                 "problem": None,
@@ -515,8 +519,7 @@ def _series(release: str) -> int:
 
 
 def _lock_remedy(stack: dict[str, Any]) -> str:
-    where = f" on a controller that reaches {stack['index']}" if stack["index"] else ""
-    return f"run `make lock STACK={stack['name']}`{where}"
+    return f"run `make lock STACK={stack['name']}`"
 
 
 def _remedies(
@@ -610,6 +613,8 @@ def _refusal(problem: str, passed_over: dict[str, list[Misfit]] | None = None) -
         "misfits": _codes(passed_over or {}),
         "hidden_flags": None,
         "crash_remedy": None,
+        "lock": None,
+        "lock_pending": False,
         "gpu_unused": None,
         "gpu_required": False,
         "problem": problem,

@@ -58,6 +58,8 @@ TASK = re.compile(r" \(in: [^\n]*\)\Z")
 STATES = ("failed", "incomplete", "ready")
 # What columns shrink to if a line is too long, the first of them first; the whole stands below the table.
 SHORTEST = {"device": 20, "host": 16}
+# Where the role runtime keeps the locks that it makes, in the checkout.
+KEPT_LOCKS = ".edgebench/locks/"
 # Hosts that a line names.
 NAMED = 3
 # Of the option -l, so that a command fits a line.
@@ -154,7 +156,20 @@ class Host:
             coming = f", {_names(chosen)} would come" if chosen else ""
             self.needed.append((f"no TensorFlow yet{coming} [runtime-missing]", "runtime"))
             return "missing"
+        self._lock()
         return _names({"keras": chosen.get("keras"), **runtime})
+
+    def _lock(self) -> None:
+        """Note that the stack comes from a lock that is no part of the checkout."""
+        choice = self.variables.get("runtime_choice") or {}
+        if KEPT_LOCKS not in str(choice.get("lock")):
+            return
+        stack = choice["stack"]["name"]
+        text = (
+            f"{stack} is installed from {KEPT_LOCKS}{stack}.txt, a lock kept on this controller. To make it part of "
+            "the checkout [lock-kept]"
+        )
+        self.wished.append((text, f"make lock STACK={stack}"))
 
     def _runner(self, facts: Mapping[str, Any]) -> None:
         if not facts.get("runner"):

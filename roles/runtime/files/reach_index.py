@@ -4,9 +4,9 @@
 
     python reach_index.py [ARGUMENT OF pip install ...]
 
-Reads pip's own configuration: files, variables and the arguments. Asks every index for the page of pip. Prints one line
-and exits with 1 if an index does not answer. Prints nothing and exits with 0 if all do, if pip has other sources
-(--no-index, --find-links), or if this pip cannot be asked.
+Reads pip's own configuration: files, variables and the arguments. Asks every index for the page of pip, and if that is
+refused, of TensorFlow. Prints one line and exits with 1 if an index does not answer. Prints nothing and exits with 0 if
+all do, if pip has other sources (--no-index, --find-links), or if this pip cannot be asked.
 
 Needs Python 3.5, and pip, which may be the wheel that comes with ensurepip.
 """
@@ -22,6 +22,8 @@ import time
 LIMIT_S = 10
 # Answers of a proxy or an index that let nothing through. 404 is an index without this project.
 REFUSALS = (401, 403, 407)
+# Some indexes refuse projects that they do not have. Vendors' have one of the others.
+PROJECTS = ("pip", "tensorflow", "tensorflow-gpu")
 
 
 def find_pip():
@@ -69,13 +71,35 @@ def problem(arguments):
     session = command._build_session(options, retries=1, timeout=LIMIT_S // 2)
     for index in [options.index_url] + options.extra_index_urls:
         address = redact_auth_from_url(index)
-        try:
-            answer = session.get(index.rstrip("/") + "/pip/", stream=True)
-        except Exception as error:
-            return address, reason(error)
-        if answer.status_code in REFUSALS or answer.status_code >= 500:
-            return address, "it answers with HTTP status {}".format(answer.status_code)
+        for project in PROJECTS:
+            try:
+                status = session.get("{}/{}/".format(index.rstrip("/"), project), stream=True).status_code
+            except Exception as error:
+                return address, reason(error)
+            if status not in REFUSALS:
+                break
+        if status in REFUSALS or status >= 500:
+            return address, "it answers with HTTP status {}".format(status)
     return None
+
+
+def first_problem(arguments):
+    """Return `problem` of the arguments, also for an index that never answers. None if this pip cannot be asked."""
+    logging.disable(logging.CRITICAL)
+    told = []
+
+    def look():
+        try:
+            find_pip()
+            told.append(problem(arguments))
+        except Exception:
+            # An older or a newer pip, which will say by itself what it lacks.
+            told.append(None)
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    thread.join(2 * LIMIT_S)
+    return told[0] if told else ("of pip", "no answer within {} s".format(2 * LIMIT_S))
 
 
 def message(address, why):
@@ -93,21 +117,7 @@ def message(address, why):
 
 def main(arguments):
     """Print the line and end this process."""
-    logging.disable(logging.CRITICAL)
-    told = []
-
-    def look():
-        try:
-            find_pip()
-            told.append(problem(arguments))
-        except Exception:
-            # An older or a newer pip, which will say by itself what it lacks.
-            told.append(None)
-
-    thread = threading.Thread(target=look, daemon=True)
-    thread.start()
-    thread.join(2 * LIMIT_S)
-    found = told[0] if told else ("of pip", "no answer within {} s".format(2 * LIMIT_S))
+    found = first_problem(arguments)
     if found:
         print(message(*found), flush=True)
     # A thread that still waits for a name server would hold up the end.

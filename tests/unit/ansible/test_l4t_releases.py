@@ -104,13 +104,13 @@ def test_no_release_on_any_module_computes_on_the_cpu_by_itself(
         if chosen["stack"]:
             assert chosen["stack"]["gpu"] == "tegra", release
             assert chosen["gpu_required"], release
+            assert chosen["lock_pending"] is not has_locks, release
             assert jetpack_of(chosen["stack"]) <= tuple(map(int, jetpack.split()[0].split("."))), release
         else:
             first = chosen["problem"].splitlines()[0]
             (code,) = codes(first)
-            assert code in {"gpu-would-be-idle"} | ({"lock-missing"} if not has_locks else set()), release
-            # The accelerator, or the stack for it.
-            assert "GPU" in first or "jetpack" in first, release
+            assert code == "gpu-would-be-idle", release
+            assert "GPU" in first, release
             assert len(first) < 360, release
 
 

@@ -18,11 +18,16 @@ NOBODY = "http://me:secret@127.0.0.1:9/simple"
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """The address of a server that answers with the status which begins the path: /503/simple/pip/."""
+    """The address of a server that answers with the status which begins the path: /503/simple/pip/.
+
+    Below /some/, it has TensorFlow alone and refuses all else.
+    """
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(int(self.path.split("/")[1]))
+            status, *_, project = self.path.strip("/").split("/")
+            known = "200" if project == "tensorflow" else "403"
+            self.send_response(int(known if status == "some" else status))
             self.send_header("Content-Length", "0")
             self.end_headers()
 
@@ -43,9 +48,9 @@ def ask(index: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("status", [200, 404])
-def test_an_index_that_answers(server: str, status: int) -> None:
-    """A mirror of a few projects need not have pip."""
+@pytest.mark.parametrize("status", [200, 404, "some"])
+def test_an_index_that_answers(server: str, status: int | str) -> None:
+    """A mirror of a few projects need not have pip, and some refuse what they do not have."""
     done = ask(f"{server}/{status}/simple")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

@@ -1,18 +1,16 @@
 """The role runtime and `make lock STACK=NAME`, with small wheels on an index of our own in place of a vendor's."""
 
-import hashlib
-import http.server
+import contextlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
-import threading
-import zipfile
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ import pytest
 import yaml
 
 from tests.messages import codes
+from tests.package_index import Index, serve
 
 MINOR = sys.version_info.minor
 MACHINE = os.uname().machine
@@ -42,81 +41,25 @@ import ctypes, os, signal
 if not ctypes.CDLL(None).getenv(b"OPENBLAS_CORETYPE"):
     os.kill(os.getpid(), signal.SIGILL)
 """
+# What makes a lock.
+LOCKING = (
+    "tools/lock.sh",
+    "plugins/filter/edgebench_hash_mismatch.py",
+    "plugins/filter/edgebench_locks.py",
+    "roles/runtime/files/reach_index.py",
+)
 GOMP = "/x/tensorflow_cpu_aws.libs/libgomp-d22c30c5.so.1.0.0"
-
-
-@dataclass
-class Index:
-    """A package index on loopback: a folder with a page a package."""
-
-    folder: Path
-    hashes: bool
-    requests: list[str] = field(default_factory=list)
-    port: int = 0
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def add(
-        self,
-        name: str,
-        version: str,
-        tag: str = "py3-none-any",
-        *,
-        requires: tuple[str, ...] = (),
-        code: str = "",
-    ) -> str:
-        """Publish a wheel and return its SHA-256."""
-        module = name.replace("-", "_")
-        page = self.folder / name
-        page.mkdir(parents=True, exist_ok=True)
-        wheel = page / f"{module}-{version}-{tag}.whl"
-        info = f"{module}-{version}.dist-info"
-        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
-        metadata += "".join(f"Requires-Dist: {each}\n" for each in requires)
-        files = {
-            f"{module}/__init__.py": code or f"__version__ = {version!r}\n",
-            f"{info}/METADATA": metadata,
-            f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n",
-        }
-        with zipfile.ZipFile(wheel, "w") as archive:
-            for path, text in files.items():
-                archive.writestr(path, text)
-            archive.writestr(f"{info}/RECORD", "".join(f"{path},,\n" for path in [*files, f"{info}/RECORD"]))
-        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-        fragment = f"#sha256={digest}" if self.hashes else ""
-        link = f'<a href="{wheel.name.replace("+", "%2B")}{fragment}">{wheel.name}</a><br>\n'
-        with (page / "index.html").open("a") as listing:
-            listing.write(link)
-        return digest
 
 
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[Callable[..., Index]]:
     """A function that starts an index; with hashes on its pages, or without, as NVIDIA's."""
-    servers = []
+    with contextlib.ExitStack() as running:
 
-    def start(name: str, *, hashes: bool) -> Index:
-        made = Index(tmp_path / name, hashes)
-        made.folder.mkdir()
+        def start(name: str, *, hashes: bool, unknown: int = 404) -> Index:
+            return running.enter_context(serve(Index(tmp_path / name, hashes, unknown=unknown)))
 
-        class Handler(http.server.SimpleHTTPRequestHandler):
-            def log_message(self, *_: Any) -> None:
-                made.requests.append(self.path)
-
-        server = http.server.ThreadingHTTPServer(
-            ("127.0.0.1", 0), partial(Handler, directory=str(made.folder))
-        )
-        made.port = server.server_address[1]
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return made
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+        yield start
 
 
 @dataclass
@@ -148,20 +91,25 @@ class Checkout:
         table.write_text(yaml.safe_dump({"stacks": [*stacks, {**entry, **changes}]}))
         (self.folder / "requirements/runtime" / f"{name}.in").write_text(pins)
 
-    def lock(self, stack: str) -> "subprocess.CompletedProcess[str]":
+    @property
+    def kept(self) -> Path:
+        """Where locks are kept that provisioning made."""
+        return self.folder / ".edgebench/locks"
+
+    def lock(self, stack: str, **variables: str) -> "subprocess.CompletedProcess[str]":
         """Run what `make lock STACK=stack` runs."""
         return subprocess.run(
             [self.folder / "tools/lock.sh"],
-            env={**self.environment, "STACK": stack},
+            env={**self.environment, "STACK": stack, **variables},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
         )
 
-    def hashes(self, stack: str) -> dict[str, list[str]]:
+    def hashes(self, stack: str, folder: str = "requirements/runtime") -> dict[str, list[str]]:
         """The lock: name==version to its hashes."""
-        text = (self.folder / "requirements/runtime" / f"{stack}.txt").read_text()
+        text = (self.folder / folder / f"{stack}.txt").read_text()
         found = re.findall(r"^(\S+==\S+)((?:[^\n]*\\\n\s+--hash=sha256:\w+)+)", text, re.MULTILINE)
         return {pin: re.findall(r"sha256:(\w+)", rest) for pin, rest in found}
 
@@ -186,9 +134,11 @@ class Checkout:
 def checkout(root: Path, tmp_path: Path, index: Callable[..., Index]) -> Checkout:
     """A checkout with an empty table, and an index that stands in for PyPI."""
     folder = tmp_path / "checkout"
-    for name in ("files", "requirements/runtime", "tools"):
+    for name in ("files", "requirements/runtime"):
         (folder / name).mkdir(parents=True)
-    shutil.copy2(root / "tools/lock.sh", folder / "tools/lock.sh")
+    for path in LOCKING:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(root / path, folder / path)
     (folder / ".venv").symlink_to(sys.prefix)
     return Checkout(folder, index("pypi", hashes=True))
 
@@ -390,7 +340,7 @@ def test_the_role_from_a_lock_to_a_probed_venv(
     }
     refused = ("unlocked", "forced", "without_library", "without_package")
     for host, build in pins.items():
-        source = untouched if host in refused else vendor
+        source = None if host == "unlocked" else untouched if host in refused else vendor
         checkout.stack(
             names[host], source, f"tensorflow==9.9.9+{build}\nkeras==9.0\n", **changes.get(host, {})
         )
@@ -417,7 +367,6 @@ def test_the_role_from_a_lock_to_a_probed_venv(
     # Before anything is downloaded, or the home touched.
     assert {"lock-missing", "python-packages-missing"} <= set(codes(output))
     assert f"make lock STACK={names['unlocked']}`" in output
-    assert untouched.url in output
     # What was looked at comes with -v.
     assert f"{names['forced']} needs " in output or f"{names['forced']} is built" in output
     assert f"- {names['forced']} " not in output
@@ -433,14 +382,215 @@ def test_the_role_from_a_lock_to_a_probed_venv(
     assert codes(output).count("tensorflow-crashed") == 1
     assert "SIGILL" in output
     assert f"runtime_stack to another stack for this CPU: {names['good']}, " in output  # not prose
-    # By pip.
-    assert "DO NOT MATCH THE HASHES" in output  # not prose
+    assert codes(output).count("hash-differs") == 1
+    assert output.count("0" * 64) == 1
     for host in ("dead", "altered"):
         assert recap(done, host)["failed"] == 1
         assert not (provision.home(host) / "venv/edgebench-runtime.json").exists()
 
     again = provision({"good": names["good"]})
     assert recap(again, "good") == {**recap(again, "good"), "failed": 0, "changed": 0}
+
+
+# How a vendor's index is laid out, the stack that it is for, and the facts of a host. Some indexes have no hashes on
+# their pages, and refuse what they do not have.
+VENDORS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
+    "nvidia": (
+        {"hashes": False, "unknown": 403},
+        {"architectures": ["aarch64"], "gpu": "tegra", "l4t": ["32.7+"]},
+        {"architecture": "aarch64", "gpu": "tegra", "l4t": "32.7.1"},
+    ),
+    "piwheels": ({"hashes": True}, {"architectures": ["armv7l"]}, {"architecture": "armv7l", "gpu": None}),
+}
+
+
+def said(done: "subprocess.CompletedProcess[str]", code: str) -> list[str]:
+    """Return the messages with a code, each on a line."""
+    output = " ".join(done.stdout.replace("\\n", " ").split())
+    return re.findall(rf"msg: [|>'\"-]* ?((?:(?!msg: ).)*?\[{code}\])", output)
+
+
+@pytest.mark.local
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_a_missing_lock_is_made_once_and_kept(
+    root: Path, tmp_path: Path, checkout: Checkout, index: Callable[..., Index], vendor: str
+) -> None:
+    form, changes, facts = VENDORS[vendor]
+    wheels = index("vendor", **form)
+    code = TENSORFLOW.replace("lambda kind: []", "lambda kind: [0]")
+    original = wheels.add("tensorflow", "9.9.9+nv1", requires=("keras<9", "h5py"), code=code)
+    keras = checkout.pypi.add("keras", "9.0")
+    stack = f"py3{MINOR}-board-tf9.9.9"
+    pins = "tensorflow==9.9.9+nv1\nkeras==9.0\n" if vendor == "nvidia" else "tensorflow==9.9.9+nv1\n"
+    checkout.pypi.add("h5py", "3.0")
+    checkout.pypi.add("keras", "8.0")
+    checkout.stack(stack, wheels, pins, **changes)
+    # Comes after the vendor's in the table.
+    checkout.stack(
+        f"py3{MINOR}-other-tf9.9.9", None, "tensorflow==9.9.9\n", architectures=["aarch64", "armv7l"]
+    )
+    provision = Provision(root, tmp_path, checkout)
+
+    def play(*hosts: str, arguments: tuple[str, ...] = ()) -> "subprocess.CompletedProcess[str]":
+        return provision(dict.fromkeys(hosts, ""), *arguments, facts=dict.fromkeys(hosts, facts))
+
+    tried = play("one", "two", arguments=("--check",))
+    assert [recap(tried, host)["failed"] for host in ("one", "two")] == [0, 0], tried.stdout
+    assert tried.stdout.count(f"from {wheels.url}") == 1
+    assert wheels.requests == []
+    assert not checkout.kept.exists()
+    assert not provision.home("one").exists()
+
+    done = play("one", "two")
+    assert [recap(done, host)["failed"] for host in ("one", "two")] == [0, 0], done.stdout
+    assert done.stdout.count(f"{stack} has no lock yet. ") == 1  # not prose
+    assert done.stdout.count(f"from {wheels.url}") == 1
+    assert [path.name for path in checkout.kept.iterdir()] == [f"{stack}.txt"]
+    locked = checkout.hashes(stack, ".edgebench/locks")
+    assert locked["tensorflow==9.9.9+nv1"] == [original]
+    if vendor == "nvidia":
+        assert locked["keras==9.0"] == [keras]
+    assert not (checkout.folder / f"requirements/runtime/{stack}.txt").exists()
+    text = (checkout.kept / f"{stack}.txt").read_text()
+    assert "127.0.0.1" not in text
+    for host in ("one", "two"):
+        assert (provision.home(host) / f"requirements/{stack}.txt").read_text() == text
+    # One to lock, one for each host.
+    assert len(wheels.downloads) == 3
+
+    changed = wheels.add("tensorflow", "9.9.9+nv1", requires=("keras<9", "h5py"), code=code + "# Tampered.\n")
+    again = play("one", "three")
+    assert recap(again, "one") == {**recap(again, "one"), "failed": 0, "changed": 0}, again.stdout
+    assert recap(again, "three")["failed"] == 1
+    assert f"{stack} has no lock yet. " not in again.stdout  # not prose
+    (message,) = said(again, "hash-differs")
+    for part in ("tensorflow==9.9.9+nv1", original, changed, f"make lock STACK={stack}"):
+        assert part in message
+    assert message.index(original) < message.index(changed)
+    assert len(message) < 360
+    assert not (provision.home("three") / "venv/edgebench-runtime.json").exists()
+    assert len(wheels.downloads) == 4
+    assert (checkout.kept / f"{stack}.txt").read_text() == text
+
+    # The tracked lock is the kept one, until someone asks for another.
+    promoted = checkout.lock(stack)
+    assert promoted.returncode == 0, promoted.stdout
+    assert (checkout.folder / f"requirements/runtime/{stack}.txt").read_text() == text
+    assert len(wheels.downloads) == 4
+    if form["hashes"]:
+        refused = checkout.lock(stack, UPGRADE="1")
+        last = refused.stdout.splitlines()[-1]
+        assert (refused.returncode, codes(last)) == (1, ["lock-failed"])
+        assert [each for each in (original, changed) if each not in last] == []
+        page = wheels.folder / "tensorflow/index.html"
+        page.write_text(page.read_text().replace(original, changed))
+        kept = checkout.lock(stack)
+        last = kept.stdout.splitlines()[-1]
+        assert (kept.returncode, codes(last)) == (1, ["hash-differs"])
+        assert [each for each in (original, changed) if each not in last] == []
+    accepted = checkout.lock(stack, UPGRADE="1", UV_CACHE_DIR=str(tmp_path / "cache"))
+    assert accepted.returncode == 0, accepted.stdout
+    assert checkout.hashes(stack)["tensorflow==9.9.9+nv1"] == [changed]
+
+
+@pytest.mark.local
+def test_an_index_out_of_reach_changes_nothing(root: Path, tmp_path: Path, checkout: Checkout) -> None:
+    gone = Index(tmp_path / "gone", hashes=False, port=9)
+    _, changes, facts = VENDORS["nvidia"]
+    # As long as the longest of the table.
+    stack = f"py3{MINOR}-jetpack46-tf12.7.0"
+    checkout.stack(stack, gone, "tensorflow==9.9.9+nv1\n", **changes)
+    provision = Provision(root, tmp_path, checkout)
+    hosts = ("jetson-nano-01", "jetson-nano-02")
+    done = provision(dict.fromkeys(hosts, ""), facts=dict.fromkeys(hosts, facts))
+    messages = sorted(said(done, "lock-index-unreachable"))
+    assert len(messages) == 2
+    for host, message in zip(hosts, messages, strict=True):
+        assert recap(done, host)["failed"] == 1
+        assert recap(done, host)["changed"] == 0
+        assert not provision.home(host).exists()
+        for part in (host, gone.url, f".edgebench/locks/{stack}.txt", f"make lock STACK={stack}"):
+            assert part in message
+        assert len(message) < 360
+    assert list(checkout.kept.iterdir()) == []
+
+
+def test_what_cannot_be_resolved_is_one_line(checkout: Checkout, index: Callable[..., Index]) -> None:
+    vendor = index("vendor", hashes=False)
+    for machine in ("aarch64", "armv7l"):
+        stack = f"py36-{machine}-tf1.0"
+        checkout.stack(stack, vendor, "tensorflow==1.0+nv1\n", architectures=[machine])
+        done = checkout.lock(stack, LOCKS_DIR=str(checkout.kept))
+        assert done.returncode == 1
+        last = done.stdout.splitlines()[-1]
+        assert codes(last) == ["lock-failed"]
+        for part in ("tensorflow==1.0+nv1", stack, vendor.url):
+            assert part in last
+        assert len(last) < 340
+    assert list(checkout.kept.iterdir()) == []
+
+
+def test_a_lock_that_is_interrupted_or_made_twice_at_once(
+    checkout: Checkout, index: Callable[..., Index]
+) -> None:
+    vendor = index("vendor", hashes=False)
+    vendor.add("tensorflow", "1.0+nv1", "cp36-cp36m-linux_aarch64")
+    stack = "py36-board-tf1.0"
+    checkout.stack(stack, vendor, "tensorflow==1.0+nv1\n", architectures=["aarch64"])
+    environment = {**checkout.environment, "STACK": stack, "LOCKS_DIR": str(checkout.kept)}
+    del environment["UV_CACHE_DIR"]
+
+    def start() -> "subprocess.Popen[bytes]":
+        return subprocess.Popen([checkout.folder / "tools/lock.sh"], env=environment, start_new_session=True)
+
+    vendor.sending.clear()
+    interrupted = start()
+    end = time.monotonic() + 60
+    while not vendor.downloads and time.monotonic() < end:
+        time.sleep(0.05)
+    os.killpg(interrupted.pid, signal.SIGINT)
+    assert interrupted.wait(60) != 0
+    assert list(checkout.kept.iterdir()) == []
+
+    vendor.sending.set()
+    vendor.requests.clear()
+    both = [start(), start()]
+    assert [each.wait(120) for each in both] == [0, 0]
+    assert [path.name for path in checkout.kept.iterdir()] == [f"{stack}.txt"]
+    assert len(vendor.downloads) == 1
+
+
+def test_a_kept_lock_counts_while_it_agrees(
+    plugin: Callable[[str], Any], checkout: Checkout, index: Callable[..., Index]
+) -> None:
+    locks = plugin("filter/edgebench_locks").locks
+    stacks = []
+    for name, lock in (
+        (
+            "equal",
+            "keras==2.7.0 \\\n    --hash=sha256:00\ntensorflow==2.7.0+nv22.1 \\\n    --hash=sha256:00\n",
+        ),
+        (
+            "normalized",
+            "Keras==2.7.0 \\\n  --hash=sha256:00\ntensorflow==2.7.0+nv22.01 \\\n  --hash=sha256:00\n",
+        ),
+        (
+            "older",
+            "keras==2.6.0 \\\n    --hash=sha256:00\ntensorflow==2.7.0+nv22.1 \\\n    --hash=sha256:00\n",
+        ),
+        ("short", "keras==2.7.0 \\\n    --hash=sha256:00\n"),
+        ("empty", ""),
+    ):
+        stack = f"py36-{name}-tf2.7.0"
+        checkout.stack(stack, None, "# Pins.\ntensorflow==2.7.0+nv22.1\nkeras==2.7.0         # last\n")
+        checkout.kept.mkdir(parents=True, exist_ok=True)
+        (checkout.kept / f"{stack}.txt").write_text(lock)
+        stacks.append({"lock": f"{stack}.txt"})
+    found = locks(stacks, str(checkout.folder))
+    assert [name.split("-")[1] for name in found] == ["equal", "normalized"]
+    own = checkout.folder / "requirements/runtime/py36-equal-tf2.7.0.txt"
+    own.write_text("")
+    assert locks(stacks, str(checkout.folder))[own.name] == str(own)
 
 
 @pytest.mark.local

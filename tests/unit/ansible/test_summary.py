@@ -288,3 +288,17 @@ def test_the_command_names_another_inventory(plugin: Callable[[str], ModuleType]
     from ansible import constants
 
     assert command("a", constants.DEFAULT_HOST_LIST) == "ansible-playbook provision.yml -l a"  # not prose
+
+
+def test_a_lock_that_is_no_part_of_the_checkout_is_named(summary: Callable[..., list[str]]) -> None:
+    stack = {"name": "py36-jetpack46-tf2.7.0", "tensorflow": "2.21.0", "keras": "3.15.1"}
+    kept = {"stack": stack, "lock": f"/x/.edgebench/locks/{stack['name']}.txt"}
+    own = {"stack": stack, "lock": f"/x/requirements/runtime/{stack['name']}.txt"}
+    lines = summary(a=host(runtime_choice=kept), b=host(runtime_choice=kept), c=host(runtime_choice=own))
+    assert [row[1] for row in rows(lines)] == ["ready"] * 3
+    (*noted, command), _ = entries(lines)
+    text = " ".join(" ".join(noted).split())
+    assert text.startswith("a, b: ")
+    assert f" .edgebench/locks/{stack['name']}.txt" in text
+    assert codes(text) == ["lock-kept"]
+    assert command == f"    next: make lock STACK={stack['name']}"  # not prose
