@@ -112,7 +112,7 @@ class CallbackModule(Default):  # type: ignore[misc]
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "stdout"
-    CALLBACK_NAME = "edgebench_progress"
+    CALLBACK_NAME = "edgebench.edge.edgebench_progress"
 
     def __init__(self) -> None:
         super().__init__()

@@ -27,7 +27,7 @@ author: The edgebench authors
 """
 
 EXAMPLES = r"""
-text: "{{ message | edgebench_brief(ansible_verbosity) }}"
+text: "{{ message | edgebench.edge.edgebench_brief(ansible_verbosity) }}"
 """
 
 RETURN = r"""

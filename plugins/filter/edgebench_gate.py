@@ -45,7 +45,7 @@ author: The edgebench authors
 """
 
 EXAMPLES = r"""
-problems: "{{ hostvars | edgebench_gate(ansible_play_hosts_all, roles_dir='roles') }}"
+problems: "{{ hostvars | edgebench.edge.edgebench_gate(ansible_play_hosts_all, roles_dir='roles') }}"
 """
 
 RETURN = r"""

@@ -22,7 +22,7 @@ author: The edgebench authors
 """
 
 EXAMPLES = r"""
-oldest: "{{ ansible_version.full | edgebench_managed_pythons }}"
+oldest: "{{ ansible_version.full | edgebench.edge.edgebench_managed_pythons }}"
 """
 
 RETURN = r"""

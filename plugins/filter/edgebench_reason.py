@@ -24,7 +24,7 @@ author: The edgebench authors
 """
 
 EXAMPLES = r"""
-text: "{{ ansible_failed_result | edgebench_reason }}"
+text: "{{ ansible_failed_result | edgebench.edge.edgebench_reason }}"
 """
 
 RETURN = r"""

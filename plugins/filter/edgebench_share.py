@@ -33,7 +33,7 @@ author: The edgebench authors
 """
 
 EXAMPLES = r"""
-part: "{{ (inventory_hostname | edgebench_share(hostvars)).role }}"
+part: "{{ (inventory_hostname | edgebench.edge.edgebench_share(hostvars)).role }}"
 """
 
 RETURN = r"""

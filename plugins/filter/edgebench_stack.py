@@ -56,7 +56,7 @@ author: The edgebench authors
 """
 
 EXAMPLES = r"""
-choice: "{{ ansible_facts.edgebench_host | edgebench_stack(stacks, locks, name='py36-tf1.5.0') }}"
+choice: "{{ ansible_facts.edgebench_host | edgebench.edge.edgebench_stack(stacks, locks, name='py36-tf1.5.0') }}"
 """
 
 RETURN = r"""

@@ -24,7 +24,7 @@ author: The edgebench authors
 """
 
 EXAMPLES = r"""
-same: "{{ a | edgebench_subset(['name', 'sha256']) == b | edgebench_subset(['name', 'sha256']) }}"
+names: "{{ datasets | map('edgebench.edge.edgebench_subset', ['name', 'sha256']) }}"
 """
 
 RETURN = r"""

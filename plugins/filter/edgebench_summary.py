@@ -40,7 +40,7 @@ author: The edgebench authors
 """
 
 EXAMPLES = r"""
-text: "{{ hostvars | edgebench_summary(ansible_play_hosts_all, check=ansible_check_mode) }}"
+text: "{{ hostvars | edgebench.edge.edgebench_summary(ansible_play_hosts_all, check=ansible_check_mode) }}"
 """
 
 RETURN = r"""

@@ -23,10 +23,10 @@ description:
     the lines to add. Ansible then ends by itself where no host is left.
 options:
   plugin:
-    description: Must be C(edgebench_empty_groups).
+    description: Must be C(edgebench.edge.edgebench_empty_groups).
     type: str
     required: true
-    choices: [edgebench_empty_groups]
+    choices: [edgebench.edge.edgebench_empty_groups]
   groups:
     description: The kinds of machine, each with the lines that declare an example of it.
     type: dict
@@ -35,7 +35,7 @@ author: The edgebench authors
 """
 
 EXAMPLES = r"""
-plugin: edgebench_empty_groups
+plugin: edgebench.edge.edgebench_empty_groups
 groups:
   jetson: |
     boromir:
@@ -92,7 +92,7 @@ def _remedy(kind: str, lines: str, hosts_file: str) -> str:
 class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]
     """Looks at the groups and at the limit of the command line."""
 
-    NAME = "edgebench_empty_groups"
+    NAME = "edgebench.edge.edgebench_empty_groups"
 
     def verify_file(self, path: str) -> bool:
         """Return whether the file is one for this plugin, by the end of its name."""

@@ -17,10 +17,10 @@ description:
     all hosts are known by then. Without the file, and for names that are no hosts, nothing is removed.
 options:
   plugin:
-    description: Must be C(edgebench_left_out).
+    description: Must be C(edgebench.edge.edgebench_left_out).
     type: str
     required: true
-    choices: [edgebench_left_out]
+    choices: [edgebench.edge.edgebench_left_out]
   file:
     description: Path of the file with the names, relative to the folder of the inventory.
     type: str
@@ -29,7 +29,7 @@ author: The edgebench authors
 """
 
 EXAMPLES = r"""
-plugin: edgebench_left_out
+plugin: edgebench.edge.edgebench_left_out
 file: ../../.edgebench/lab/lab/left-out
 """
 
@@ -37,7 +37,7 @@ file: ../../.edgebench/lab/lab/left-out
 class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]
     """Removes hosts."""
 
-    NAME = "edgebench_left_out"
+    NAME = "edgebench.edge.edgebench_left_out"
 
     def verify_file(self, path: str) -> bool:
         """Return whether the file is one for this plugin, by the end of its name."""

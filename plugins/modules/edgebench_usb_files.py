@@ -36,7 +36,7 @@ author: The edgebench authors
 
 EXAMPLES = r"""
 - name: Have a script and its settings
-  edgebench_usb_files:
+  edgebench.edge.edgebench_usb_files:
     files:
       - {path: /usr/local/sbin/example, content: "#!/bin/sh\n", mode: "0755"}
     absent: [/etc/example.old]

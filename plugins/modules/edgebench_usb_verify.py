@@ -52,7 +52,7 @@ author: The edgebench authors
 
 EXAMPLES = r"""
 - name: Compare
-  edgebench_usb_verify:
+  edgebench.edge.edgebench_usb_verify:
     target: /run/edgebench-usb-root/target
     exclude: [/etc/fstab]
     checksums: all
