@@ -23,7 +23,7 @@ options:
     description: The magic variable C(ansible_verbosity).
     type: int
     required: true
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

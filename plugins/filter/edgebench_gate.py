@@ -41,7 +41,7 @@ options:
     description: The folder of the roles.
     type: str
     required: true
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

@@ -18,7 +18,7 @@ options:
     description: The version of ansible-core, as in the magic variable C(ansible_version.full).
     type: str
     required: true
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

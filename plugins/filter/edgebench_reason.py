@@ -20,7 +20,7 @@ options:
     description: A failed result, such as the variable C(ansible_failed_result).
     type: dict
     required: true
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

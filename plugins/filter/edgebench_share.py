@@ -29,7 +29,7 @@ options:
     description: The magic variable C(hostvars).
     type: dict
     required: true
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

@@ -52,7 +52,7 @@ options:
       Whether the distribution's package that lets its Python make a venv is about to be installed, as in check mode.
     type: bool
     default: false
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

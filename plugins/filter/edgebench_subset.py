@@ -20,7 +20,7 @@ options:
     type: list
     elements: str
     required: true
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

@@ -36,7 +36,7 @@ options:
     description: Whether nothing was changed, as in check mode.
     type: bool
     default: false
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

@@ -3,16 +3,6 @@
 
 from __future__ import annotations
 
-import difflib
-import re
-from pathlib import Path
-from typing import Any
-
-from ansible import context
-from ansible.errors import AnsibleParserError
-from ansible.plugins.inventory import BaseInventoryPlugin
-from ansible.utils.display import Display
-
 DOCUMENTATION = r"""
 name: edgebench_empty_groups
 short_description: Say where to add a host when a limit names an empty group
@@ -31,7 +21,7 @@ options:
     description: The kinds of machine, each with the lines that declare an example of it.
     type: dict
     required: true
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
@@ -41,6 +31,16 @@ groups:
     boromir:
       ansible_host: 192.168.1.13
 """
+
+import difflib
+import re
+from pathlib import Path
+from typing import Any
+
+from ansible import context
+from ansible.errors import AnsibleParserError
+from ansible.plugins.inventory import BaseInventoryPlugin
+from ansible.utils.display import Display
 
 display = Display()
 

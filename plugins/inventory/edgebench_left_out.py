@@ -3,11 +3,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
-from ansible.plugins.inventory import BaseInventoryPlugin
-
 DOCUMENTATION = r"""
 name: edgebench_left_out
 short_description: Remove hosts that a file names from the inventory
@@ -25,13 +20,18 @@ options:
     description: Path of the file with the names, relative to the folder of the inventory.
     type: str
     required: true
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
 plugin: edgebench.edge.edgebench_left_out
 file: ../../.edgebench/lab/lab/left-out
 """
+
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.inventory import BaseInventoryPlugin
 
 
 class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]

@@ -35,7 +35,7 @@ options:
     description: The folder of the results on the controller.
     type: path
     required: true
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

@@ -35,7 +35,7 @@ options:
     description: The interpreters that an earlier look found, as it returned them. They are then not asked again.
     type: list
     elements: dict
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

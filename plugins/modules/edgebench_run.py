@@ -46,7 +46,7 @@ options:
       How many times the host takes the run up by itself after a reboot or a power cut, where it has the unit for that.
     type: int
     default: 0
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

@@ -28,7 +28,7 @@ options:
     description: Seconds for which a lost connection is tried again.
     type: int
     default: 300
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

@@ -61,7 +61,7 @@ attributes:
   diff_mode:
     support: full
     description: The partition table before and after.
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

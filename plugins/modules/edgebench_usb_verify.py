@@ -47,7 +47,7 @@ attributes:
   check_mode:
     support: full
     description: It changes nothing anyway.
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

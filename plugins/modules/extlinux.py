@@ -147,7 +147,7 @@ seealso:
   - name: U-Boot, extlinux
     description: What U-Boot reads.
     link: https://docs.u-boot.org/en/latest/develop/bootstd/extlinux.html
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""

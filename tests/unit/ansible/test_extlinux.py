@@ -810,4 +810,7 @@ def test_the_documentation_is_that_of_the_options(
         text=True,
         check=True,
     )
-    assert json.loads(shown.stdout)["edgebench.edge.extlinux"]["return"].keys() == yaml.safe_load(module.RETURN).keys()
+    assert (
+        json.loads(shown.stdout)["edgebench.edge.extlinux"]["return"].keys()
+        == yaml.safe_load(module.RETURN).keys()
+    )
