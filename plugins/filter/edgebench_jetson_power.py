@@ -560,9 +560,10 @@ def _report(
         _times(max(len(look.over_current), sum(look.counted.values())), "over-current event"),
         _times(len(look.throttled), "throttle event"),
     ]
+    boot = _boot(declared.get("l4t"), module, boards)
     rows = [
         ("board", ", ".join(part for part in board if part)),
-        *([("boot", boot)] if (boot := _boot(declared.get("l4t"), module, boards)) else []),
+        *([("boot", boot)] if boot else []),
         ("supply", supply.described),
         *_jumper(module, supply, boards),
         *_fan(module, declared),

@@ -48,9 +48,9 @@ def checkout(tmp_path: Path, repository: Path) -> Path:
         ["git", "ls-files", "-z"], cwd=repository, capture_output=True, text=True, check=True
     ).stdout.split("\0")
     for name in filter(None, files):
-        if (repository / name).is_file():
+        if (repository / name).exists():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(repository / name, copy / name)
+            shutil.copy2(repository / name, copy / name, follow_symlinks=False)
     return copy
 
 
