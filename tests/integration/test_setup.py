@@ -211,6 +211,18 @@ def test_refuses_a_checkout_that_every_user_may_write_to(checkout: Path) -> None
     assert f"chmod o-w '{checkout}'" in line
 
 
+def test_refuses_a_checkout_without_its_links(checkout: Path) -> None:
+    link = checkout / "collections/ansible_collections/edgebench/edge/plugins"
+    link.unlink()
+    link.write_text("../../../../plugins")
+    done = set_up(checkout, python=sys.executable)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert codes(line) == ["links-missing"]
+    assert len(line) < 360
+    assert not (checkout / ".venv").exists()
+
+
 def test_refuses_a_clock_before_the_newest_commit(checkout: Path, tmp_path: Path) -> None:
     git = ("git", "-c", "user.name=x", "-c", "user.email=x@example.org")
     for arguments in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "x"]):
