@@ -8,7 +8,7 @@
 PARTS := lint unit browser today local scenario-x86 thorough stacks phenom integration scenario-share scenario-jetson \
 	faults-sample mutants fresh-bookworm fresh-trixie scenario-phenom scenario-arm jetson-refusals \
 	jetson-faults lab-walk interaction walk-bookworm walk-trixie ansible-2.19 ansible-2.21
-.PHONY: help bench report verify lab lab-down test test-all packages format fuzz faults audit release $(PARTS) perf perf-fleet perf-kws perf-page perf-report perf-runner perf-explain perf-telemetry perf-tuned lock clean venv venv-test
+.PHONY: help bench report verify lab lab-down test test-all packages format fuzz faults audit collection release $(PARTS) perf perf-fleet perf-kws perf-page perf-report perf-runner perf-explain perf-telemetry perf-tuned lock clean venv venv-test
 
 # A locale that is not UTF-8, or not installed, ends Ansible; `locale` complains of the latter beside its answer.
 ifneq ($(shell locale charmap 2>&1),UTF-8)
@@ -18,7 +18,7 @@ endif
 unexport PYTHONHOME PYTHONPATH
 unexport ANSIBLE_CONFIG ANSIBLE_INVENTORY ANSIBLE_ROLES_PATH ANSIBLE_LIBRARY ANSIBLE_MODULE_UTILS ANSIBLE_ACTION_PLUGINS \
 	ANSIBLE_CALLBACK_PLUGINS ANSIBLE_FILTER_PLUGINS ANSIBLE_INVENTORY_PLUGINS ANSIBLE_HOME ANSIBLE_LOCAL_TEMP \
-	ANSIBLE_CACHE_PLUGIN ANSIBLE_CACHE_PLUGIN_CONNECTION ANSIBLE_PYTHON_INTERPRETER
+	ANSIBLE_COLLECTIONS_PATH ANSIBLE_CACHE_PLUGIN ANSIBLE_CACHE_PLUGIN_CONNECTION ANSIBLE_PYTHON_INTERPRETER
 export PYTHON
 export EDGEBENCH_ANSIBLE
 export UPGRADE
@@ -139,7 +139,11 @@ perf-explain: venv ## whether explanations of the eight trainings hold on this m
 audit: venv-test ## locks, licences, and advisories from a file (ADVISORIES=all.zip), without the network
 	@$(STEP) 'Audit' $(BIN)/python tools/audit.py $(if $(ADVISORIES),--advisories $(ADVISORIES))
 
-release: venv-test ## build zipapp, sources, bill of materials and checksums of this commit into dist/
+collection: venv ## build the Ansible collection edgebench.edge into build/
+	@mkdir -p build
+	@$(BIN)/ansible-galaxy collection build --force --output-path build
+
+release: venv-test ## build zipapp, collection, sources, bill of materials and checksums of this commit into dist/
 	@$(STEP) 'Building the release' $(BIN)/python tools/release.py
 
 perf-telemetry: venv ## what telemetry costs a training, in pairs (PERF_TELEMETRY_ARGS='--pairs 150')

@@ -63,9 +63,9 @@ def copy_of_checkout(folder: Path) -> Path:
         check=True,
     ).stdout
     for name in filter(None, names.split("\0")):
-        if (REPOSITORY / name).is_file():
+        if (REPOSITORY / name).exists():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(REPOSITORY / name, copy / name)
+            shutil.copy2(REPOSITORY / name, copy / name, follow_symlinks=False)
     return copy
 
 

@@ -4,6 +4,7 @@
     edgebench-VERSION.tar.gz                     the sources, as committed
     edgebench-VERSION.cdx.json                   the bill of materials (CycloneDX), from the lock files
     edgebench-VERSION-execution-environment.tar.gz   what `ansible-builder build` makes an execution environment of
+    edgebench-edge-VERSION.tar.gz                the Ansible collection edgebench.edge
     SHA256SUMS
 
 Everything is built from the commit, not from the working tree, and nothing is built where the two differ.
@@ -14,6 +15,8 @@ import datetime
 import gzip
 import hashlib
 import io
+import json
+import os
 import re
 import shutil
 import subprocess
@@ -150,6 +153,49 @@ def execution_environment(sources: Path, moment: datetime.datetime) -> bytes:
     return out.getvalue()
 
 
+def collection(sources: Path, version: str, moment: datetime.datetime) -> bytes:
+    """Return the collection as ansible-galaxy builds it, in an order of files and with times that are always the same.
+
+    Raises ReleaseError if galaxy.yml has another version than the runner.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "LC_ALL": "C.UTF-8", "ANSIBLE_HOME": folder}
+        subprocess.run(
+            [
+                str(Path(sys.executable).with_name("ansible-galaxy")),
+                *("collection", "build", str(sources), "--output-path", folder),
+            ],
+            env=environment,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        (path,) = Path(folder).glob("*.tar.gz")
+        if path.name != f"edgebench-edge-{version}.tar.gz":
+            raise ReleaseError(
+                f"galaxy.yml gives {path.name}, expected version {version} of bench/edgebench/__init__.py. "
+                f"Write it into galaxy.yml: version: {version}",
+                "collection-version-differs",
+            )
+        with tarfile.open(path) as tar:
+            members = {member.name: member for member in tar}
+            contents = {
+                name: file.read() for name, member in members.items() if (file := tar.extractfile(member))
+            }
+    files = json.loads(contents["FILES.json"])
+    files["files"].sort(key=lambda entry: str(entry["name"]))
+    contents["FILES.json"] = json.dumps(files, indent=1).encode()
+    manifest = json.loads(contents["MANIFEST.json"])
+    manifest["file_manifest_file"]["chksum_sha256"] = hashlib.sha256(contents["FILES.json"]).hexdigest()
+    contents["MANIFEST.json"] = json.dumps(manifest, indent=1).encode()
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, member in sorted(members.items()):
+            content = contents.get(name, b"")
+            member.size, member.mtime = len(content), int(moment.timestamp())
+            tar.addfile(member, io.BytesIO(content))
+    return packed(out.getvalue())
+
+
 def build(root: Path, out: Path) -> list[Path]:
     """Build a release of the commit that is checked out; return its files. Raises ReleaseError."""
     require_clean(root)
@@ -178,6 +224,7 @@ def build(root: Path, out: Path) -> list[Path]:
             f"{name}.tar.gz": packed(prefixed),
             f"{name}.cdx.json": bill_of_materials(sources, version, commit, moment).encode(),
             f"{name}-execution-environment.tar.gz": packed(execution_environment(sources, moment)),
+            f"edgebench-edge-{version}.tar.gz": collection(sources, version, moment),
         }
     sums = "".join(f"{hashlib.sha256(contents[each]).hexdigest()}  {each}\n" for each in sorted(contents))
     contents["SHA256SUMS"] = sums.encode()

@@ -81,6 +81,15 @@ another folder, or remount it: sudo mount -o remount,exec $(stat -c %m .)" check
     fi
 }
 
+# Git makes text files of links where core.symlinks is false; Ansible then finds no plugin of the checkout.
+check_links() {
+    link=collections/ansible_collections/edgebench/edge/plugins
+    if [ ! -d "$link" ]; then
+        fail "$root/$link is missing or no link, expected one to plugins/. Run: git config core.symlinks true && \
+git checkout -- collections; or clone into a file system that has links" links-missing
+    fi
+}
+
 # check_space MB
 check_space() {
     # Blocks that this user may have, and their size.
@@ -158,6 +167,7 @@ current() {
 choose_ansible
 check_path
 check_writable
+check_links
 # All of it before the minutes that the first part takes.
 case $kind in
 controller) venv_mb=$controller_mb ;;

@@ -3,20 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import re
-import shlex
-import sys
-import threading
-import time
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any
-
-from ansible import constants, context
-from ansible.plugins.callback.default import CallbackModule as Default
-
 DOCUMENTATION = r"""
 name: edgebench_progress
 type: stdout
@@ -41,8 +27,22 @@ extends_documentation_fragment:
   - result_format_callback
 requirements:
   - set as stdout_callback in ansible.cfg
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
+
+import hashlib
+import io
+import re
+import shlex
+import sys
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible import constants, context
+from ansible.plugins.callback.default import CallbackModule as Default
 
 TITLE_S = 1.0
 HEARTBEAT_S = 10.0
@@ -112,7 +112,7 @@ class CallbackModule(Default):  # type: ignore[misc]
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "stdout"
-    CALLBACK_NAME = "edgebench_progress"
+    CALLBACK_NAME = "edgebench.edge.edgebench_progress"
 
     def __init__(self) -> None:
         super().__init__()

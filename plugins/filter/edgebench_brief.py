@@ -23,11 +23,11 @@ options:
     description: The magic variable C(ansible_verbosity).
     type: int
     required: true
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
-text: "{{ message | edgebench_brief(ansible_verbosity) }}"
+text: "{{ message | edgebench.edge.edgebench_brief(ansible_verbosity) }}"
 """
 
 RETURN = r"""

@@ -41,11 +41,11 @@ options:
     description: The folder of the roles.
     type: str
     required: true
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
-problems: "{{ hostvars | edgebench_gate(ansible_play_hosts_all, roles_dir='roles') }}"
+problems: "{{ hostvars | edgebench.edge.edgebench_gate(ansible_play_hosts_all, roles_dir='roles') }}"
 """
 
 RETURN = r"""

@@ -8,45 +8,6 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-DOCUMENTATION = r"""
-name: edgebench_jetson_fan
-short_description: Say how a Jetson's fan does, and what is wrong with it
-description:
-  - >-
-    Reads what the script look.sh of the role jetson_fan found on a board, and says what drives the fan, how fast it
-    turns, and what is wrong, with the remedy.
-  - >-
-    The filter C(edgebench_jetson_fan_problems) of the same file takes the declared values and says what cannot be, as
-    a curve that falls; C(edgebench_jetson_point) writes a point of a curve as the daemon on the host reads it.
-  - Touches no host. Never fails by itself.
-positional: declared
-options:
-  _input:
-    description: The lines of look.sh.
-    type: list
-    elements: str
-    required: true
-  declared:
-    description: What the inventory says, with the keys host, mode, fitted, curve, profile and hot_c.
-    type: dict
-    required: true
-author: The edgebench authors
-"""
-
-EXAMPLES = r"""
-fan: "{{ look.stdout_lines | edgebench_jetson_fan(declared) }}"
-"""
-
-RETURN = r"""
-_value:
-  description: >-
-    C(problems), why it cannot be as it is declared; C(control), what sets the speed (pwm-fan, hwmon, or empty);
-    C(vendor), whether NVIDIA's service is there; C(percent), C(rpm) and C(temp_c), null where they are not known;
-    C(warnings), each with a remedy; C(report), lines for a person. Each problem and each warning ends with its code
-    in brackets.
-  type: dict
-"""
-
 WIDTH = 108
 
 
@@ -56,7 +17,7 @@ def point(entry: Mapping[str, Any]) -> str:
 
 
 def declared_problems(declared: Mapping[str, Any]) -> list[str]:
-    """Return what cannot be as it is declared; see DOCUMENTATION."""
+    """Return what cannot be as it is declared; see edgebench_jetson_fan_problems.yml."""
     host, problems = declared["host"], []
     try:
         points = [(int(each["temp_c"]), int(each["percent"])) for each in declared["curve"]]
@@ -87,7 +48,7 @@ def declared_problems(declared: Mapping[str, Any]) -> list[str]:
 
 
 def fan(lines: Iterable[str], declared: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how the fan does; see DOCUMENTATION."""
+    """Return how the fan does; see edgebench_jetson_fan.yml."""
     found, zones, profiles, daemon = _read(lines)
     control, unit = found.get("control", ""), found.get("unit", "")
     vendor = found.get("vendor", "")

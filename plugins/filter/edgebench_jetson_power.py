@@ -7,53 +7,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-DOCUMENTATION = r"""
-name: edgebench_jetson_power
-short_description: Decide on a Jetson's power mode and say how it is powered
-description:
-  - >-
-    Reads what the script look.sh of the role jetson_power found on a board, holds the wanted power mode and all that
-    draws power against the declared supply, and says what is to be set, what is refused and what a person should do.
-  - >-
-    The filter C(edgebench_jetson_power_problems) of the same file takes no findings and says what cannot be as it is
-    declared, whatever the board.
-  - Touches no host. Never fails by itself.
-positional: declared, boards
-options:
-  _input:
-    description: The lines of look.sh.
-    type: list
-    elements: str
-    required: true
-  declared:
-    description: >-
-      What the inventory says, with the keys host, supply, volts and amperes (null if not declared), mode (or empty),
-      override, usb_fed_elsewhere, fan; what the facts say, with the keys l4t and board; C(no_clocks), why jetson_clocks
-      is not used (empty where it is), and C(pending), whether a mode that differs was tried to be set.
-    type: dict
-    required: true
-  boards:
-    description: The content of files/jetson_boards.yml and of files/l4t_releases.yml.
-    type: dict
-    required: true
-author: The edgebench authors
-"""
-
-EXAMPLES = r"""
-power: "{{ look.stdout_lines | edgebench_jetson_power(declared, boards) }}"
-"""
-
-RETURN = r"""
-_value:
-  description: >-
-    C(problems), why the mode is refused; C(change), whether C(wanted) is to be set, with its number in C(id);
-    C(present), the present mode; C(modes), the board's; C(tools), paths by name; C(running), whether a benchmark runs;
-    C(warnings), each with a remedy; C(needed_w) and C(supply_w), the budget (C(supply_w) is null if the supply is
-    unknown); C(report), lines for a person. The first line of each problem and each warning ends with its code in
-    brackets; a problem may have more lines, with details.
-  type: dict
-"""
-
 WIDTH = 108
 WATTS = re.compile(r"(?:^|_)(\d+)W(?:_|$)")
 PART_NUMBER = re.compile(r"(p\d{4})(-\d{4})?")
@@ -294,7 +247,7 @@ def refusal(
 
 
 def declared_problems(declared: Mapping[str, Any], boards: Mapping[str, Any]) -> list[str]:
-    """Return what cannot be as it is declared, whatever the board; see DOCUMENTATION."""
+    """Return what cannot be as it is declared, whatever the board; see edgebench_jetson_power_problems.yml."""
     if declared.get("supply") not in boards["supplies"]:
         # Missing and misspelt ones are refused by the check of all variables, in its words.
         return []
@@ -324,7 +277,7 @@ def _micro_usb_problems(supply: Supply) -> list[str]:
 
 
 def power(lines: Iterable[str], declared: Mapping[str, Any], boards: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is to be done and said; see DOCUMENTATION."""
+    """Return what is to be done and said; see edgebench_jetson_power.yml."""
     look = read_look(lines)
     module = module_of(look.compatible, boards)
     supply = supply_of(declared, boards, module)
@@ -607,9 +560,10 @@ def _report(
         _times(max(len(look.over_current), sum(look.counted.values())), "over-current event"),
         _times(len(look.throttled), "throttle event"),
     ]
+    boot = _boot(declared.get("l4t"), module, boards)
     rows = [
         ("board", ", ".join(part for part in board if part)),
-        *([("boot", boot)] if (boot := _boot(declared.get("l4t"), module, boards)) else []),
+        *([("boot", boot)] if boot else []),
         ("supply", supply.described),
         *_jumper(module, supply, boards),
         *_fan(module, declared),

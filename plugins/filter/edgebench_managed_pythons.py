@@ -18,11 +18,11 @@ options:
     description: The version of ansible-core, as in the magic variable C(ansible_version.full).
     type: str
     required: true
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
-oldest: "{{ ansible_version.full | edgebench_managed_pythons }}"
+oldest: "{{ ansible_version.full | edgebench.edge.edgebench_managed_pythons }}"
 """
 
 RETURN = r"""

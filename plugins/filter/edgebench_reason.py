@@ -20,11 +20,11 @@ options:
     description: A failed result, such as the variable C(ansible_failed_result).
     type: dict
     required: true
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
-text: "{{ ansible_failed_result | edgebench_reason }}"
+text: "{{ ansible_failed_result | edgebench.edge.edgebench_reason }}"
 """
 
 RETURN = r"""

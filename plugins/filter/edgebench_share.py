@@ -29,11 +29,11 @@ options:
     description: The magic variable C(hostvars).
     type: dict
     required: true
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
-part: "{{ (inventory_hostname | edgebench_share(hostvars)).role }}"
+part: "{{ (inventory_hostname | edgebench.edge.edgebench_share(hostvars)).role }}"
 """
 
 RETURN = r"""

@@ -53,11 +53,11 @@ options:
       Whether the distribution's package that lets its Python make a venv is about to be installed, as in check mode.
     type: bool
     default: false
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
-choice: "{{ ansible_facts.edgebench_host | edgebench_stack(stacks, locks, name='py36-tf1.5.0') }}"
+choice: "{{ ansible_facts.edgebench_host | edgebench.edge.edgebench_stack(stacks, locks, name='py36-tf1.5.0') }}"
 """
 
 RETURN = r"""

@@ -20,11 +20,11 @@ options:
     type: list
     elements: str
     required: true
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
-same: "{{ a | edgebench_subset(['name', 'sha256']) == b | edgebench_subset(['name', 'sha256']) }}"
+names: "{{ datasets | map('edgebench.edge.edgebench_subset', ['name', 'sha256']) }}"
 """
 
 RETURN = r"""

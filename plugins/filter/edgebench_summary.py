@@ -36,11 +36,11 @@ options:
     description: Whether nothing was changed, as in check mode.
     type: bool
     default: false
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
-text: "{{ hostvars | edgebench_summary(ansible_play_hosts_all, check=ansible_check_mode) }}"
+text: "{{ hostvars | edgebench.edge.edgebench_summary(ansible_play_hosts_all, check=ansible_check_mode) }}"
 """
 
 RETURN = r"""

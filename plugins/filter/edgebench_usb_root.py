@@ -10,38 +10,6 @@ from urllib.parse import quote, unquote
 
 from ansible.errors import AnsibleFilterError
 
-DOCUMENTATION = r"""
-name: edgebench_usb_fstab
-short_description: Make the fstab of a root file system on USB out of that of the SD card
-description:
-  - >-
-    Replaces the lines of C(/), C(/boot), C(/home) and of swap partitions by those of the USB disk, and adds the SD card
-    with its C(/boot). All other lines, comments among them, stay. What it has made once it leaves as it is.
-  - >-
-    Nothing but C(/) can keep the system from coming up: a board without screen that waits in emergency mode is lost.
-positional: names
-options:
-  _input:
-    description: The text of the SD card's fstab.
-    type: str
-    required: true
-  names:
-    description: What to mount, in fstab's first field, of C(root), C(swap) (may be empty), C(home) and C(sd).
-    type: dict
-    required: true
-author: The edgebench authors
-"""
-
-EXAMPLES = r"""
-text: "{{ fstab | edgebench_usb_fstab({'root': 'PARTUUID=…', 'swap': '', 'home': 'PARTUUID=…', 'sd': 'PARTUUID=…'}) }}"
-"""
-
-RETURN = r"""
-_value:
-  description: The text of the copy's fstab.
-  type: str
-"""
-
 BEGIN = "# Root on a USB disk: written by the role jetson_usb_root."
 END = "# End of what the role jetson_usb_root has written."
 SD_AT = "/media/edgebench-sd"
@@ -54,7 +22,7 @@ WAIT = "nofail,x-systemd.device-timeout=300s"
 
 
 def fstab(text: str, names: Mapping[str, str]) -> str:
-    """Return the text of the copy's fstab; see DOCUMENTATION."""
+    """Return the text of the copy's fstab; see edgebench_usb_fstab.yml."""
     missing = [name for name in ("root", "home", "sd") if not names.get(name)]
     if missing:
         raise AnsibleFilterError(

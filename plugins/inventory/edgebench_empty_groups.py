@@ -3,16 +3,6 @@
 
 from __future__ import annotations
 
-import difflib
-import re
-from pathlib import Path
-from typing import Any
-
-from ansible import context
-from ansible.errors import AnsibleParserError
-from ansible.plugins.inventory import BaseInventoryPlugin
-from ansible.utils.display import Display
-
 DOCUMENTATION = r"""
 name: edgebench_empty_groups
 short_description: Say where to add a host when a limit names an empty group
@@ -23,24 +13,34 @@ description:
     the lines to add. Ansible then ends by itself where no host is left.
 options:
   plugin:
-    description: Must be C(edgebench_empty_groups).
+    description: Must be C(edgebench.edge.edgebench_empty_groups).
     type: str
     required: true
-    choices: [edgebench_empty_groups]
+    choices: [edgebench.edge.edgebench_empty_groups]
   groups:
     description: The kinds of machine, each with the lines that declare an example of it.
     type: dict
     required: true
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
-plugin: edgebench_empty_groups
+plugin: edgebench.edge.edgebench_empty_groups
 groups:
   jetson: |
     boromir:
       ansible_host: 192.168.1.13
 """
+
+import difflib
+import re
+from pathlib import Path
+from typing import Any
+
+from ansible import context
+from ansible.errors import AnsibleParserError
+from ansible.plugins.inventory import BaseInventoryPlugin
+from ansible.utils.display import Display
 
 display = Display()
 
@@ -92,7 +92,7 @@ def _remedy(kind: str, lines: str, hosts_file: str) -> str:
 class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]
     """Looks at the groups and at the limit of the command line."""
 
-    NAME = "edgebench_empty_groups"
+    NAME = "edgebench.edge.edgebench_empty_groups"
 
     def verify_file(self, path: str) -> bool:
         """Return whether the file is one for this plugin, by the end of its name."""

@@ -3,11 +3,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
-from ansible.plugins.inventory import BaseInventoryPlugin
-
 DOCUMENTATION = r"""
 name: edgebench_left_out
 short_description: Remove hosts that a file names from the inventory
@@ -17,27 +12,32 @@ description:
     all hosts are known by then. Without the file, and for names that are no hosts, nothing is removed.
 options:
   plugin:
-    description: Must be C(edgebench_left_out).
+    description: Must be C(edgebench.edge.edgebench_left_out).
     type: str
     required: true
-    choices: [edgebench_left_out]
+    choices: [edgebench.edge.edgebench_left_out]
   file:
     description: Path of the file with the names, relative to the folder of the inventory.
     type: str
     required: true
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
-plugin: edgebench_left_out
+plugin: edgebench.edge.edgebench_left_out
 file: ../../.edgebench/lab/lab/left-out
 """
+
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.inventory import BaseInventoryPlugin
 
 
 class InventoryModule(BaseInventoryPlugin):  # type: ignore[misc]
     """Removes hosts."""
 
-    NAME = "edgebench_left_out"
+    NAME = "edgebench.edge.edgebench_left_out"
 
     def verify_file(self, path: str) -> bool:
         """Return whether the file is one for this plugin, by the end of its name."""

@@ -6,6 +6,10 @@ The runner has this file too (bench/edgebench/host_texts.py is a link to it), so
 disagree about a host. Unknown is None.
 """
 
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
 import re
 
 # MIDR_EL1 of Arm: implementer and part number to the core's name (util-linux, sys-utils/lscpu-arm.c).

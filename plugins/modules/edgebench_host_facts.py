@@ -35,12 +35,12 @@ options:
     description: The interpreters that an earlier look found, as it returned them. They are then not asked again.
     type: list
     elements: dict
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
 - name: Look at the host
-  edgebench_host_facts:
+  edgebench.edge.edgebench_host_facts:
     home: ~/edgebench
 """
 
@@ -96,8 +96,8 @@ import subprocess
 import sys
 import threading
 
-from ansible.module_utils import edgebench_host_texts as host_texts
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.edgebench.edge.plugins.module_utils import edgebench_host_texts as host_texts
 
 PROBE = (
     "import json, os, platform, sys\n"

@@ -61,12 +61,12 @@ attributes:
   diff_mode:
     support: full
     description: The partition table before and after.
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
 - name: Look
-  edgebench_usb_disk:
+  edgebench.edge.edgebench_usb_disk:
     disk: /dev/disk/by-id/usb-TOSHIBA_External_USB_3.0_20190801-0:0
     root_gb: 64
     swap_gb: 8
@@ -106,7 +106,7 @@ import stat
 import subprocess
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.edgebench_usb_root import (
+from ansible_collections.edgebench.edge.plugins.module_utils.edgebench_usb_root import (
     BY_ID,
     NAMES,
     boot_path,
@@ -122,7 +122,7 @@ from ansible.module_utils.edgebench_usb_root import (
     said,
     script,
 )
-from ansible.module_utils.extlinux_conf import ConfError, parse
+from ansible_collections.edgebench.edge.plugins.module_utils.extlinux_conf import ConfError, parse
 
 SYS = "/sys"
 SCRATCH = "/run/edgebench-usb-root/"

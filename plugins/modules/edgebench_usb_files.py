@@ -17,10 +17,23 @@ description:
     missing are made with mode 0755.
 options:
   files:
-    description: The files, each with C(path), C(content) and C(mode) (0644 if left out).
+    description: The files.
     type: list
     elements: dict
     default: []
+    suboptions:
+      path:
+        description: Path on the host.
+        type: path
+        required: true
+      content:
+        description: The whole text of the file.
+        type: str
+        required: true
+      mode:
+        description: Permissions, as octal digits.
+        type: str
+        default: "0644"
   absent:
     description: Files and folders that are to be gone, folders with all that is in them.
     type: list
@@ -28,15 +41,17 @@ options:
     default: []
 attributes:
   check_mode:
+    description: Reports what it would change, and changes nothing.
     support: full
   diff_mode:
+    description: Shows the text before and after.
     support: full
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
 - name: Have a script and its settings
-  edgebench_usb_files:
+  edgebench.edge.edgebench_usb_files:
     files:
       - {path: /usr/local/sbin/example, content: "#!/bin/sh\n", mode: "0755"}
     absent: [/etc/example.old]

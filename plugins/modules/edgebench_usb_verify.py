@@ -47,12 +47,12 @@ attributes:
   check_mode:
     support: full
     description: It changes nothing anyway.
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
 - name: Compare
-  edgebench_usb_verify:
+  edgebench.edge.edgebench_usb_verify:
     target: /run/edgebench-usb-root/target
     exclude: [/etc/fstab]
     checksums: all

@@ -147,17 +147,17 @@ seealso:
   - name: U-Boot, extlinux
     description: What U-Boot reads.
     link: https://docs.u-boot.org/en/latest/develop/bootstd/extlinux.html
-author: The edgebench authors
+author: The edgebench authors (!UNKNOWN)
 """
 
 EXAMPLES = r"""
 - name: Look at what the board boots
-  extlinux:
+  edgebench.edge.extlinux:
     state: read
   register: boot
 
 - name: Add a label that boots the same kernel with another root, the default staying what it is
-  extlinux:
+  edgebench.edge.extlinux:
     label: usb
     menu_label: root on USB
     copy_from: primary
@@ -170,17 +170,17 @@ EXAMPLES = r"""
     backup: true
 
 - name: Boot it from now on
-  extlinux:
+  edgebench.edge.extlinux:
     default: usb
 
 - name: Put everything back
-  extlinux:
+  edgebench.edge.extlinux:
     label: usb
     state: absent
     default: primary
 
 - name: Keep a second kernel at hand
-  extlinux:
+  edgebench.edge.extlinux:
     label: backup
     menu_label: kernel before the update
     copy_from: primary
@@ -188,7 +188,7 @@ EXAMPLES = r"""
     timeout: 30
 
 - name: Change a label on an SD card in a reader
-  extlinux:
+  edgebench.edge.extlinux:
     path: /media/sd/boot/extlinux/extlinux.conf
     boot_root: /media/sd
     label: primary
@@ -266,7 +266,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.text.converters import to_bytes, to_native
-from ansible.module_utils.extlinux_conf import (
+from ansible_collections.edgebench.edge.plugins.module_utils.extlinux_conf import (
     BLANKS,
     COPIED_KEYS,
     LOADERS,

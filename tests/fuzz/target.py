@@ -1,7 +1,6 @@
 """What a target is, and where a check finds its plugins and its scratch file."""
 
 import atexit
-import importlib.util
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -9,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+
+from tests import ansible_core
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -49,9 +50,4 @@ def written(data: bytes, name: str) -> Path:
 @cache
 def plugin(name: str) -> ModuleType:
     """Return a plugin of Ansible, which is a file and no package, by its name such as action/edgebench_collect."""
-    spec = importlib.util.spec_from_file_location(name.replace("/", "_"), ROOT / "plugins" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return ansible_core.load_plugin(name)

@@ -48,9 +48,9 @@ def checkout(tmp_path: Path, repository: Path) -> Path:
         ["git", "ls-files", "-z"], cwd=repository, capture_output=True, text=True, check=True
     ).stdout.split("\0")
     for name in filter(None, files):
-        if (repository / name).is_file():
+        if (repository / name).exists():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(repository / name, copy / name)
+            shutil.copy2(repository / name, copy / name, follow_symlinks=False)
     return copy
 
 
@@ -209,6 +209,18 @@ def test_refuses_a_checkout_that_every_user_may_write_to(checkout: Path) -> None
     line = refusal(set_up(checkout, python=base_python()), checkout)
     assert codes(line) == ["checkout-world-writable"]
     assert f"chmod o-w '{checkout}'" in line
+
+
+def test_refuses_a_checkout_without_its_links(checkout: Path) -> None:
+    link = checkout / "collections/ansible_collections/edgebench/edge/plugins"
+    link.unlink()
+    link.write_text("../../../../plugins")
+    done = set_up(checkout, python=sys.executable)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert codes(line) == ["links-missing"]
+    assert len(line) < 360
+    assert not (checkout / ".venv").exists()
 
 
 def test_refuses_a_clock_before_the_newest_commit(checkout: Path, tmp_path: Path) -> None:

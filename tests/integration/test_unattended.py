@@ -71,9 +71,9 @@ class Origin:
         )
         names = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", folder=repository)
         for name in filter(None, names.stdout.split("\0")):
-            if (repository / name).is_file():
+            if (repository / name).exists():
                 (self.path / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(repository / name, self.path / name)
+                shutil.copy2(repository / name, self.path / name, follow_symlinks=False)
         self.git("init", "--quiet", "--initial-branch=main")
         self.commit("signed", "--gpg-sign")
 

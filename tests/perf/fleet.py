@@ -32,10 +32,7 @@ OURS_BOUND, MITOGEN_BOUND = 3.0, 8.0
 STOCK = """\
 [defaults]
 roles_path = {root}/roles
-library = {root}/plugins/modules
-module_utils = {root}/plugins/module_utils
-action_plugins = {root}/plugins/action
-filter_plugins = {root}/plugins/filter
+collections_path = {root}/collections
 """
 
 

@@ -216,7 +216,13 @@ def test_a_playbook_follows_a_run_over_a_reboot(
         play = subprocess.Popen(
             [
                 *(Path(sys.executable).with_name("ansible"), "-i", "nano,", "nano", "-c", "local"),
-                *("-v", "-m", "edgebench_run", "-a", json.dumps({**words, "arguments": arguments})),
+                *(
+                    "-v",
+                    "-m",
+                    "edgebench.edge.edgebench_run",
+                    "-a",
+                    json.dumps({**words, "arguments": arguments}),
+                ),
             ],
             cwd=root,
             env={

@@ -43,18 +43,10 @@ fbcon=map:0 net.ifnames=0 nomodeset panic=10 rootdelay=15
 
 
 @pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a host gets of Ansible, the project's own part included, importable by old Pythons."""
-    import ansible
-
-    source = Path(ansible.__file__).parent
     made = tmp_path_factory.mktemp("library")
-    (made / "ansible/module_utils").mkdir(parents=True)
-    (made / "ansible/__init__.py").touch()
-    text = (source / "release.py").read_text()
-    (made / "ansible/release.py").write_text(text.replace("from __future__ import annotations", ""))
-    for part in [*(source / "module_utils").iterdir(), *(root / "plugins/module_utils").glob("*.py")]:
-        (made / "ansible/module_utils" / part.name).symlink_to(part)
+    ansible_core.make_library(made)
     return made
 
 
@@ -319,9 +311,6 @@ def test_the_boards_own_release_says_which_loader_reads_its_file(
     release: str | None,
     loader: str,
 ) -> None:
-    monkeypatch.setitem(
-        sys.modules, "ansible.module_utils.extlinux_conf", plugin("module_utils/extlinux_conf")
-    )
     module = plugin("modules/extlinux")
     monkeypatch.setattr(module, "RELEASE", str(tmp_path / "release"))
     if release is not None:
@@ -796,13 +785,6 @@ def test_the_documentation_is_that_of_the_options(
     library: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import ansible.module_utils
-
-    monkeypatch.setattr(
-        ansible.module_utils,
-        "__path__",
-        [*ansible.module_utils.__path__, str(root / "plugins/module_utils")],
-    )
     module = plugin("modules/extlinux")
     specs: dict[str, Any] = {}
 
@@ -819,13 +801,16 @@ def test_the_documentation_is_that_of_the_options(
         name: {key: option[key] for key in facts if key in option} for name, option in documented.items()
     } == {name: {key: option[key] for key in facts if key in option} for name, option in specs.items()}
     for task in yaml.safe_load(module.EXAMPLES):
-        assert set(task["extlinux"]) <= set(specs)
+        assert set(task["edgebench.edge.extlinux"]) <= set(specs)
     shown = subprocess.run(
-        [Path(sys.executable).parent / "ansible-doc", "-t", "module", "--json", "extlinux"],
+        [Path(sys.executable).parent / "ansible-doc", "-t", "module", "--json", "edgebench.edge.extlinux"],
         cwd=root,
         env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert json.loads(shown.stdout)["extlinux"]["return"].keys() == yaml.safe_load(module.RETURN).keys()
+    assert (
+        json.loads(shown.stdout)["edgebench.edge.extlinux"]["return"].keys()
+        == yaml.safe_load(module.RETURN).keys()
+    )

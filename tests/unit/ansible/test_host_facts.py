@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -13,14 +13,10 @@ import yaml
 
 from tests import ansible_core, needs
 
-UTILS = "ansible.module_utils.edgebench_host_texts"
-
 
 @pytest.fixture(scope="module")
-def facts(plugin: Callable[[str], ModuleType]) -> Iterator[ModuleType]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, UTILS, plugin("module_utils/edgebench_host_texts"))
-        yield plugin("modules/edgebench_host_facts")
+def facts(plugin: Callable[[str], ModuleType]) -> ModuleType:
+    return plugin("modules/edgebench_host_facts")
 
 
 def test_pythons_that_do_not_answer_are_left_out(
@@ -104,18 +100,8 @@ def test_it_runs_on_the_oldest_and_newest_pythons(
     (tmp_path / "arguments.json").write_text(
         json.dumps({"ANSIBLE_MODULE_ARGS": {"home": str(tmp_path / "home")}})
     )
-    import ansible
-
-    site = str(Path(ansible.__file__).parents[1])
     # Only ansible's modules for hosts run on old Pythons: reach them, and nothing else of the venv.
-    (tmp_path / "ansible").mkdir()
-    (tmp_path / "ansible/__init__.py").touch()
-    (tmp_path / "ansible/module_utils").mkdir()
-    ours = (root / "plugins/module_utils").glob("*.py")
-    for each in (*(Path(site) / "ansible/module_utils").iterdir(), *ours):
-        (tmp_path / "ansible/module_utils" / each.name).symlink_to(each)
-    text = (Path(site) / "ansible/release.py").read_text()
-    (tmp_path / "ansible/release.py").write_text(text.replace("from __future__ import annotations", ""))
+    ansible_core.make_library(tmp_path)
     done = subprocess.run(
         [python, root / "plugins/modules/edgebench_host_facts.py", tmp_path / "arguments.json"],
         env={

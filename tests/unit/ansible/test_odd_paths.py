@@ -18,8 +18,8 @@ NAMES = ("my boards (2)", "it's 50% (ä), #1 & co;=+@!~ " + 100 * "x")
 def checkout(request: pytest.FixtureRequest, root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the playbooks need of the checkout, with a Python below it that has the packages of this one."""
     folder = tmp_path_factory.mktemp("odd") / str(request.param)
-    for name in ("inventory", "playbooks", "plugins", "roles"):
-        shutil.copytree(root / name, folder / name)
+    for name in ("collections", "inventory", "playbooks", "plugins", "roles"):
+        shutil.copytree(root / name, folder / name, symlinks=True)
     shutil.copy(root / "ansible.cfg", folder)
     venv.create(folder / ".venv", with_pip=False)
     (site,) = (folder / ".venv/lib").glob("python3.*/site-packages")

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.plugins.loader import init_plugin_loader, lookup_loader
 from edgebench import cli, workloads
 
 from tests import ansible_core
@@ -170,8 +169,6 @@ def test_a_run_must_use_the_gpu_that_provisioning_found(
 
 
 def _limit_s(root: Path, **declared: Any) -> int:
-    if not hasattr(lookup_loader.get("ansible.builtin.file"), "run"):
-        init_plugin_loader()
     variables: dict[str, Any] = {"role_path": str(root / "roles/bench")}
     for path in ("defaults/main.yml", "vars/main.yml"):
         variables |= yaml.safe_load((root / "roles/bench" / path).read_text())

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.plugins.loader import filter_loader
 
 from tests import ansible_core
 from tests.messages import codes
@@ -218,7 +217,6 @@ def test_the_headline_holds_the_verdict_and_the_next_step(
     headline: list[str],
     details: str | None,
 ) -> None:
-    filter_loader.add_directory(str(root / "plugins/filter"))
     file = root / "roles" / path
     (task,) = [each for each in tasks(file) if each.get("name") == name]
     role = yaml.safe_load((file.parents[1] / "vars/main.yml").read_text())

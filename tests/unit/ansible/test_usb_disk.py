@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests import ansible_core
 from tests.messages import codes
 
 MB = 10**6
@@ -91,11 +92,7 @@ class Disk:
 
 
 @pytest.fixture
-def module(root: Path, monkeypatch: pytest.MonkeyPatch, plugin: Any) -> ModuleType:
-    for each in ("edgebench_usb_root", "extlinux_conf"):
-        name = f"ansible.module_utils.{each}"
-        if name not in sys.modules:
-            monkeypatch.setitem(sys.modules, name, plugin(f"module_utils/{each}"))
+def module(plugin: Any) -> ModuleType:
     loaded: ModuleType = plugin("modules/edgebench_usb_disk")
     return loaded
 
@@ -106,7 +103,7 @@ def disk(tmp_path: Path, module: ModuleType, monkeypatch: pytest.MonkeyPatch) ->
     made.patch = monkeypatch
     prefix = f"{made.by_id}/"
     monkeypatch.setattr(module, "BY_ID", prefix)
-    monkeypatch.setattr(sys.modules["ansible.module_utils.edgebench_usb_root"], "BY_ID", prefix)
+    monkeypatch.setattr(sys.modules[f"{ansible_core.UTILS}.edgebench_usb_root"], "BY_ID", prefix)
     monkeypatch.setattr(module, "is_usb", lambda folder: "/loop" in folder)
     monkeypatch.setattr(module, "serial_of", lambda folder, udev: "EB1")
     # What this machine's own root holds is not to be copied.

@@ -507,14 +507,14 @@ def test_the_first_stage_adds_the_label_as_a_later_one_will(root: Path) -> None:
     """In check mode whatever the run's mode is, with the SD card's initramfs, because the new one is built later."""
     rehearsed = tasks(root, "identify")["Add the label in check mode"]
     assert rehearsed["check_mode"] is True
-    later = tasks(root, "extlinux")["Add the label"]["extlinux"]
-    assert set(later) - set(rehearsed["extlinux"]) == {"initrd", "backup"}
-    assert rehearsed["extlinux"].items() <= later.items()
+    later = tasks(root, "extlinux")["Add the label"]["edgebench.edge.extlinux"]
+    assert set(later) - set(rehearsed["edgebench.edge.extlinux"]) == {"initrd", "backup"}
+    assert rehearsed["edgebench.edge.extlinux"].items() <= later.items()
 
 
 def test_the_first_stage_writes_nothing(root: Path) -> None:
     reads = {
-        "edgebench_usb_disk",
+        "edgebench.edge.edgebench_usb_disk",
         "ansible.builtin.assert",
         "ansible.builtin.debug",
         "ansible.builtin.include_tasks",
@@ -522,9 +522,9 @@ def test_the_first_stage_writes_nothing(root: Path) -> None:
     for name in ("identify", "look"):
         for task in tasks(root, name).values():
             if "block" in task or reads & set(task):
-                assert task.get("edgebench_usb_disk", {}).get("state", "read") == "read"
-            elif "extlinux" in task:
-                assert task.get("check_mode") is True or task["extlinux"]["state"] == "read"
+                assert task.get("edgebench.edge.edgebench_usb_disk", {}).get("state", "read") == "read"
+            elif "edgebench.edge.extlinux" in task:
+                assert task.get("check_mode") is True or task["edgebench.edge.extlinux"]["state"] == "read"
             else:
                 assert "--simulate" in task["ansible.builtin.command"]["argv"]
 

@@ -117,6 +117,40 @@ def test_the_zipapp_runs_and_tells_its_version(dist: Path) -> None:
     assert VERSION in done.stdout
 
 
+def test_the_collection_installs_with_the_sums_it_names(dist: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            Path(sys.executable).with_name("ansible-galaxy"),
+            *(
+                "collection",
+                "install",
+                "--offline",
+                "-p",
+                str(tmp_path),
+                str(dist / f"edgebench-edge-{VERSION}.tar.gz"),
+            ),
+        ],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "ansible_collections/edgebench/edge/plugins/modules/extlinux.py").is_file()
+
+
+def test_a_collection_of_another_version_is_refused(origin: Path, tmp_path: Path) -> None:
+    folder = cloned(origin, tmp_path / "x")
+    text = (folder / "galaxy.yml").read_text()
+    (folder / "galaxy.yml").write_text(text.replace(f"version: {VERSION}", "version: 9.8.7"))
+    git(folder, "commit", "-qam", "changed")
+    done = release(folder)
+    assert (done.returncode, codes(done.stderr)) == (1, ["collection-version-differs"])
+    assert "9.8.7" in done.stderr
+    assert not (folder / "dist").exists()
+
+
 def test_the_source_archive_is_the_commit(origin: Path, dist: Path) -> None:
     with tarfile.open(dist / f"edgebench-{VERSION}.tar.gz") as tar:
         members = {each.name: each for each in tar if each.isfile()}

@@ -1,6 +1,5 @@
 """What a host's texts say of it, in the forms that kernels, boards and distributions have them."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -192,11 +191,6 @@ def test_records_and_playbooks_agree_about_a_host(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(
-        sys.modules,
-        "ansible.module_utils.edgebench_host_texts",
-        plugin("module_utils/edgebench_host_texts"),
-    )
     module = plugin("modules/edgebench_host_facts")
     monkeypatch.setattr(module, "read_text", files.get)
     monkeypatch.setattr(host, "_text", lambda path: (files.get(path) or "").strip("\0 \n\t") or None)

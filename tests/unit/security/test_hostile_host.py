@@ -158,7 +158,10 @@ def test_templates_in_records_are_text_to_ansible(tmp_path: Path) -> None:
             "gather_facts": False,
             "tasks": [
                 {
-                    "edgebench_collect": {"home": str(home), "dest": str(tmp_path / "results")},
+                    "edgebench.edge.edgebench_collect": {
+                        "home": str(home),
+                        "dest": str(tmp_path / "results"),
+                    },
                     "register": "found",
                 },
                 {"ansible.builtin.set_fact": {"said": "{{ found.runs[0].not_ok | join }}"}},
