@@ -26,8 +26,7 @@ def test_the_failed_tests_of_a_guest_are_named() -> None:
 
 def test_without_a_summary_the_last_lines_are_repeated() -> None:
     found = problem(result(2, *map(str, range(30))), None)
-    assert found.startswith("exit code 2\n    18\n")
-    assert found.endswith("\n    29")
+    assert [line.strip() for line in found.splitlines()][1:] == list(map(str, range(18, 30)))
 
 
 def test_a_limit_is_kept() -> None:
@@ -41,10 +40,10 @@ def test_a_failure_is_in_the_summary(
     monkeypatch.setenv("EDGEBENCH_TEST_LOG", str(tmp_path))
     monkeypatch.setattr(tiers, "LOG", tmp_path)
     assert execute(None, lambda: [Outcome("good", 1.0, ""), Outcome("bad", 2.0, "disk is full")]) == 1
-    assert "FAILED: disk is full" in capsys.readouterr().out
+    assert "disk is full" in capsys.readouterr().out
     found = tiers.summary([("part", 3.0, "FAILED: A step")])
-    assert "failed: 1 test\n  bad: disk is full\n" in found
-    assert found.endswith("FAILED: A step\n2 tests, 0 skipped, 1 failed")
+    assert "  bad: disk is full" in found.splitlines()
+    assert found.splitlines()[-2].endswith("FAILED: A step")
 
 
 @pytest.mark.parametrize(
