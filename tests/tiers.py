@@ -158,8 +158,8 @@ TEST = (
 REST = (
     Part(
         "thorough",
-        "long property searches; LaTeX, MLflow, U-Boot's own reader of extlinux.conf",
-        10,
+        "long property searches; LaTeX, MLflow, U-Boot's own reader of extlinux.conf, ansible-test sanity",
+        15,
         (
             pytest("Tests with large packages", "-m", "thorough"),
             ("Long searches", (*THOROUGH, *pytest("", "-m", "hypothesis", "tests/unit")[1])),
