@@ -8,10 +8,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
-
 DOCUMENTATION = r"""
 name: edgebench_locks
 short_description: Find the lock files of TensorFlow stacks
@@ -49,6 +45,11 @@ KEPT = ".edgebench/locks"
 
 def _pins(path: Path) -> set[tuple[str, str]]:
     """Return the packages that a file pins for every environment, as (name, version), both normalized."""
+    # ansible-core brings it, but ansible-test imports plugins where it is missing.
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+    from packaging.version import InvalidVersion, Version
+
     found = set()
     for line in path.read_text("utf-8", "replace").splitlines():
         try:

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.conftest import hear_signals
 from tests.messages import codes
 from tests.package_index import Index, serve
 
@@ -541,7 +542,12 @@ def test_a_lock_that_is_interrupted_or_made_twice_at_once(
     del environment["UV_CACHE_DIR"]
 
     def start() -> "subprocess.Popen[bytes]":
-        return subprocess.Popen([checkout.folder / "tools/lock.sh"], env=environment, start_new_session=True)
+        return subprocess.Popen(
+            [checkout.folder / "tools/lock.sh"],
+            env=environment,
+            start_new_session=True,
+            preexec_fn=hear_signals,
+        )
 
     vendor.sending.clear()
     interrupted = start()
