@@ -184,8 +184,8 @@ REST = (
     ),
     Part(
         "integration",
-        "playbooks against hosts of the lab: boards, serial devices, timers, lost links",
-        6,
+        "playbooks against hosts of the lab: boards, serial devices, timers, lost links, locks made on first use",
+        12,
         marked("integration"),
         packages=("openssh-client", "openssh-server"),
         lab=("container",),
@@ -268,7 +268,7 @@ REST = (
     Part(
         "lab-walk",
         "the walk-through of docs/fleet.md, in a new clone with an empty home and without pyenv",
-        15,
+        20,
         (("Walk-through of the lab", ("python", "-m", "tests.fresh.lab_walk")),),
         lab=("container",),
         root=True,
