@@ -3,8 +3,8 @@
 Keras is overridden: its backend is TensorFlow, in float32, with channels last,
 regardless of ``KERAS_*`` and keras.json. Other variables that libraries read
 (threads, XLA, allocators, preloaded libraries), the limits that the kernel
-sets for the process and what the host was told about its clocks stay, and each
-record has them as circumstances.
+sets for the process and the settings of the host's clocks stay, and each record
+has them as circumstances.
 """
 
 import hashlib

@@ -68,7 +68,7 @@ def cpu():
 
 
 def clocks():
-    """Return (boost, governor, power mode), what the host was told about its clocks.
+    """Return (boost, governor, power mode), the settings of the host's clocks.
 
     "off" where turbo clocks are switched off, else None; the governors of the
     CPUs, joined by commas, None without cpufreq; the name of nvpmodel's mode on a

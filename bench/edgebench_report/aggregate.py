@@ -151,7 +151,7 @@ def environment(record: Record) -> str | None:
 
 
 def without_clocks(known: Hashable) -> tuple[str | None, str | None]:
-    """Return what ``environment`` told without the host's clocks, and the clocks, as such texts; None is unknown."""
+    """Split a text of ``environment`` in two: without the settings of the clocks, and these alone; None is unknown."""
     variables = _variables(known)
     if variables is None:
         return None, None

@@ -74,7 +74,7 @@ def _run(say: Say, given: argparse.Namespace) -> int:
             "nothing-imported",
         )
     # The standard output holds the records and nothing else.
-    told = sys.stderr if given.out == STDOUT else sys.stdout
+    summary = sys.stderr if given.out == STDOUT else sys.stdout
     if given.out == STDOUT:
         to_stdout(records.lines(found.records))
     else:
@@ -84,7 +84,7 @@ def _run(say: Say, given: argparse.Namespace) -> int:
     say(
         f"{text.plural(len(measured), 'record')} of {text.plural(len(hosts), 'host')} ({', '.join(hosts)}) "
         f"from {found.used} of {text.plural(len(found.files), 'file')}: {given.out}",
-        told,
+        summary,
     )
     return 1 if found.problems else 0
 

@@ -90,7 +90,7 @@ class Lacking:
 
     # Stacks that lack nothing but a Python.
     almost: list[dict[str, Any]] = field(default_factory=list)
-    # Those without a lock file or an index to make it from, each with what is wrong about the Pythons.
+    # Those without a lock file or an index to make it from, each with the problem of the host's Pythons.
     unlocked: list[tuple[dict[str, Any], Misfit | None]] = field(default_factory=list)
     # Those that fit, but leave a GPU idle that must be used.
     on_cpu: list[dict[str, Any]] = field(default_factory=list)

@@ -43,7 +43,7 @@ options:
     default: 900
   boots:
     description: >-
-      How many times the host takes the run up by itself after a reboot or a power cut, where it has the unit for that.
+      How many times the host resumes the run by itself after a reboot or a power cut, if it has the unit for that.
     type: int
     default: 0
 author: The edgebench authors (!UNKNOWN)
